@@ -1,0 +1,1 @@
+//! A gRPC service over Stripe Payment Links, with a sandbox Stripe inside.
