@@ -1,1 +1,6 @@
 //! A gRPC service over Stripe Payment Links, with a sandbox Stripe inside.
+//!
+//! `ARCHITECTURE.md` is the map. The modules stand in layers; each may import
+//! what stands below it here, nothing above and nothing beside.
+
+pub mod pb;

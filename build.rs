@@ -1,0 +1,30 @@
+//! Compiles `proto/` without an installed protoc, and keeps the descriptors.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::{env, fs};
+
+const SERVICES: [&str; 3] = [
+    "paylink/v1/catalog_service.proto",
+    "paylink/v1/payment_link_service.proto",
+    "paylink/v1/payment_service.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files(SERVICES)?;
+
+    // The mapping to Stripe and the field rules live in custom options, which
+    // only the compiler's own encoding keeps.
+    let descriptors = compiler.encode_file_descriptor_set();
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin"), descriptors)?;
+
+    // Options are read from the descriptors, so only our own messages become code.
+    let mut files = compiler.file_descriptor_set();
+    files.file.retain(|file| SERVICES.contains(&file.name()));
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names();
+    tonic_prost_build::configure().compile_fds_with_config(files, config)?;
+    Ok(())
+}

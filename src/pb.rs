@@ -1,0 +1,20 @@
+//! The contract in Rust: the messages and services of `proto/paylink/v1`, and
+//! what their descriptors say about them.
+
+pub mod plan;
+pub mod walk;
+
+#[expect(
+    clippy::pedantic,
+    clippy::indexing_slicing,
+    reason = "generated from proto/, where the documentation is checked by buf"
+)]
+mod v1 {
+    tonic::include_proto!("paylink.v1");
+}
+
+pub use v1::*;
+
+/// The compiled `proto/` with everything it imports, comments and custom
+/// options included: an encoded `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

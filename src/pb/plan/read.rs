@@ -1,0 +1,245 @@
+//! Reads the plan out of the descriptors.
+//!
+//! A rule or option that this code does not know stops the program, and so the
+//! tests: a contract must not say what nothing enforces.
+
+use std::collections::HashMap;
+
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor,
+    MessageDescriptor, OneofDescriptor, Value,
+};
+use regex::Regex;
+
+use super::{Choice, Enum, Exclusive, Field, Kind, Message, MessageId, Resource, Rules, Shape};
+
+/// The options that the contract uses.
+struct Options {
+    behavior: ExtensionDescriptor,
+    rules: ExtensionDescriptor,
+    message_rules: ExtensionDescriptor,
+    oneof_rules: ExtensionDescriptor,
+    mapping: ExtensionDescriptor,
+    resource: ExtensionDescriptor,
+    constant: ExtensionDescriptor,
+    discriminator: ExtensionDescriptor,
+}
+
+/// Reads every message of our own package, and the few others that it uses.
+#[expect(clippy::expect_used, reason = "the descriptors are compiled in, and tested")]
+pub(super) fn messages() -> Vec<Message> {
+    let pool = DescriptorPool::decode(super::super::DESCRIPTORS).expect("descriptors decode");
+    let option = |name: &str| pool.get_extension_by_name(name).expect("options are imported");
+    let options = Options {
+        behavior: option("google.api.field_behavior"),
+        rules: option("buf.validate.field"),
+        message_rules: option("buf.validate.message"),
+        oneof_rules: option("buf.validate.oneof"),
+        mapping: option("paylink.annotations.v1.stripe"),
+        resource: option("paylink.annotations.v1.resource"),
+        constant: option("paylink.annotations.v1.constant"),
+        discriminator: option("paylink.annotations.v1.discriminator"),
+    };
+    let chosen: Vec<MessageDescriptor> = pool
+        .all_messages()
+        .filter(|message| message.package_name() == "paylink.v1" && !message.is_map_entry())
+        .chain(pool.get_message_by_name("google.protobuf.FieldMask"))
+        .collect();
+    let ids = chosen.iter().enumerate().map(|(at, m)| (m.full_name().to_owned(), at)).collect();
+    chosen.iter().map(|message| options.message(message, &ids)).collect()
+}
+
+// === impl Options ===
+
+impl Options {
+    fn message(&self, message: &MessageDescriptor, ids: &HashMap<String, usize>) -> Message {
+        let fields: Vec<Field> =
+            message.fields().map(|field| self.field(message, &field, ids)).collect();
+        let mut by_number = Vec::new();
+        for (at, field) in fields.iter().enumerate() {
+            let number = field.number as usize;
+            by_number.resize(by_number.len().max(number + 1), None);
+            if let Some(slot) = by_number.get_mut(number) {
+                *slot = Some(at);
+            }
+        }
+        let at_stripe = |(at, field): (usize, &Field)| (field.wire_name.clone(), at);
+        let own = message.options();
+        Message {
+            name: message.full_name().to_owned(),
+            by_wire_name: fields.iter().enumerate().filter(|f| !f.1.local).map(at_stripe).collect(),
+            by_number,
+            choices: real_oneofs(message).map(|oneof| self.choice(&oneof)).collect(),
+            exclusive: sub(&own, &self.message_rules)
+                .map(|rules| exclusive(&rules, &fields))
+                .unwrap_or_default(),
+            constant: sub(&own, &self.constant).map(|c| (text(&c, "name"), text(&c, "value"))),
+            resource: sub(&own, &self.resource).map(|resource| Resource {
+                path: text(&resource, "path"),
+                object: text(&resource, "object"),
+                expand: texts(&resource, "expand"),
+            }),
+            fields,
+        }
+    }
+
+    fn choice(&self, oneof: &OneofDescriptor) -> Choice {
+        let options = oneof.options();
+        Choice {
+            name: oneof.name().to_owned(),
+            required: sub(&options, &self.oneof_rules).is_some_and(|rules| flag(&rules, "required")),
+            discriminator: sub(&options, &self.discriminator).map(|d| text(&d, "name")),
+        }
+    }
+
+    fn field(
+        &self,
+        message: &MessageDescriptor,
+        field: &FieldDescriptor,
+        ids: &HashMap<String, usize>,
+    ) -> Field {
+        let options = field.options();
+        let behavior = options.get_extension(&self.behavior);
+        let is = |word: &str| has_behavior(&behavior, &self.behavior, word);
+        let mapping = sub(&options, &self.mapping);
+        let marked = |mark: &str| mapping.as_ref().is_some_and(|mapping| flag(mapping, mark));
+        let named = mapping.as_ref().map(|mapping| text(mapping, "name")).unwrap_or_default();
+        Field {
+            number: field.number(),
+            name: field.name().to_owned(),
+            wire_name: if named.is_empty() { field.name().to_owned() } else { named },
+            kind: kind(field, ids),
+            shape: match (field.is_map(), field.is_list()) {
+                (true, _) => Shape::Map,
+                (_, true) => Shape::Repeated,
+                _ => Shape::Single,
+            },
+            choice: field
+                .containing_oneof()
+                .and_then(|own| real_oneofs(message).position(|oneof| oneof == own)),
+            required: is("REQUIRED"),
+            immutable: is("IMMUTABLE"),
+            output_only: is("OUTPUT_ONLY"),
+            identifier: is("IDENTIFIER"),
+            local: marked("local"),
+            clearable: marked("clearable"),
+            rules: sub(&options, &self.rules).map(|rules| field_rules(&rules)).unwrap_or_default(),
+        }
+    }
+}
+
+// === impl Rules ===
+
+impl Rules {
+    fn take(&mut self, rule: &FieldDescriptor, value: &Value) {
+        let number = value.as_i64().or(value.as_i32().map(i64::from));
+        let nested = || value.as_message().map(field_rules).map(Box::new);
+        match rule.name() {
+            "min_len" => self.min_len = value.as_u64(),
+            "max_len" => self.max_len = value.as_u64(),
+            "pattern" => self.pattern = Some(pattern(value.as_str().unwrap_or_default())),
+            "uuid" => self.uuid = value.as_bool() == Some(true),
+            "gte" => self.gte = number,
+            "lte" => self.lte = number,
+            "defined_only" => self.defined_only = value.as_bool() == Some(true),
+            "min_items" => self.min_items = value.as_u64(),
+            "max_items" | "max_pairs" => self.max_items = value.as_u64(),
+            "unique" => self.unique = value.as_bool() == Some(true),
+            "items" | "values" => self.items = nested(),
+            "keys" => self.keys = nested(),
+            _ => unknown(rule.full_name()),
+        }
+    }
+}
+
+/// Reads `buf.validate.FieldRules`.
+fn field_rules(rules: &DynamicMessage) -> Rules {
+    let mut read = Rules::default();
+    for (kind, value) in rules.fields() {
+        let Value::Message(inner) = value else { unknown(kind.full_name()) };
+        for (rule, value) in inner.fields() {
+            read.take(&rule, value);
+        }
+    }
+    read
+}
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).unwrap_or_else(|_| unknown(text))
+}
+
+fn exclusive(rules: &DynamicMessage, fields: &[Field]) -> Vec<Exclusive> {
+    let one = |rule: &Value| {
+        let rule = rule.as_message()?;
+        let at = |name: String| fields.iter().position(|field| field.name == name);
+        let fields = texts(rule, "fields").into_iter().filter_map(at).collect();
+        Some(Exclusive { fields, required: flag(rule, "required") })
+    };
+    let oneofs = rules.get_field_by_name("oneof");
+    oneofs.iter().flat_map(|v| v.as_list().unwrap_or_default()).filter_map(one).collect()
+}
+
+fn kind(field: &FieldDescriptor, ids: &HashMap<String, usize>) -> Kind {
+    let mut of = field.kind();
+    if let (true, prost_reflect::Kind::Message(entry)) = (field.is_map(), &of) {
+        of = entry.map_entry_value_field().kind();
+    }
+    match of {
+        prost_reflect::Kind::Bool => Kind::Bool,
+        prost_reflect::Kind::Int32 | prost_reflect::Kind::Int64 => Kind::Int,
+        prost_reflect::Kind::String => Kind::String,
+        // Leaked once, with the plan, which lives as long as the process.
+        prost_reflect::Kind::Enum(words) => Kind::Enum(Box::leak(Box::new(words_of(&words)))),
+        prost_reflect::Kind::Message(m) if m.full_name() == "google.protobuf.Timestamp" => {
+            Kind::Timestamp
+        }
+        prost_reflect::Kind::Message(m) => match ids.get(m.full_name()) {
+            Some(at) => Kind::Message(MessageId(*at)),
+            None => unknown(m.full_name()),
+        },
+        _ => unknown(field.full_name()),
+    }
+}
+
+/// Turns `SUBMIT_TYPE_PAY` of `SubmitType` into Stripe's `pay`.
+fn words_of(words: &EnumDescriptor) -> Enum {
+    let zero = words.default_value();
+    let prefix = zero.name().trim_end_matches("UNSPECIFIED");
+    let known = words.values().filter(|value| value.number() != 0);
+    let word = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase();
+    Enum { words: known.map(|value| (value.number(), word(value.name()))).collect() }
+}
+
+fn real_oneofs(message: &MessageDescriptor) -> impl Iterator<Item = OneofDescriptor> + '_ {
+    message.oneofs().filter(|oneof| !oneof.is_synthetic())
+}
+
+fn has_behavior(given: &Value, option: &ExtensionDescriptor, word: &str) -> bool {
+    let prost_reflect::Kind::Enum(words) = option.kind() else { return false };
+    let wanted = words.get_value_by_name(word).map(|value| value.number());
+    given.as_list().unwrap_or_default().iter().any(|one| one.as_enum_number() == wanted)
+}
+
+fn sub(options: &DynamicMessage, option: &ExtensionDescriptor) -> Option<DynamicMessage> {
+    options.has_extension(option).then(|| options.get_extension(option).as_message().cloned())?
+}
+
+fn text(message: &DynamicMessage, field: &str) -> String {
+    let value = message.get_field_by_name(field);
+    value.and_then(|value| value.as_str().map(Into::into)).unwrap_or_default()
+}
+
+fn texts(message: &DynamicMessage, field: &str) -> Vec<String> {
+    let values = message.get_field_by_name(field);
+    let values = values.iter().flat_map(|values| values.as_list().unwrap_or_default());
+    values.filter_map(|value| value.as_str().map(Into::into)).collect()
+}
+
+fn flag(message: &DynamicMessage, field: &str) -> bool {
+    message.get_field_by_name(field).and_then(|value| value.as_bool()).unwrap_or_default()
+}
+
+#[expect(clippy::panic, reason = "a contract that nothing enforces must not start")]
+fn unknown(what: &str) -> ! {
+    panic!("proto/ uses {what}, which src/pb/plan/read.rs does not know")
+}
