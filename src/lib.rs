@@ -3,4 +3,5 @@
 //! `ARCHITECTURE.md` is the map. The modules stand in layers; each may import
 //! what stands below it here, nothing above and nothing beside.
 
+pub mod contract;
 pub mod pb;

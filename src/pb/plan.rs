@@ -154,8 +154,6 @@ pub struct Rules {
     pub min_items: Option<u64>,
     /// List items or map entries, at most.
     pub max_items: Option<u64>,
-    /// No two list items are equal.
-    pub unique: bool,
     /// What each list item or map value must satisfy.
     pub items: Option<Box<Rules>>,
     /// What each map key must satisfy.

@@ -144,7 +144,6 @@ impl Rules {
             "defined_only" => self.defined_only = value.as_bool() == Some(true),
             "min_items" => self.min_items = value.as_u64(),
             "max_items" | "max_pairs" => self.max_items = value.as_u64(),
-            "unique" => self.unique = value.as_bool() == Some(true),
             "items" | "values" => self.items = nested(),
             "keys" => self.keys = nested(),
             _ => unknown(rule.full_name()),

@@ -1,0 +1,160 @@
+//! What a request must satisfy before anything is done about it.
+//!
+//! [`check`] applies the rules that `proto/` states (and Google's AIPs behind
+//! them) to any request, and reports every violation at once. A request that
+//! passes becomes a [`Draft`], which is what the slices act on.
+
+mod mask;
+pub mod page;
+mod rules;
+mod violation;
+
+use std::ops::Range;
+
+use prost::{Message, Name};
+use uuid::Uuid;
+
+pub use self::mask::{Mask, Node};
+pub use self::page::Page;
+pub use self::violation::{Reason, Violation, Violations};
+
+use crate::pb::plan::{self, Kind, Shape};
+use crate::pb::walk;
+
+/// A request under examination.
+#[derive(Debug)]
+pub struct Check {
+    draft: Draft,
+    violations: Vec<Violation>,
+}
+
+/// A request that satisfies its contract, encoded once for all later use.
+#[derive(Debug)]
+pub struct Draft {
+    request: &'static plan::Message,
+    bytes: Vec<u8>,
+    resource: Option<(&'static plan::Message, Range<usize>)>,
+    mask: Option<Mask>,
+    request_id: Uuid,
+    page: Page,
+}
+
+/// An encoded message beside its plan, as far as an update touches it.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// The message's plan.
+    pub message: &'static plan::Message,
+    /// The message, encoded.
+    pub bytes: &'a [u8],
+    /// What an update touches; `None` is everything, as in a create.
+    pub mask: Option<&'a Mask>,
+}
+
+/// Checks a request against every rule that its proto states.
+///
+/// A request with an `update_mask` is checked as an update: rules apply to what
+/// the mask names, and immutable fields must not be named.
+#[must_use]
+pub fn check<R: Message + Name>(request: &R) -> Check {
+    let plan = plan::of::<R>();
+    let mut check = Check {
+        draft: Draft {
+            request: plan,
+            bytes: request.encode_to_vec(),
+            resource: None,
+            mask: None,
+            request_id: Uuid::nil(),
+            page: Page::default(),
+        },
+        violations: Vec::new(),
+    };
+    check.read_parts();
+    let Check { draft, violations } = &mut check;
+    rules::check(plan, &draft.bytes, draft.mask.as_ref(), violations);
+    check
+}
+
+// === impl Check ===
+
+impl Check {
+    /// Adds what rules over several fields have found.
+    #[must_use]
+    pub fn and(mut self, found: impl IntoIterator<Item = Violation>) -> Self {
+        self.violations.extend(found);
+        self
+    }
+
+    /// Gives the draft, or every violation.
+    pub fn pass(self) -> Result<Draft, Violations> {
+        if self.violations.is_empty() { Ok(self.draft) } else { Err(Violations(self.violations)) }
+    }
+
+    /// Finds the parts that have the same meaning in every request.
+    fn read_parts(&mut self) {
+        let Draft { request, bytes, resource, mask, request_id, page } = &mut self.draft;
+        *request_id = Uuid::now_v7();
+        let mut paths = Vec::new();
+        let mut token = "";
+        for (_, field, value) in walk::fields(request, bytes) {
+            match (field.name.as_str(), field.kind) {
+                ("request_id", _) => {
+                    *request_id = Uuid::parse_str(value.text()).unwrap_or(*request_id);
+                }
+                ("page_size", _) => page.size = page::size(value.int()),
+                ("page_token", _) => token = value.text(),
+                ("update_mask", Kind::Message(message)) => {
+                    let listed = walk::fields(message.get(), value.bytes());
+                    paths = listed.map(|(_, _, path)| path.text()).collect();
+                }
+                (_, Kind::Message(message)) if field.shape == Shape::Single => {
+                    // Offsets outlive the borrow of the bytes they point into.
+                    let start = value.bytes().as_ptr() as usize - bytes.as_ptr() as usize;
+                    *resource = Some((message.get(), start..start + value.bytes().len()));
+                }
+                _ => {}
+            }
+        }
+        page.bind(request, bytes, token, &mut self.violations);
+        if request.field_named("update_mask").is_some()
+            && let Some((message, range)) = resource
+        {
+            let resource = bytes.get(range.clone()).unwrap_or_default();
+            *mask = Some(Mask::new(&paths, message, resource, &mut self.violations));
+        }
+    }
+}
+
+// === impl Draft ===
+
+impl Draft {
+    /// The resource that the request carries; of a request without one, the request itself.
+    #[must_use]
+    pub fn part(&self) -> Part<'_> {
+        let (message, bytes) = match &self.resource {
+            Some((message, range)) => (*message, self.bytes.get(range.clone()).unwrap_or_default()),
+            None => (self.request, self.bytes.as_slice()),
+        };
+        Part { message, bytes, mask: self.mask.as_ref() }
+    }
+
+    /// The id of the call: the caller's `request_id`, or one made here (AIP-155).
+    #[must_use]
+    pub fn request_id(&self) -> Uuid {
+        self.request_id
+    }
+
+    /// Names the method by its request, such as `paylink.v1.CreateProductRequest`.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        &self.request.name
+    }
+
+    /// Which page of a list is asked for.
+    #[must_use]
+    pub fn page(&self) -> &Page {
+        &self.page
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! The rules of one value.
+
+use uuid::Uuid;
+
+use super::{Checker, Scope};
+use crate::contract::violation::Reason;
+use crate::pb::plan::{Kind, Rules};
+use crate::pb::walk;
+
+/// What holds where the proto states nothing.
+pub(super) static NO_RULES: &Rules = &Rules {
+    min_len: None,
+    max_len: None,
+    pattern: None,
+    uuid: false,
+    gte: None,
+    lte: None,
+    defined_only: false,
+    min_items: None,
+    max_items: None,
+    items: None,
+    keys: None,
+};
+
+impl Checker<'_> {
+    pub(super) fn one(
+        &mut self,
+        kind: Kind,
+        rules: &Rules,
+        value: walk::Value<'_>,
+        scope: Scope<'_>,
+    ) {
+        match kind {
+            Kind::Bool | Kind::Timestamp => {}
+            Kind::Int => self.number(rules, value.int()),
+            Kind::String => self.text(rules, value.text(), ""),
+            Kind::Enum(words) => {
+                if rules.defined_only && words.word(value.enum_number()).is_none() {
+                    self.violate(Reason::UnknownValue, "must be one of the values of its enum");
+                }
+            }
+            Kind::Message(message) => self.message(message.get(), value.bytes(), scope),
+        }
+    }
+
+    pub(super) fn text(&mut self, rules: &Rules, text: &str, of: &str) {
+        if rules.min_len.is_some() || rules.max_len.is_some() {
+            let chars = text.chars().count() as u64;
+            let (min, max) = (rules.min_len.unwrap_or(0), rules.max_len.unwrap_or(u64::MAX));
+            if chars > max {
+                self.violate(Reason::Length, format!("{of}must have at most {max} characters"));
+            } else if chars < min {
+                self.violate(Reason::Length, format!("{of}must have at least {min} characters"));
+            }
+        }
+        if let Some(pattern) = &rules.pattern
+            && !pattern.is_match(text)
+        {
+            self.violate(Reason::Format, format!("{of}must match {}", pattern.as_str()));
+        }
+        if rules.uuid && Uuid::parse_str(text).is_err() {
+            self.violate(Reason::Format, format!("{of}must be a UUID"));
+        }
+    }
+
+    /// Checks how many items a list or a map has.
+    pub(super) fn items(&mut self, rules: &Rules, items: usize) {
+        let items = items as u64;
+        if let Some(max) = rules.max_items.filter(|&max| items > max) {
+            self.violate(Reason::Count, format!("must have at most {max} entries"));
+        }
+        if let Some(min) = rules.min_items.filter(|&min| items < min) {
+            self.violate(Reason::Count, format!("must have at least {min} entries"));
+        }
+    }
+
+    fn number(&mut self, rules: &Rules, number: i64) {
+        if let Some(gte) = rules.gte.filter(|&gte| number < gte) {
+            self.violate(Reason::Range, format!("must be at least {gte}"));
+        }
+        if let Some(lte) = rules.lte.filter(|&lte| number > lte) {
+            self.violate(Reason::Range, format!("must be at most {lte}"));
+        }
+    }
+}
