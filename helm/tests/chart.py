@@ -1,0 +1,135 @@
+"""Renders the chart with Helm's own engine and finds objects in the result."""
+
+from pathlib import Path
+
+import helm_python as helm
+import yaml
+
+ROOT = Path(__file__).parent.parent
+RELEASE = "shop"
+
+# Sets of values that a reader may meet, one for each profile. Every promise about all objects
+# is checked over all of them.
+PROFILES = {
+    "defaults": {},
+    "preview": {"mode": "dev"},
+    "created secret": {
+        "stripe": {
+            "secret": {
+                "create": True,
+                "apiKey": "rk_test_4eC39HqLyjWDarjtT1zdp7dc",
+                "webhookSecrets": ["whsec_one", "whsec_two"],
+            }
+        }
+    },
+    "shared database": {
+        "replicaCount": 3,
+        "storage": {"urlSecret": {"name": "paylink-database"}},
+    },
+    "everything": {
+        "image": {"digest": "sha256:" + "ab" * 32, "pullSecrets": [{"name": "registry"}]},
+        "storage": {
+            "persistence": {
+                "size": "10Gi",
+                "storageClassName": "fast",
+                "accessMode": "ReadWriteOncePod",
+            }
+        },
+        "grpc": {
+            "service": {"type": "LoadBalancer", "annotations": {"example.com/lb": "internal"}}
+        },
+        "webhook": {
+            "ingress": {
+                "enabled": True,
+                "className": "nginx",
+                "host": "pay.example.com",
+                "tlsSecretName": "pay-tls",
+                "annotations": {"example.com/body": "1m"},
+            }
+        },
+        "operations": {"service": {"annotations": {"prometheus.io/scrape": "true"}}},
+        "env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"},
+        "serviceAccount": {"annotations": {"example.com/identity": "paylink"}},
+        "podAnnotations": {"example.com/team": "payments"},
+        "podLabels": {"team": "payments"},
+        "nodeSelector": {"disk": "local"},
+        "tolerations": [{"key": "payments", "operator": "Exists"}],
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [
+                        {"matchExpressions": [{"key": "zone", "operator": "Exists"}]}
+                    ]
+                }
+            }
+        },
+        "priorityClassName": "payments",
+        "networkPolicy": {
+            "extraEgress": [
+                {"to": [{"namespaceSelector": {}}], "ports": [{"port": 4317}]},
+            ]
+        },
+    },
+}
+
+
+def render(values=None):
+    """Returns every object that a release with `values` consists of."""
+    objects = []
+    for path, body in _templates(values).items():
+        if path.endswith(".yaml"):
+            objects += [found for found in yaml.safe_load_all(body) if found]
+    return objects
+
+
+def text(values=None):
+    """Returns the objects as they are written, one template after another by name."""
+    written = sorted(_templates(values).items())
+    return "".join(
+        f"--- # {path.removeprefix('paylink/')}\n{body.strip()}\n"
+        for path, body in written
+        if path.endswith(".yaml") and body.strip()
+    )
+
+
+def notes(values=None):
+    """Returns what a person reads after the release is installed."""
+    return _templates(values)["paylink/templates/NOTES.txt"]
+
+
+def refusal(values):
+    """Returns what Helm says on refusing `values`; fails if it accepts them."""
+    try:
+        _templates(values)
+    except helm.HelmValuesError as refused:
+        return str(refused)
+    raise AssertionError(f"the chart accepted {values}")
+
+
+def one(objects, kind, name=f"{RELEASE}-paylink"):
+    """Returns the single object of this kind and name."""
+    found = [it for it in objects if it["kind"] == kind and it["metadata"]["name"] == name]
+    assert len(found) == 1, f"{len(found)} objects are {kind} {name}"
+    return found[0]
+
+
+def kinds(objects):
+    """Returns the kinds and names of the objects, sorted."""
+    return sorted(f"{it['kind']} {it['metadata']['name']}" for it in objects)
+
+
+def pod(objects):
+    """Returns the specification of the deployment's pod."""
+    return one(objects, "Deployment")["spec"]["template"]["spec"]
+
+
+def container(objects):
+    """Returns the one container of the pod."""
+    containers = pod(objects)["containers"]
+    assert len(containers) == 1
+    return containers[0]
+
+
+def _templates(values):
+    with helm.Chart.load(ROOT) as loaded:
+        return loaded.render(values or {}, name=RELEASE, namespace="payments")
