@@ -28,9 +28,9 @@ def no_object_is_made_twice(objects):
     assert len(names) == len(set(names))
 
 
-def the_check_refuses_a_misspelt_field():
+def the_check_refuses_a_field_it_does_not_know():
     broken = chart.render()
-    chart.container(broken)["readOnlyRootFilesystm"] = True
+    chart.container(broken)["readOnlyRoot"] = True
     deployment = chart.one(broken, "Deployment")
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(deployment, VERSIONS[0], strict=True)

@@ -2,6 +2,7 @@
 
 import chart
 
+
 def readiness_is_asked_on_the_port_that_callers_use():
     inside = chart.container(chart.render())
     assert inside["startupProbe"]["grpc"] == {"port": _ports(inside)["grpc"]}

@@ -19,7 +19,7 @@ def an_unknown_key_is_refused():
 
 
 def an_unknown_key_is_refused_at_every_depth():
-    _check({"image": {"tagg": "1"}}, "tagg")
+    _check({"image": {"version": "1"}}, "version")
     _check({"storage": {"persistence": {"class": "fast"}}}, "class")
 
 

@@ -4,6 +4,7 @@ import json
 
 import chart
 
+
 def the_pod_meets_the_restricted_standard(objects):
     spec, inside = chart.pod(objects), chart.container(objects)["securityContext"]
     assert spec["securityContext"]["runAsNonRoot"] is True

@@ -50,9 +50,7 @@ def the_configuration_carries_the_settings_of_stripe_and_of_logs():
 
 
 def a_secret_is_made_from_values_only_when_asked():
-    created = chart.one(
-        chart.render(chart.PROFILES["created secret"]), "Secret", "paylink-stripe"
-    )
+    created = chart.one(chart.render(chart.PROFILES["created secret"]), "Secret", "paylink-stripe")
     assert created["stringData"] == {
         "api-key": "rk_test_4eC39HqLyjWDarjtT1zdp7dc",
         "webhook-secrets": "whsec_one\nwhsec_two",
