@@ -1,0 +1,98 @@
+# The commands of this repository; `just` lists them. CI runs these same recipes.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export PATH := justfile_directory() / ".tools/venv/bin:" + env("PATH")
+export PYTHONDONTWRITEBYTECODE := "1"
+
+target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+
+[private]
+default:
+    @just --list --unsorted
+
+# Install the tools that the other recipes need, into .tools/.
+tools:
+    scripts/setup-tools
+
+# Everything that CI checks, but for the release build and the transcript.
+check: fmt-check lint test proto chart deny unused words scripts image
+
+# Run the tests.
+test *arguments:
+    cargo test --locked {{ arguments }}
+
+# Refuse every warning.
+lint:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# Format Rust, protos and Python.
+fmt:
+    cargo fmt
+    buf format --write --exclude-path proto/buf --exclude-path proto/google
+    ruff format --quiet
+
+# Refuse what `fmt` would change.
+fmt-check:
+    cargo fmt --check
+    buf format --diff --exit-code --exclude-path proto/buf --exclude-path proto/google
+    ruff format --quiet --diff
+
+# Run the service with its sandbox: `just run`, then `grpcurl -plaintext localhost:50051 list`.
+run *arguments:
+    cargo run --locked -- dev {{ arguments }}
+
+# Run the sandbox Stripe alone, on port 12111.
+sandbox *arguments:
+    cargo run --locked -- sandbox {{ arguments }}
+
+# Run the benchmarks.
+bench *arguments:
+    cargo bench --locked {{ arguments }}
+
+# Check the contract: buf's rules, and that nothing breaks callers.
+proto:
+    buf lint
+    scripts/proto-breaking
+
+# Check the Helm chart: YAML, Helm's linter, and one promise a test.
+chart *arguments:
+    yamllint --strict .
+    pytest helm/tests {{ arguments }}
+
+# Accept a changed default release of the chart, for review of its diff.
+chart-accept:
+    python helm/tests/accept.py
+
+# Advisories are not among these checks: their database is a Git repository, which CI cannot reach.
+# Where it can be reached, run `cargo-deny check advisories`.
+
+# Check licences, banned crates and sources.
+deny:
+    cargo fetch --locked --quiet
+    cargo-deny --offline check licenses bans sources
+
+# Refuse dependencies that nothing uses.
+unused:
+    cargo-shear
+
+# Check spelling.
+words:
+    typos
+
+# Check the shell and Python scripts.
+scripts:
+    shellcheck .ci/run scripts/setup-tools scripts/proto-breaking
+    ruff check --quiet
+
+# Check the Dockerfile.
+image:
+    hadolint Dockerfile
+
+# Build the release binary.
+release:
+    cargo build --release --locked --bin paylink
+
+# Follow the README with the release binary and a real browser.
+transcript pictures=(target / "transcript"): release
+    scripts/transcript "{{ target }}/release/paylink" --pictures "{{ pictures }}"
