@@ -33,10 +33,18 @@ pub struct Check {
 pub struct Draft {
     request: &'static plan::Message,
     bytes: Vec<u8>,
-    resource: Option<(&'static plan::Message, Range<usize>)>,
+    resource: Option<Resource>,
     mask: Option<Mask>,
     request_id: Uuid,
     page: Page,
+}
+
+/// Where the resource stands in its request.
+#[derive(Debug)]
+struct Resource {
+    field: &'static str,
+    message: &'static plan::Message,
+    bytes: Range<usize>,
 }
 
 /// An encoded message beside its plan, as far as an update touches it.
@@ -109,17 +117,18 @@ impl Check {
                 (_, Kind::Message(message)) if field.shape == Shape::Single => {
                     // Offsets outlive the borrow of the bytes they point into.
                     let start = value.bytes().as_ptr() as usize - bytes.as_ptr() as usize;
-                    *resource = Some((message.get(), start..start + value.bytes().len()));
+                    let bytes = start..start + value.bytes().len();
+                    *resource = Some(Resource { field: &field.name, message: message.get(), bytes });
                 }
                 _ => {}
             }
         }
         page.bind(request, bytes, token, &mut self.violations);
         if request.field_named("update_mask").is_some()
-            && let Some((message, range)) = resource
+            && let Some(resource) = resource
         {
-            let resource = bytes.get(range.clone()).unwrap_or_default();
-            *mask = Some(Mask::new(&paths, message, resource, &mut self.violations));
+            let given = bytes.get(resource.bytes.clone()).unwrap_or_default();
+            *mask = Some(Mask::new(&paths, resource.message, given, &mut self.violations));
         }
     }
 }
@@ -131,10 +140,16 @@ impl Draft {
     #[must_use]
     pub fn part(&self) -> Part<'_> {
         let (message, bytes) = match &self.resource {
-            Some((message, range)) => (*message, self.bytes.get(range.clone()).unwrap_or_default()),
+            Some(own) => (own.message, self.bytes.get(own.bytes.clone()).unwrap_or_default()),
             None => (self.request, self.bytes.as_slice()),
         };
         Part { message, bytes, mask: self.mask.as_ref() }
+    }
+
+    /// The name of the request's field that holds the resource, such as `payment_link`.
+    #[must_use]
+    pub fn resource_field(&self) -> Option<&'static str> {
+        self.resource.as_ref().map(|resource| resource.field)
     }
 
     /// The id of the call: the caller's `request_id`, or one made here (AIP-155).

@@ -3,5 +3,9 @@
 //! `ARCHITECTURE.md` is the map. The modules stand in layers; each may import
 //! what stands below it here, nothing above and nothing beside.
 
+pub mod caller;
 pub mod contract;
+pub mod error;
 pub mod pb;
+pub mod stripe;
+pub mod telemetry;

@@ -1,0 +1,187 @@
+//! How failures are told to callers: the one place that names a status code.
+//!
+//! Every status carries `google.rpc.ErrorInfo` with domain `paylink` and a
+//! stable reason (AIP-193). RI is `RetryInfo`: the call can be made again, under
+//! the same `request_id`.
+//!
+//! | cause | code | reason | further details |
+//! |---|---|---|---|
+//! | the request breaks its contract | `INVALID_ARGUMENT` | `INVALID_REQUEST` | `BadRequest` |
+//! | no such payment | `NOT_FOUND` | `PAYMENT_NOT_FOUND` | `ResourceInfo` |
+//! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
+//! | a position of another installation | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
+//! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
+//! | the service is stopping | `UNAVAILABLE` | `DRAINING` | RI |
+//! | storage fails or is full | `UNAVAILABLE` | `STORAGE_UNAVAILABLE` | RI |
+//! | Stripe 400 with a parameter | `INVALID_ARGUMENT` | `STRIPE_INVALID_PARAMETER` | `BadRequest` |
+//! | Stripe 400 `resource_missing` | `INVALID_ARGUMENT` | `REFERENCED_RESOURCE_MISSING` | `BadRequest` |
+//! | Stripe 404 `resource_missing` | `NOT_FOUND` | `RESOURCE_NOT_FOUND` | `ResourceInfo` |
+//! | Stripe 400 `resource_already_exists` | `ALREADY_EXISTS` | `RESOURCE_EXISTS` | |
+//! | Stripe 400 about a state | `FAILED_PRECONDITION` | `STRIPE_<CODE>` | `PreconditionFailure` |
+//! | Stripe 400 or 409 `idempotency_error` | `INTERNAL` | `IDEMPOTENCY_MISMATCH` | |
+//! | Stripe 409 | `ABORTED` | `OPERATION_IN_PROGRESS`, `UPSTREAM_CONFLICT` | RI |
+//! | Stripe 401 | `INTERNAL` | `UPSTREAM_AUTH` | |
+//! | Stripe 402 | `FAILED_PRECONDITION` | `CARD_<CODE>` | |
+//! | Stripe 403 | `INTERNAL` | `UPSTREAM_PERMISSION` | |
+//! | Stripe 429 `lock_timeout` | `ABORTED` | `UPSTREAM_LOCK_TIMEOUT` | RI |
+//! | Stripe 429 | `RESOURCE_EXHAUSTED` | `UPSTREAM_RATE_LIMITED` | `QuotaFailure`, RI |
+//! | Stripe 424, 5xx on a read | `UNAVAILABLE` | `UPSTREAM_5XX` | RI |
+//! | not sent | `UNAVAILABLE` | `UPSTREAM_UNREACHABLE` | RI |
+//! | no answer to a read | `UNAVAILABLE` | `UPSTREAM_UNREACHABLE` | RI |
+//! | no or an unclear answer to a write | `UNAVAILABLE` | `OUTCOME_PENDING` | RI |
+//! | an unreadable answer to a read | `UNAVAILABLE` | `UPSTREAM_BAD_RESPONSE` | RI |
+//! | the caller's deadline | `DEADLINE_EXCEEDED` | `DEADLINE` | |
+//! | anything else from Stripe | `INTERNAL` | `UPSTREAM_UNEXPECTED_STATUS` | |
+
+mod stripe;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+use crate::contract::{Reason, Violation, Violations};
+use crate::storage;
+
+/// The domain of every `ErrorInfo`.
+pub const DOMAIN: &str = "paylink";
+
+/// When to come back, where nothing says better.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Why a method of ours gave no result, where no other module's error says it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such payment.
+    #[error("no such payment")]
+    PaymentNotFound {
+        /// The id that was asked for.
+        id: String,
+    },
+    /// The position was not given by this service.
+    #[error("the position is none that WatchPayments gave")]
+    PositionInvalid,
+    /// The position is of another installation, or of one restored since.
+    #[error("the position is of another installation; start again without one")]
+    EpochChanged,
+    /// The position lies after the newest event.
+    #[error("the position lies after the newest event")]
+    PositionAhead,
+    /// The service is stopping; another replica, or the next start, goes on.
+    #[error("the service is stopping")]
+    Draining,
+    /// The caller's time was up.
+    #[error("the deadline has passed")]
+    Deadline,
+    /// `grpc-timeout` is not of the form that gRPC gives it.
+    #[error("grpc-timeout must be one to eight digits and a unit of H, M, S, m, u or n")]
+    BadTimeout,
+    /// A handler panicked.
+    #[error("an internal error has occurred")]
+    Bug,
+}
+
+/// A status in the making.
+struct Told {
+    code: Code,
+    reason: String,
+    message: String,
+    metadata: HashMap<String, String>,
+    details: ErrorDetails,
+}
+
+// === impl Told ===
+
+impl Told {
+    fn new(code: Code, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            metadata: HashMap::new(),
+            details: ErrorDetails::new(),
+        }
+    }
+
+    /// Says when the call can be made again.
+    fn again_after(mut self, delay: Duration) -> Self {
+        self.details.set_retry_info(Some(delay));
+        self
+    }
+
+    fn violation(mut self, field: &str, reason: &str, description: &str) -> Self {
+        self.details.set_bad_request(vec![violation(field, reason, description)]);
+        self
+    }
+
+    fn noting(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.to_owned(), value.into());
+        self
+    }
+
+    fn status(mut self) -> Status {
+        self.details.set_error_info(self.reason, DOMAIN, self.metadata);
+        Status::with_error_details(self.code, self.message, self.details)
+    }
+}
+
+// === impl Status ===
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Status {
+        let message = error.to_string();
+        match error {
+            Error::PaymentNotFound { id } => {
+                let mut told = Told::new(Code::NotFound, "PAYMENT_NOT_FOUND", message);
+                told.details.set_resource_info("paylink.v1.Payment", id, "", "");
+                told
+            }
+            Error::PositionInvalid => {
+                Told::new(Code::InvalidArgument, "POSITION_INVALID", &message).violation(
+                    "position",
+                    Reason::Format.as_str(),
+                    &message,
+                )
+            }
+            Error::EpochChanged => {
+                Told::new(Code::FailedPrecondition, "STREAM_EPOCH_CHANGED", message)
+            }
+            Error::PositionAhead => Told::new(Code::OutOfRange, "SEQ_AHEAD", message),
+            Error::Draining => {
+                Told::new(Code::Unavailable, "DRAINING", message).again_after(RETRY_DELAY)
+            }
+            Error::Deadline => Told::new(Code::DeadlineExceeded, "DEADLINE", message),
+            Error::BadTimeout => Told::new(Code::InvalidArgument, "BAD_TIMEOUT", message),
+            Error::Bug => Told::new(Code::Internal, "INTERNAL_BUG", message),
+        }
+        .status()
+    }
+}
+
+impl From<Violations> for Status {
+    fn from(violations: Violations) -> Status {
+        let mut told =
+            Told::new(Code::InvalidArgument, "INVALID_REQUEST", violations.to_string());
+        let field = |v: &Violation| violation(&v.field, v.reason.as_str(), &v.description);
+        told.details.set_bad_request(violations.0.iter().map(field).collect::<Vec<_>>());
+        told.status()
+    }
+}
+
+impl From<storage::Error> for Status {
+    fn from(error: storage::Error) -> Status {
+        // The caller learns that it is not the caller's fault, and no more.
+        tracing::error!(%error, "Storage has failed");
+        Told::new(Code::Unavailable, "STORAGE_UNAVAILABLE", "the storage is not available")
+            .again_after(RETRY_DELAY)
+            .status()
+    }
+}
+
+fn violation(field: &str, reason: &str, description: &str) -> FieldViolation {
+    FieldViolation { reason: reason.to_owned(), ..FieldViolation::new(field, description) }
+}
+
+#[cfg(test)]
+mod tests;

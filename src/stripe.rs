@@ -1,0 +1,307 @@
+//! The way out: all that paylink knows about talking to Stripe.
+//!
+//! A [`Client`] turns drafts into forms, sends them down its stack of layers,
+//! and reads the answers. Nothing outside this module knows HTTP, forms or
+//! Stripe's JSON.
+
+pub mod call;
+pub mod error;
+mod observe;
+mod param;
+mod retry;
+mod stack;
+mod timeout;
+mod transport;
+pub mod webhook;
+pub mod wire;
+
+use bytes::Bytes;
+use http::Method;
+use prost::{Message, Name};
+use sha2::{Digest as _, Sha256};
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+pub use self::error::Error;
+pub use self::stack::Config;
+pub use self::transport::{STRIPE_VERSION, SetupError};
+
+use self::call::{Answer, Call};
+use self::stack::Stack;
+use self::wire::{form, json};
+use crate::caller::Caller;
+use crate::contract::Draft;
+use crate::pb::plan::{self, Resource};
+use crate::pb::{self};
+
+/// A client of one Stripe account. Clones share connections and budgets.
+#[derive(Debug, Clone)]
+pub struct Client {
+    stack: Stack,
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct Listed<L> {
+    /// The list, in the words of the contract.
+    pub list: L,
+    /// Whether Stripe has more.
+    pub has_more: bool,
+}
+
+/// The most items that Stripe gives in one page.
+const PAGE_ITEMS_MAX: u32 = 100;
+
+// === impl Config ===
+
+impl Config {
+    /// Makes a client. Opens no connection.
+    pub fn client(&self) -> Result<Client, SetupError> {
+        Ok(Client { stack: self.build()? })
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Creates a resource.
+    pub async fn create<R: Resourceful>(
+        &self,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<R, Error> {
+        let call = Write { route: R::route(), path: R::collection(), draft, caller };
+        self.write(call, form::write(draft.part())).await
+    }
+
+    /// Updates a resource.
+    pub async fn update<R: Resourceful>(
+        &self,
+        id: &str,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<R, Error> {
+        self.set(id, form::write(draft.part()), draft, caller).await
+    }
+
+    /// Sets parameters of a resource that no field of the contract stands for.
+    pub async fn set<R: Resourceful>(
+        &self,
+        id: &str,
+        form: String,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<R, Error> {
+        self.write(Write { route: R::route(), path: R::item(id), draft, caller }, form).await
+    }
+
+    /// Deletes a resource.
+    pub async fn delete<R: Resourceful>(&self, id: &str, caller: &Caller) -> Result<(), Error> {
+        self.send(Call {
+            method: Method::DELETE,
+            path: R::item(id),
+            route: R::route(),
+            form: Bytes::new(),
+            idempotency_key: None,
+            deadline: caller.deadline,
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Gets a resource.
+    pub async fn get<R: Resourceful>(&self, id: &str, caller: &Caller) -> Result<R, Error> {
+        let mut query = String::new();
+        expand(&mut query, R::resource(), "");
+        let answer = self.read(R::item(id), R::route(), query, caller).await?;
+        Ok(read::<R>(&answer, false)?.message)
+    }
+
+    /// Lists resources: those that the request's other fields ask for, from its page on.
+    pub async fn list<R: Resourceful, L: Message + Name + Default>(
+        &self,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<Listed<L>, Error> {
+        let mut query = form::write(draft.part());
+        expand(&mut query, R::resource(), "data.");
+        self.page(R::collection(), R::route(), query, draft, caller).await
+    }
+
+    /// Lists the line items of a payment link.
+    pub async fn link_line_items(
+        &self,
+        link: &str,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<Listed<pb::ListLineItemsResponse>, Error> {
+        let path = format!("{}/line_items", pb::PaymentLink::item(link));
+        self.page(path, "/v1/payment_links/{id}/line_items", String::new(), draft, caller).await
+    }
+
+    /// Lists all line items of a payment.
+    pub async fn payment_line_items(
+        &self,
+        payment: &str,
+        caller: &Caller,
+    ) -> Result<Vec<pb::LineItem>, Error> {
+        let path = format!("{}/line_items", pb::Payment::item(payment));
+        let mut items: Vec<pb::LineItem> = Vec::new();
+        loop {
+            let mut query = format!("limit={PAGE_ITEMS_MAX}");
+            if let Some(last) = items.last() {
+                form::push(&mut query, "starting_after", &last.id);
+            }
+            let route = "/v1/checkout/sessions/{id}/line_items";
+            let answer = self.read(path.clone(), route, query, caller).await?;
+            let page = read::<pb::ListLineItemsResponse>(&answer, false)?;
+            let empty = page.message.line_items.is_empty();
+            items.extend(page.message.line_items);
+            if empty || !page.has_more {
+                return Ok(items);
+            }
+        }
+    }
+
+    async fn page<L: Message + Name + Default>(
+        &self,
+        path: String,
+        route: &'static str,
+        mut query: String,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<Listed<L>, Error> {
+        form::push(&mut query, "limit", &draft.page().size.to_string());
+        if let Some(after) = &draft.page().after {
+            form::push(&mut query, "starting_after", after);
+        }
+        let answer = self.read(path, route, query, caller).await?;
+        let page = read::<L>(&answer, false)?;
+        Ok(Listed { list: page.message, has_more: page.has_more })
+    }
+
+    async fn read(
+        &self,
+        path: String,
+        route: &'static str,
+        query: String,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        self.send(Call {
+            method: Method::GET,
+            path,
+            route,
+            form: query.into(),
+            idempotency_key: None,
+            deadline: caller.deadline,
+        })
+        .await
+    }
+
+    async fn write<R: Resourceful>(&self, to: Write<'_>, mut form: String) -> Result<R, Error> {
+        expand(&mut form, R::resource(), "");
+        let call = Call {
+            method: Method::POST,
+            path: to.path,
+            route: to.route,
+            form: form.into(),
+            idempotency_key: Some(idempotency_key(to.draft.method(), to.draft.request_id())),
+            deadline: to.caller.deadline,
+        };
+        let stack = self.stack.clone();
+        // In a task of its own, so that a caller who leaves cannot cut a write in two.
+        let sent = tokio::spawn(tracing::Instrument::in_current_span(stack.oneshot(call)));
+        let answer = sent.await.unwrap_or(Err(Error::AnswerLost { write: true })).map_err(|error| match error {
+            Error::Refused(mut refusal) => {
+                let param = refusal.error.param.as_deref();
+                refusal.field = param.and_then(|param| param::path(to.draft, param));
+                Error::Refused(refusal)
+            }
+            error => error,
+        })?;
+        Ok(read::<R>(&answer, true)?.message)
+    }
+
+    async fn send(&self, call: Call) -> Result<Answer, Error> {
+        if call.time_left().is_zero() {
+            return Err(Error::Deadline);
+        }
+        self.stack.clone().oneshot(call).await
+    }
+}
+
+/// A write, but for its form.
+struct Write<'a> {
+    route: &'static str,
+    path: String,
+    draft: &'a Draft,
+    caller: &'a Caller,
+}
+
+/// A message of the contract that is a resource of Stripe's.
+pub trait Resourceful: Message + Name + Default {
+    /// Gives what the proto says of the resource.
+    #[must_use]
+    fn resource() -> &'static Resource {
+        #[expect(clippy::expect_used, reason = "implemented only for messages with the option")]
+        plan::of::<Self>().resource.as_ref().expect("the message is a resource")
+    }
+
+    /// The path of all of them.
+    #[must_use]
+    fn collection() -> String {
+        format!("/v1/{}", Self::resource().path)
+    }
+
+    /// The path of one of them.
+    #[must_use]
+    fn item(id: &str) -> String {
+        let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        // In a path a plus sign is a plus sign.
+        format!("/v1/{}/{}", Self::resource().path, id.replace('+', "%20"))
+    }
+
+    /// The paths without ids.
+    #[must_use]
+    fn route() -> &'static str {
+        &Self::resource().path
+    }
+}
+
+impl Resourceful for pb::Product {}
+impl Resourceful for pb::Price {}
+impl Resourceful for pb::PaymentLink {}
+impl Resourceful for pb::Payment {}
+
+/// Derives Stripe's idempotency key, so that the same request of the same
+/// caller always meets the same one, even after a restart.
+fn idempotency_key(method: &str, request_id: Uuid) -> String {
+    let hash = Sha256::new().chain_update(method).chain_update(request_id).finalize();
+    format!("plv1-{}", &hex::encode(hash)[..48])
+}
+
+fn expand(form: &mut String, resource: &Resource, of: &str) {
+    for (index, property) in resource.expand.iter().enumerate() {
+        form::push(form, &format!("expand[{index}]"), &format!("{of}{property}"));
+    }
+}
+
+fn read<M: Message + Name + Default>(
+    answer: &Answer,
+    write: bool,
+) -> Result<json::Read<M>, Error> {
+    let read = json::read::<M>(&answer.body)
+        .map_err(|_| Error::Unreadable { write, request_id: answer.request_id.clone() })?;
+    if read.unknown > 0 {
+        let request_id = answer.request_id.as_deref().unwrap_or_default();
+        tracing::debug!(
+            stripe.request_id = request_id,
+            unknown = read.unknown,
+            "Stripe's answer has values that this version does not know"
+        );
+    }
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests;

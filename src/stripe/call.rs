@@ -1,0 +1,50 @@
+//! One request to Stripe, and Stripe's answer, before either is understood.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use tokio::time::Instant;
+
+/// A request to Stripe. Each attempt sends the same bytes under the same key.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// GET, POST or DELETE.
+    pub method: Method,
+    /// The path below the base URL, such as `/v1/products`.
+    pub path: String,
+    /// The path with ids left out, for signals of bounded variety.
+    pub route: &'static str,
+    /// The form of a POST, the query of another method.
+    pub form: Bytes,
+    /// Stripe gives requests under one key one result:
+    /// <https://docs.stripe.com/api/idempotent_requests>.
+    pub idempotency_key: Option<String>,
+    /// When the answer is of no more use.
+    pub deadline: Instant,
+}
+
+/// Stripe's answer of status 2xx.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The JSON.
+    pub body: Bytes,
+    /// Stripe's id of the request, `req_…`.
+    pub request_id: Option<String>,
+}
+
+// === impl Call ===
+
+impl Call {
+    /// How long the answer is still of use.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether the call is to change something.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        self.method != Method::GET
+    }
+}

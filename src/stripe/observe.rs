@@ -1,0 +1,124 @@
+//! Makes each attempt at Stripe seen: a span, its trace context on the wire, and
+//! a duration. It stands inside the retries, so that every attempt has its own.
+
+use std::sync::LazyLock;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use opentelemetry::metrics::Histogram;
+use opentelemetry::{KeyValue, global};
+use tower::{Layer, Service};
+use tracing::{Instrument as _, field::Empty, info_span};
+
+use super::call::{Answer, Call};
+use super::error::Error;
+use crate::telemetry;
+
+/// Observes each attempt.
+#[derive(Debug, Clone)]
+pub struct ObserveLayer;
+
+/// The service of [`ObserveLayer`].
+#[derive(Debug, Clone)]
+pub struct Observe<S> {
+    inner: S,
+}
+
+static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .f64_histogram("http.client.request.duration")
+        .with_unit("s")
+        .with_description("How long attempts at Stripe take.")
+        .with_boundaries(telemetry::DURATION_BUCKETS.to_vec())
+        .build()
+});
+
+// === impl ObserveLayer ===
+
+impl<S> Layer<S> for ObserveLayer {
+    type Service = Observe<S>;
+
+    fn layer(&self, inner: S) -> Observe<S> {
+        Observe { inner }
+    }
+}
+
+// === impl Observe ===
+
+impl<S> Service<Call> for Observe<S>
+where
+    S: Service<Call, Response = Answer, Error = Error>,
+    S::Future: Send + 'static,
+{
+    type Response = Answer;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Answer, Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        let route = call.route;
+        let method = call.method.clone();
+        let span = info_span!(
+            "stripe",
+            otel.name = %format_args!("{method} {route}"),
+            otel.kind = "client",
+            http.request.method = %method,
+            url.template = route,
+            http.response.status_code = Empty,
+            stripe.request_id = Empty,
+            error.type = Empty,
+            otel.status_code = Empty,
+        );
+        let start = Instant::now();
+        let attempt = span.in_scope(|| self.inner.call(call)).instrument(span.clone());
+        Box::pin(async move {
+            let outcome = attempt.await;
+            let status = status(&outcome);
+            if let Some(status) = status {
+                span.record("http.response.status_code", status);
+            }
+            let (request_id, kind) = match &outcome {
+                Ok(answer) => (answer.request_id.as_deref(), ""),
+                Err(error) => (error.request_id(), error_type(error)),
+            };
+            if let Some(request_id) = request_id {
+                span.record("stripe.request_id", request_id);
+            }
+            if !kind.is_empty() {
+                span.record("error.type", kind).record("otel.status_code", "ERROR");
+            }
+            let attributes = [
+                KeyValue::new("http.request.method", method.as_str().to_owned()),
+                KeyValue::new("url.template", route),
+                KeyValue::new("http.response.status_code", i64::from(status.unwrap_or_default())),
+                KeyValue::new("error.type", kind),
+            ];
+            DURATION.record(start.elapsed().as_secs_f64(), &attributes);
+            outcome
+        })
+    }
+}
+
+fn status(outcome: &Result<Answer, Error>) -> Option<u16> {
+    match outcome {
+        Ok(_) => Some(200),
+        Err(Error::Refused(refusal)) => Some(refusal.status),
+        Err(_) => None,
+    }
+}
+
+/// Names a failure in few words, for signals.
+fn error_type(error: &Error) -> &'static str {
+    match error {
+        Error::Refused(_) => "refused",
+        Error::Unreachable => "unreachable",
+        Error::AnswerLost { .. } => "answer_lost",
+        Error::TimedOut { .. } => "timeout",
+        Error::Unreadable { .. } => "unreadable",
+        Error::Deadline => "deadline",
+    }
+}

@@ -1,0 +1,230 @@
+//! Asks again where that is safe and can help.
+//!
+//! Safe, because every write carries an idempotency key and every attempt the
+//! same bytes; helpful, as Stripe's official clients judge it: no answer, 409,
+//! 424, 429 by lock contention, 5xx, and before all of these Stripe's own word in
+//! `Stripe-Should-Retry`. This is the only layer that retries.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio::time::Sleep;
+use tower::retry::Policy;
+use tower::retry::budget::{Budget as _, TpsBudget};
+
+use super::call::{Answer, Call};
+use super::error::{Error, Refusal};
+
+/// An attempt with less time than this is not worth its cost.
+const ATTEMPT_TIME_MIN: Duration = Duration::from_millis(500);
+/// The budget looks back this far.
+const BUDGET_WINDOW: Duration = Duration::from_secs(10);
+/// Retries that are always allowed, so that a quiet service can retry at all.
+const BUDGET_RETRIES_PER_SECOND: u32 = 1;
+/// Retries allowed for each first attempt.
+const BUDGET_RETRY_RATIO: f32 = 0.1;
+
+/// Decides on retries. One clone serves one call; the budgets are shared by all.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    attempts_max: u32,
+    backoff: Duration,
+    backoff_max: Duration,
+    attempts: u32,
+    reads: Arc<TpsBudget>,
+    writes: Arc<TpsBudget>,
+}
+
+// === impl Retry ===
+
+impl Retry {
+    /// Allows `attempts_max` attempts in all, the second after about `backoff`,
+    /// each further one after twice as long, up to `backoff_max`.
+    #[must_use]
+    pub fn new(attempts_max: u32, backoff: Duration, backoff_max: Duration) -> Self {
+        let budget = || {
+            let budget =
+                TpsBudget::new(BUDGET_WINDOW, BUDGET_RETRIES_PER_SECOND, BUDGET_RETRY_RATIO);
+            Arc::new(budget)
+        };
+        Self { attempts_max, backoff, backoff_max, attempts: 1, reads: budget(), writes: budget() }
+    }
+
+    fn budget(&self, call: &Call) -> &TpsBudget {
+        if call.is_write() { &self.writes } else { &self.reads }
+    }
+
+    /// How long to wait before the next attempt: half to all of the backoff, so
+    /// that callers who failed together do not come back together.
+    fn pause(&self, error: &Error) -> Duration {
+        if matches!(error, Error::Unreachable) && self.attempts == 1 {
+            // Nothing was sent, so nothing is overloaded by us: try at once.
+            return self.backoff.mul_f64(rand::rng().random_range(0.0..0.1));
+        }
+        let doubled = self.backoff.saturating_mul(1 << (self.attempts - 1).min(16));
+        let backoff = doubled.min(self.backoff_max).mul_f64(rand::rng().random_range(0.5..1.0));
+        match error {
+            Error::Refused(refusal) => backoff.max(refusal.retry_after.unwrap_or_default()),
+            _ => backoff,
+        }
+    }
+}
+
+impl Policy<Call, Answer, Error> for Retry {
+    type Future = Sleep;
+
+    fn retry(&mut self, call: &mut Call, result: &mut Result<Answer, Error>) -> Option<Sleep> {
+        let error = match result {
+            Ok(_) => {
+                self.budget(call).deposit();
+                return None;
+            }
+            Err(error) => error,
+        };
+        if let Error::Refused(refusal) = error {
+            refusal.attempts = self.attempts;
+        }
+        if self.attempts >= self.attempts_max || !can_help(error) {
+            return None;
+        }
+        let pause = self.pause(error);
+        if pause + ATTEMPT_TIME_MIN > call.time_left() || !self.budget(call).withdraw() {
+            return None;
+        }
+        self.attempts += 1;
+        Some(tokio::time::sleep(pause))
+    }
+
+    fn clone_request(&mut self, call: &Call) -> Option<Call> {
+        Some(call.clone())
+    }
+}
+
+fn can_help(error: &Error) -> bool {
+    match error {
+        Error::Refused(refusal) => refused_for_now(refusal),
+        Error::Unreachable | Error::AnswerLost { .. } | Error::TimedOut { .. } => true,
+        Error::Unreadable { .. } | Error::Deadline => false,
+    }
+}
+
+/// A rate limit is not retried unless Stripe says so: more requests would keep it reached.
+fn refused_for_now(refusal: &Refusal) -> bool {
+    refusal.is_temporary()
+        && (refusal.should_retry == Some(true)
+            || refusal.status != 429
+            || refusal.code() == "lock_timeout")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use http::Method;
+    use tokio::time::Instant;
+    use tower::{Layer as _, ServiceExt as _, retry::RetryLayer, service_fn};
+
+    use super::*;
+    use crate::stripe::error::StripeError;
+    use crate::stripe::tests::{answer, call};
+
+    fn refused(status: u16, code: &str, should_retry: Option<bool>) -> Error {
+        let error = StripeError { code: Some(code.into()), ..Default::default() };
+        Error::Refused(Box::new(Refusal { status, error, should_retry, ..Default::default() }))
+    }
+
+    /// Lets the upstream fail as told, then succeed; gives the attempts and the outcome.
+    async fn check(asked: Call, failures: Vec<Error>) -> (Vec<Call>, Result<Answer, Error>) {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let failures = Arc::new(Mutex::new(failures.into_iter()));
+        let upstream = service_fn({
+            let seen = seen.clone();
+            move |call: Call| {
+                seen.lock().unwrap().push(call);
+                let failure = failures.lock().unwrap().next();
+                async move { failure.map_or_else(|| Ok(answer("{}")), Err) }
+            }
+        });
+        let policy = Retry::new(3, Duration::from_millis(500), Duration::from_secs(5));
+        let outcome = RetryLayer::new(policy).layer(upstream).oneshot(asked).await;
+        let seen = seen.lock().unwrap().clone();
+        (seen, outcome)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_help_is_tried_again_with_the_same_key_and_bytes() {
+        let temporary = || {
+            vec![
+                Error::Unreachable,
+                Error::AnswerLost { write: true },
+                Error::TimedOut { write: true },
+                refused(409, "idempotency_key_in_use", None),
+                refused(429, "lock_timeout", None),
+                refused(500, "", None),
+                refused(503, "", Some(true)),
+                refused(400, "", Some(true)),
+            ]
+        };
+        for failure in temporary() {
+            let said = failure.to_string();
+            let (attempts, outcome) = check(call(Method::POST), vec![failure]).await;
+            assert!(outcome.is_ok() && attempts.len() == 2, "{said}");
+            assert_eq!(attempts[0].idempotency_key, attempts[1].idempotency_key, "{said}");
+            assert_eq!(attempts[0].form, attempts[1].form, "{said}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_help_is_not_tried_again() {
+        for failure in [
+            refused(400, "parameter_missing", None),
+            refused(404, "resource_missing", None),
+            refused(429, "", None),
+            refused(500, "", Some(false)),
+            refused(409, "", Some(false)),
+        ] {
+            let said = failure.to_string();
+            let (attempts, outcome) = check(call(Method::POST), vec![failure]).await;
+            assert!(outcome.is_err() && attempts.len() == 1, "{said}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_end_at_their_number_and_say_it() {
+        let failures = (0..9).map(|_| refused(500, "", None)).collect();
+        let (attempts, outcome) = check(call(Method::POST), failures).await;
+        assert_eq!(attempts.len(), 3);
+        let Err(Error::Refused(refusal)) = outcome else { panic!("the last failure is given") };
+        assert_eq!(refusal.attempts, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_attempt_is_made_that_would_end_after_the_deadline() {
+        let mut asked = call(Method::GET);
+        asked.deadline = Instant::now() + Duration::from_millis(700);
+        let (attempts, _) = check(asked, vec![refused(500, "", None)]).await;
+        assert_eq!(attempts.len(), 1);
+
+        let patient = Refusal {
+            status: 503,
+            retry_after: Some(Duration::from_secs(90)),
+            ..Refusal::default()
+        };
+        let refusal = Error::Refused(Box::new(patient));
+        assert_eq!(check(call(Method::GET), vec![refusal]).await.0.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retries_stop_when_the_budget_is_spent() {
+        let mut policy = Retry::new(2, Duration::from_millis(500), Duration::from_secs(5));
+        let mut asked = call(Method::GET);
+        let mut allowed = 0;
+        for _ in 0..100 {
+            policy.attempts = 1;
+            let mut failed = Err(refused(500, "", None));
+            allowed += u32::from(policy.retry(&mut asked, &mut failed).is_some());
+        }
+        assert!((1..=20).contains(&allowed), "{allowed} of 100 failures were retried");
+    }
+}

@@ -1,0 +1,255 @@
+//! What Stripe sends by itself: signed events.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::Sha256;
+
+use super::wire::json;
+use crate::pb;
+
+/// The most `v1` signatures that one header may carry.
+const SIGNATURES_MAX: usize = 16;
+/// The longest header that is read.
+const HEADER_BYTES_MAX: usize = 4096;
+
+/// An event, as far as paylink reads it:
+/// <https://docs.stripe.com/api/events/object>.
+#[derive(Debug)]
+pub struct Event {
+    /// Stripe's id, `evt_…`.
+    pub id: String,
+    /// What happened, such as `checkout.session.completed`.
+    pub kind: String,
+    /// When it happened, in unix seconds.
+    pub created: i64,
+    /// Whether it happened in live mode.
+    pub livemode: bool,
+    /// The API version in whose words the event is written.
+    pub api_version: String,
+    object: Option<Box<RawValue>>,
+}
+
+/// The body is not an event.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is not a Stripe event")]
+pub struct NotAnEvent;
+
+/// Why a signature is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadSignature {
+    /// There is no header, or it is not of Stripe's form.
+    #[error("the signature header is malformed")]
+    Malformed,
+    /// No secret gives any of the signatures.
+    #[error("no signature matches")]
+    Mismatch,
+    /// It was signed too long ago.
+    #[error("the signature is too old")]
+    Stale,
+    /// It was signed in the future.
+    #[error("the signature is from the future")]
+    Future,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    created: serde_json::Value,
+    #[serde(default)]
+    livemode: bool,
+    #[serde(default)]
+    api_version: Option<String>,
+    #[serde(default)]
+    data: Option<Data>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    #[serde(default)]
+    object: Option<Box<RawValue>>,
+}
+
+/// Verifies the `Stripe-Signature` header over the raw body:
+/// <https://docs.stripe.com/webhooks#verify-manually>.
+///
+/// Every `v1` signature is tried with every secret, without stopping at the
+/// first that fits, so that the time taken tells nothing.
+pub fn verify(
+    header: &[u8],
+    body: &[u8],
+    secrets: &[SecretString],
+    now_secs: i64,
+    tolerance_secs: i64,
+) -> Result<(), BadSignature> {
+    let (signed_secs, signatures) = parse(header).ok_or(BadSignature::Malformed)?;
+    let mut matched = false;
+    for secret in secrets {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
+            continue;
+        };
+        mac.update(signed_secs.to_string().as_bytes());
+        mac.update(b".");
+        mac.update(body);
+        for signature in &signatures {
+            matched |= mac.clone().verify_slice(signature).is_ok();
+        }
+    }
+    if !matched {
+        return Err(BadSignature::Mismatch);
+    }
+    match now_secs.saturating_sub(signed_secs) {
+        age if age > tolerance_secs => Err(BadSignature::Stale),
+        age if age < -tolerance_secs => Err(BadSignature::Future),
+        _ => Ok(()),
+    }
+}
+
+/// Reads `t=…,v1=…,v1=…`; other schemes are passed over.
+fn parse(header: &[u8]) -> Option<(i64, Vec<[u8; 32]>)> {
+    let header = str::from_utf8(header).ok().filter(|header| header.len() <= HEADER_BYTES_MAX)?;
+    let (mut signed_secs, mut signatures) = (None, Vec::new());
+    for part in header.split(',') {
+        match part.trim().split_once('=')? {
+            ("t", text) => {
+                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                let canonical = digits && (text == "0" || !text.starts_with('0'));
+                if !canonical || signed_secs.replace(text.parse().ok()?).is_some() {
+                    return None;
+                }
+            }
+            ("v1", text) => {
+                let mut signature = [0; 32];
+                hex::decode_to_slice(text, &mut signature).ok()?;
+                signatures.push(signature);
+            }
+            _ => {}
+        }
+    }
+    let enough = (1..=SIGNATURES_MAX).contains(&signatures.len());
+    enough.then_some((signed_secs?, signatures))
+}
+
+// === impl Event ===
+
+impl Event {
+    /// Reads an event. Anything with an id and a type is one, whatever else it holds.
+    pub fn parse(body: &[u8]) -> Result<Event, NotAnEvent> {
+        let wire: Wire = serde_json::from_slice(body).map_err(|_| NotAnEvent)?;
+        if wire.id.is_empty() || wire.kind.is_empty() {
+            return Err(NotAnEvent);
+        }
+        Ok(Event {
+            id: wire.id,
+            kind: wire.kind,
+            created: wire.created.as_i64().unwrap_or_default(),
+            livemode: wire.livemode,
+            api_version: wire.api_version.unwrap_or_default(),
+            object: wire.data.and_then(|data| data.object),
+        })
+    }
+
+    /// Gives the Checkout Session that the event is about, if it is about one.
+    #[must_use]
+    pub fn session(&self) -> Option<pb::Payment> {
+        if !self.kind.starts_with("checkout.session.") {
+            return None;
+        }
+        let read = json::read::<pb::Payment>(self.object.as_ref()?.get().as_bytes()).ok()?;
+        Some(read.message).filter(|payment| !payment.id.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_test_secret";
+    const BODY: &[u8] = br#"{"id":"evt_test","object":"event"}"#;
+    const T: i64 = 1_700_000_000;
+    const V1: &str = "8042376f6ca064adbe037642a718227dfd59047137eb49497a54c49eb0cfb724";
+
+    fn check(header: &str, now_secs: i64) -> Result<(), BadSignature> {
+        let secrets = ["whsec_other".into(), SECRET.into()];
+        verify(header.as_bytes(), BODY, &secrets, now_secs, 300)
+    }
+
+    #[test]
+    fn stripes_own_signature_is_accepted_beside_others() {
+        let zeros = "0".repeat(64);
+        assert_eq!(check(&format!("t={T},v1={V1}"), T), Ok(()));
+        assert_eq!(check(&format!("t={T},v1={zeros},v1={V1},v0=abc"), T + 300), Ok(()));
+        assert_eq!(check(&format!("t={T}, v1={V1}"), T - 300), Ok(()));
+    }
+
+    #[test]
+    fn another_body_secret_or_time_is_refused() {
+        let header = format!("t={T},v1={V1}");
+        let secrets = [SECRET.into()];
+        assert_eq!(
+            verify(header.as_bytes(), b"{}", &secrets, T, 300),
+            Err(BadSignature::Mismatch)
+        );
+        assert_eq!(
+            verify(header.as_bytes(), BODY, &["whsec_other".into()], T, 300),
+            Err(BadSignature::Mismatch)
+        );
+        assert_eq!(check(&format!("t={},v1={V1}", T + 1), T), Err(BadSignature::Mismatch));
+    }
+
+    #[test]
+    fn age_and_future_are_bounded() {
+        let header = format!("t={T},v1={V1}");
+        assert_eq!(check(&header, T + 301), Err(BadSignature::Stale));
+        assert_eq!(check(&header, T - 301), Err(BadSignature::Future));
+        assert_eq!(check(&header, i64::MIN), Err(BadSignature::Future));
+    }
+
+    #[test]
+    fn a_malformed_header_is_refused() {
+        let many = format!("t={T}{}", format!(",v1={V1}").repeat(SIGNATURES_MAX + 1));
+        let long = format!("t={T},v1={V1},v0={}", "0".repeat(HEADER_BYTES_MAX));
+        for header in [
+            "",
+            "nonsense",
+            &format!("v1={V1}"),
+            &format!("t={T}"),
+            &format!("t={T},v0={V1}"),
+            &format!("t={T},t={T},v1={V1}"),
+            &format!("t=+{T},v1={V1}"),
+            &format!("t=0{T},v1={V1}"),
+            &format!("t=99999999999999999999,v1={V1}"),
+            &format!("t={T},v1={}", &V1[1..]),
+            &format!("t={T},v1={}g", &V1[1..]),
+            &many,
+            &long,
+        ] {
+            assert_eq!(check(header, T), Err(BadSignature::Malformed), "{header}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_anything_with_an_id_and_a_type() {
+        let event = Event::parse(br#"{"id":"evt_1","type":"v2.core.thing","created":"2026-01-01"}"#);
+        assert_eq!(event.unwrap().kind, "v2.core.thing");
+        for body in ["", "[]", "{}", r#"{"id":"evt_1"}"#, r#"{"id":"","type":"a"}"#] {
+            assert!(Event::parse(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_read_from_session_events_only() {
+        let event = |kind: &str| {
+            let body = format!(
+                r#"{{"id":"evt_1","type":"{kind}","data":{{"object":{{"id":"cs_1","payment_status":"paid"}}}}}}"#
+            );
+            Event::parse(body.as_bytes()).unwrap().session()
+        };
+        assert_eq!(event("checkout.session.completed").unwrap().id, "cs_1");
+        assert!(event("payment_intent.succeeded").is_none());
+    }
+}
