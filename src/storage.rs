@@ -1,0 +1,143 @@
+//! What paylink remembers, in SQLite.
+//!
+//! One task writes, in groups that share a commit; a few connections read. A
+//! write is answered after its commit has reached the disk, so what was
+//! answered survives a crash and a power cut. Each table has a file, which adds
+//! its reads to [`Storage`] and its writes to [`Transaction`].
+
+mod connect;
+mod error;
+mod events;
+mod feed;
+mod installation;
+mod payments;
+mod writer;
+
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use sqlx::{SqliteConnection, SqlitePool};
+use tokio::sync::mpsc;
+
+pub use self::error::Error;
+pub use self::events::{DueEvent, EventState, NewEvent};
+pub use self::feed::{Page, PageLimit};
+pub use self::payments::{Cursor, Known, Listing};
+
+/// Where the memory is, and its bounds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `sqlite:` and the path of a file, which is made if absent, or
+    /// `sqlite::memory:`, which forgets everything when the process ends.
+    pub url: String,
+    /// How long a statement waits for another process that holds the file, in
+    /// milliseconds. Usual: 2000.
+    pub busy_timeout_ms: NonZeroU64,
+    /// How long a read waits for a free connection, in milliseconds. Usual: 500.
+    pub acquire_timeout_ms: NonZeroU64,
+    /// How many connections read at the same time. Usual: 4.
+    pub readers_max: NonZeroU32,
+    /// How many writes share one commit. Usual: 64.
+    pub write_batch_max: NonZeroUsize,
+    /// How many writes may wait; further ones are refused with [`Error::Busy`]. Usual: 1024.
+    pub write_queue_max: NonZeroUsize,
+}
+
+/// The memory. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    readers: SqlitePool,
+    writers: SqlitePool,
+    queue: mpsc::Sender<Box<dyn writer::Job>>,
+    epoch: Arc<str>,
+}
+
+/// A write in progress, all of which is committed or none.
+#[derive(Debug)]
+pub struct Transaction<'c>(&'c mut SqliteConnection);
+
+// === impl Config ===
+
+impl Config {
+    /// Opens the memory, brings its schema up to date and starts its writer.
+    ///
+    /// Refuses to open what would not keep its promises: SQLite must confirm
+    /// that a commit waits for the disk.
+    pub async fn open(&self) -> Result<Storage, Error> {
+        let (writers, readers) = connect::connect(self).await?;
+        let mut connection = writers.acquire().await?;
+        connect::migrate(&mut connection).await?;
+        let epoch = installation::epoch(&mut connection).await?;
+        drop(connection);
+
+        let (queue, waiting) = mpsc::channel(self.write_queue_max.get());
+        tokio::spawn(writer::run(
+            writers.clone(),
+            waiting,
+            self.write_batch_max.get(),
+        ));
+        Ok(Storage {
+            readers,
+            writers,
+            queue,
+            epoch,
+        })
+    }
+}
+
+// === impl Storage ===
+
+impl Storage {
+    /// The random name that this memory got when it was made.
+    #[must_use]
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// Writes, and returns what `work` returned once it is committed.
+    ///
+    /// When `work` fails, nothing of it is kept and its error is returned; the
+    /// writes that share the commit are not touched. A caller who stops waiting
+    /// does not stop the write.
+    pub async fn write<T, W>(&self, work: W) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        let (job, answer) = writer::job(work);
+        self.queue.try_send(job).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Error::Busy,
+            mpsc::error::TrySendError::Closed(_) => Error::Closed,
+        })?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Closes the memory once the reads and writes under way have ended; later
+    /// ones get [`Error::Closed`].
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writers.close().await;
+    }
+}
+
+#[cfg(test)]
+impl Config {
+    /// A configuration for tests, with small bounds.
+    pub(crate) fn testing(url: impl Into<String>) -> Self {
+        let nonzero = |number| NonZeroU64::new(number).unwrap();
+        Self {
+            url: url.into(),
+            busy_timeout_ms: nonzero(2_000),
+            acquire_timeout_ms: nonzero(5_000),
+            readers_max: NonZeroU32::new(2).unwrap(),
+            write_batch_max: NonZeroUsize::new(64).unwrap(),
+            write_queue_max: NonZeroUsize::new(1_024).unwrap(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

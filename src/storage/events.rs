@@ -1,0 +1,147 @@
+//! The table `events`: what Stripe reported, as received.
+
+use super::{Error, Storage, Transaction};
+
+/// An event as it arrived.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Stripe's id, `evt_…`.
+    pub id: String,
+    /// Stripe's type, such as `checkout.session.completed`.
+    pub kind: String,
+    /// The version of Stripe's API that the body speaks.
+    pub api_version: String,
+    /// Whether it tells of real money.
+    pub livemode: bool,
+    /// When it happened, says Stripe.
+    pub created_at_ms: i64,
+    /// When it arrived, and so when it is due.
+    pub received_at_ms: i64,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+    /// [`EventState::Pending`], or [`EventState::Ignored`] for what nobody will read.
+    pub state: EventState,
+}
+
+/// What has become of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventState {
+    /// Its payment does not know of it yet.
+    Pending,
+    /// Its payment knows.
+    Done,
+    /// It tells of nothing that is recorded here.
+    Ignored,
+}
+
+/// An event that waits for its payment to learn of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueEvent {
+    /// Stripe's id, `evt_…`.
+    pub id: String,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+    /// How often it was put off.
+    pub attempts: u32,
+}
+
+// === impl EventState ===
+
+impl EventState {
+    fn as_str(self) -> &'static str {
+        match self {
+            EventState::Pending => "pending",
+            EventState::Done => "done",
+            EventState::Ignored => "ignored",
+        }
+    }
+}
+
+// === impl Storage ===
+
+impl Storage {
+    /// Keeps an event, unless it is here already. Says whether it was new, and
+    /// returns once it is safe.
+    pub async fn insert_event(&self, event: NewEvent) -> Result<bool, Error> {
+        self.write(move |mut transaction| {
+            Box::pin(async move { transaction.insert_event(event).await })
+        })
+        .await
+    }
+
+    /// Gives events that are due, the longest due first.
+    ///
+    /// No event is put off by more than `put_off_max_ms`. One that seems to be
+    /// was put off before the clock was set back, and is due as well.
+    pub async fn due_events(
+        &self,
+        now_ms: i64,
+        put_off_max_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<DueEvent>, Error> {
+        let rows: Vec<(String, Vec<u8>, u32)> = sqlx::query_as(
+            "SELECT id, body, attempts FROM events
+             WHERE state = 'pending' AND (due_at_ms <= $1 OR due_at_ms > $2)
+             ORDER BY due_at_ms, id LIMIT $3",
+        )
+        .bind(now_ms)
+        .bind(now_ms.saturating_add(put_off_max_ms))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        let event = |(id, body, attempts)| DueEvent { id, body, attempts };
+        Ok(rows.into_iter().map(event).collect())
+    }
+
+    /// Gives the time when the next event will be due that is not yet.
+    pub async fn next_due_at_ms(&self, now_ms: i64) -> Result<Option<i64>, Error> {
+        let due = sqlx::query_scalar(
+            "SELECT min(due_at_ms) FROM events WHERE state = 'pending' AND due_at_ms > $1",
+        );
+        Ok(due.bind(now_ms).fetch_one(&self.readers).await?)
+    }
+}
+
+// === impl Transaction ===
+
+impl Transaction<'_> {
+    /// Ends an event's wait.
+    pub async fn settle_event(&mut self, id: &str, state: EventState) -> Result<(), Error> {
+        sqlx::query("UPDATE events SET state = $2 WHERE id = $1")
+            .bind(id)
+            .bind(state.as_str())
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Puts an event off, and counts it.
+    pub async fn postpone_event(&mut self, id: &str, due_at_ms: i64) -> Result<(), Error> {
+        sqlx::query("UPDATE events SET due_at_ms = $2, attempts = attempts + 1 WHERE id = $1")
+            .bind(id)
+            .bind(due_at_ms)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn insert_event(&mut self, event: NewEvent) -> Result<bool, Error> {
+        let inserted = sqlx::query(
+            "INSERT INTO events
+             (id, type, api_version, livemode, created_at_ms, received_at_ms, body, state, due_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6)
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(event.id)
+        .bind(event.kind)
+        .bind(event.api_version)
+        .bind(event.livemode)
+        .bind(event.created_at_ms)
+        .bind(event.received_at_ms)
+        .bind(event.body)
+        .bind(event.state.as_str())
+        .execute(&mut *self.0)
+        .await?;
+        Ok(inserted.rows_affected() > 0)
+    }
+}

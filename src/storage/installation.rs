@@ -1,0 +1,22 @@
+//! The table `installation`: which memory this is.
+
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::Error;
+
+/// Gives the random name of this memory, made when it is first opened. A feed
+/// position that another memory gave out is told apart by it.
+pub(super) async fn epoch(connection: &mut SqliteConnection) -> Result<Arc<str>, Error> {
+    let made = Uuid::new_v4().simple().to_string();
+    sqlx::query("INSERT INTO installation (one, epoch) VALUES (1, $1) ON CONFLICT DO NOTHING")
+        .bind(made)
+        .execute(&mut *connection)
+        .await?;
+    let epoch: String = sqlx::query_scalar("SELECT epoch FROM installation")
+        .fetch_one(connection)
+        .await?;
+    Ok(epoch.into())
+}

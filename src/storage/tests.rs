@@ -1,0 +1,161 @@
+mod reading;
+mod writing;
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::pb;
+use crate::pb::payment::State;
+
+/// A database file that goes away with the test.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("paylink-{}.db", Uuid::new_v4())))
+    }
+
+    fn config(&self) -> Config {
+        Config::testing(format!("sqlite:{}", self.0.display()))
+    }
+
+    async fn open(&self) -> Storage {
+        self.config().open().await.unwrap()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let path = format!("{}{suffix}", self.0.display());
+            drop(std::fs::remove_file(path));
+        }
+    }
+}
+
+fn event(id: &str) -> NewEvent {
+    NewEvent {
+        id: id.into(),
+        kind: "checkout.session.completed".into(),
+        api_version: "2026-01-01".into(),
+        livemode: false,
+        created_at_ms: 1_000,
+        received_at_ms: 2_000,
+        body: b"{}".to_vec(),
+        state: EventState::Pending,
+    }
+}
+
+fn payment(id: &str) -> pb::Payment {
+    pb::Payment {
+        id: id.into(),
+        state: State::Paid.into(),
+        payment_link: "plink_1".into(),
+        created: Some(prost_types::Timestamp {
+            seconds: 1,
+            nanos: 0,
+        }),
+        ..Default::default()
+    }
+}
+
+async fn change(storage: &Storage, payment: pb::Payment, fails: bool) -> Result<i64, Error> {
+    storage
+        .write(move |mut transaction| {
+            Box::pin(async move {
+                let known = Known {
+                    payment,
+                    decided_by: "evt_1".into(),
+                };
+                transaction.put_known(&known, 0).await?;
+                let payment = &known.payment;
+                let sequence = transaction
+                    .append_change(payment, State::Open, "evt_1", 1_234)
+                    .await?;
+                if fails {
+                    Err(Error::Corrupt {
+                        what: "a test".into(),
+                    })
+                } else {
+                    Ok(sequence)
+                }
+            })
+        })
+        .await
+}
+
+async fn due(storage: &Storage, now_ms: i64) -> Vec<String> {
+    let due = storage.due_events(now_ms, 30_000, 100).await.unwrap();
+    due.into_iter().map(|event| event.id).collect()
+}
+
+#[tokio::test]
+async fn a_restart_forgets_nothing() {
+    let disk = Disk::new();
+    let storage = disk.open().await;
+    assert!(storage.insert_event(event("evt_1")).await.unwrap());
+    assert_eq!(change(&storage, payment("cs_1"), false).await.unwrap(), 1);
+    let epoch = storage.epoch().to_owned();
+    storage.close().await;
+
+    let storage = disk.open().await;
+    assert_eq!(storage.epoch(), epoch);
+    assert_eq!(due(&storage, 2_000).await, ["evt_1"]);
+    assert!(!storage.insert_event(event("evt_1")).await.unwrap());
+    assert_eq!(
+        storage.payment("cs_1").await.unwrap(),
+        Some(payment("cs_1"))
+    );
+    assert_eq!(change(&storage, payment("cs_2"), false).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn two_memories_have_different_epochs() {
+    let (one, other) = (Disk::new(), Disk::new());
+    assert_ne!(one.open().await.epoch(), other.open().await.epoch());
+}
+
+#[tokio::test]
+async fn a_closed_memory_refuses() {
+    let disk = Disk::new();
+    let storage = disk.open().await;
+    storage.close().await;
+    assert!(matches!(
+        storage.insert_event(event("evt_1")).await,
+        Err(Error::Closed)
+    ));
+    assert!(matches!(storage.payment("cs_1").await, Err(Error::Closed)));
+}
+
+#[tokio::test]
+async fn a_memory_without_a_file_keeps_while_it_is_open() {
+    let storage = Config::testing("sqlite::memory:").open().await.unwrap();
+    assert!(storage.insert_event(event("evt_1")).await.unwrap());
+    assert!(!storage.insert_event(event("evt_1")).await.unwrap());
+    assert_eq!(due(&storage, 2_000).await, ["evt_1"]);
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused_by_its_key_and_not_repeated() {
+    for url in [
+        "postgres://user:secret@host/db",
+        "sqlite:",
+        "sqlite://",
+        "sqlite:a.db?mode=ro",
+    ] {
+        let error = Config::testing(url).open().await.unwrap_err().to_string();
+        assert!(error.starts_with("storage.url: "), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_is_an_error() {
+    let url = "sqlite:/nonexistent-directory/paylink.db";
+    assert!(matches!(
+        Config::testing(url).open().await,
+        Err(Error::Database(_))
+    ));
+}
