@@ -4,8 +4,11 @@
 //! what stands below it here, nothing above and nothing beside.
 
 pub mod caller;
+pub mod catalog;
 pub mod contract;
 pub mod error;
+pub mod links;
 pub mod pb;
+pub mod storage;
 pub mod stripe;
 pub mod telemetry;

@@ -34,8 +34,10 @@ pub struct Message {
 /// Where a resource lives at Stripe.
 #[derive(Debug)]
 pub struct Resource {
-    /// The collection's path below `/v1/`.
-    pub path: String,
+    /// The path of all of them, such as `/v1/products`.
+    pub collection: String,
+    /// The path of one of them with its id left out, such as `/v1/products/{id}`.
+    pub item: String,
     /// The word in the `object` field.
     pub object: String,
     /// Properties that are always expanded.
@@ -244,7 +246,7 @@ mod tests {
     fn the_plan_holds_what_the_proto_says() {
         let link = of::<pb::PaymentLink>();
         let resource = link.resource.as_ref().unwrap();
-        assert_eq!((&*resource.path, &*resource.object), ("payment_links", "payment_link"));
+        assert_eq!((&*resource.item, &*resource.object), ("/v1/payment_links/{id}", "payment_link"));
         assert_eq!(resource.expand, ["line_items"]);
 
         let (_, items) = link.field_named("line_items").unwrap();

@@ -75,7 +75,8 @@ impl Options {
                 .unwrap_or_default(),
             constant: sub(&own, &self.constant).map(|c| (text(&c, "name"), text(&c, "value"))),
             resource: sub(&own, &self.resource).map(|resource| Resource {
-                path: text(&resource, "path"),
+                collection: format!("/v1/{}", text(&resource, "path")),
+                item: format!("/v1/{}/{{id}}", text(&resource, "path")),
                 object: text(&resource, "object"),
                 expand: texts(&resource, "expand"),
             }),
