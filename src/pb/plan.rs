@@ -7,7 +7,7 @@
 
 mod read;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -184,6 +184,11 @@ pub fn of<M: prost::Name>() -> &'static Message {
 #[must_use]
 pub fn named(full_name: &str) -> Option<&'static Message> {
     PLAN.by_name.get(full_name).and_then(|&at| PLAN.messages.get(at))
+}
+
+/// Names every method of our own services, and of health checks.
+pub(super) fn methods() -> HashSet<String> {
+    read::methods()
 }
 
 // === impl Message ===
