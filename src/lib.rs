@@ -9,6 +9,7 @@ pub mod contract;
 pub mod error;
 pub mod links;
 pub mod pb;
+pub mod sandbox;
 pub mod storage;
 pub mod stripe;
 pub mod telemetry;
