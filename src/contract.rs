@@ -36,6 +36,7 @@ pub struct Draft {
     resource: Option<Resource>,
     mask: Option<Mask>,
     request_id: Uuid,
+    validate_only: bool,
     page: Page,
 }
 
@@ -72,6 +73,7 @@ pub fn check<R: Message + Name>(request: &R) -> Check {
             resource: None,
             mask: None,
             request_id: Uuid::nil(),
+            validate_only: false,
             page: Page::default(),
         },
         violations: Vec::new(),
@@ -99,7 +101,8 @@ impl Check {
 
     /// Finds the parts that have the same meaning in every request.
     fn read_parts(&mut self) {
-        let Draft { request, bytes, resource, mask, request_id, page } = &mut self.draft;
+        let Draft { request, bytes, resource, mask, request_id, validate_only, page } =
+            &mut self.draft;
         *request_id = Uuid::now_v7();
         let mut paths = Vec::new();
         let mut token = "";
@@ -108,6 +111,7 @@ impl Check {
                 ("request_id", _) => {
                     *request_id = Uuid::parse_str(value.text()).unwrap_or(*request_id);
                 }
+                ("validate_only", _) => *validate_only = value.int() != 0,
                 ("page_size", _) => page.size = page::size(value.int()),
                 ("page_token", _) => token = value.text(),
                 ("update_mask", Kind::Message(message)) => {
@@ -150,6 +154,20 @@ impl Draft {
     #[must_use]
     pub fn resource_field(&self) -> Option<&'static str> {
         self.resource.as_ref().map(|resource| resource.field)
+    }
+
+    /// The id of the resource that an update is about.
+    #[must_use]
+    pub fn resource_id(&self) -> &str {
+        let Part { message, bytes, .. } = self.part();
+        let id = walk::fields(message, bytes).find(|(_, field, _)| field.identifier);
+        id.map(|(_, _, id)| id.text()).unwrap_or_default()
+    }
+
+    /// Whether the request is to be checked, and nothing done (AIP-163).
+    #[must_use]
+    pub fn validate_only(&self) -> bool {
+        self.validate_only
     }
 
     /// The id of the call: the caller's `request_id`, or one made here (AIP-155).

@@ -38,6 +38,8 @@ mod stripe;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use axum::response::Response;
+use http::{HeaderMap, HeaderName};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
@@ -46,6 +48,8 @@ use crate::storage;
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "paylink";
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// When to come back, where nothing says better.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -177,6 +181,71 @@ impl From<storage::Error> for Status {
             .again_after(RETRY_DELAY)
             .status()
     }
+}
+
+/// Answers a call with an error, outside of any method.
+pub fn response(error: Error) -> Response {
+    Status::from(error).into_http()
+}
+
+/// Ends a stream with an error.
+#[must_use]
+pub fn trailers(error: Error) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    // Fails only for text that no header can carry; ours is plain.
+    let _ = Status::from(error).add_header(&mut trailers);
+    trailers
+}
+
+/// Adds the id of the call to an error's details (`RequestInfo`), so that the
+/// caller can ask again under it. Leaves successes as they are.
+pub fn name_request(headers: &mut HeaderMap, request_id: &str) {
+    let Some(status) = Status::from_header_map(headers).filter(|s| s.code() != Code::Ok) else {
+        return;
+    };
+    let mut details = status.get_error_details();
+    details.set_request_info(request_id, "");
+    let named = Status::with_error_details_and_metadata(
+        status.code(),
+        status.message(),
+        details,
+        status.metadata().clone(),
+    );
+    let _ = named.add_header(headers);
+}
+
+/// Reads the name of the status out of headers or trailers.
+#[must_use]
+pub fn code_name(headers: &HeaderMap) -> Option<&'static str> {
+    Some(match Code::from_bytes(headers.get(GRPC_STATUS)?.as_bytes()) {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    })
+}
+
+/// Tells whether a status is the service's fault, as OpenTelemetry's conventions
+/// for servers have it: <https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>.
+#[must_use]
+pub fn is_ours(code_name: &str) -> bool {
+    matches!(
+        code_name,
+        "UNKNOWN" | "DEADLINE_EXCEEDED" | "UNIMPLEMENTED" | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS"
+    )
 }
 
 fn violation(field: &str, reason: &str, description: &str) -> FieldViolation {

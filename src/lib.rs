@@ -4,8 +4,12 @@
 //! what stands below it here, nothing above and nothing beside.
 
 pub mod caller;
+pub mod catalog;
 pub mod contract;
 pub mod error;
+pub mod links;
 pub mod pb;
+pub mod server;
+pub mod storage;
 pub mod stripe;
 pub mod telemetry;

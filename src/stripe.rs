@@ -20,13 +20,14 @@ use http::Method;
 use prost::{Message, Name};
 use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 pub use self::error::Error;
 pub use self::stack::Config;
 pub use self::transport::{STRIPE_VERSION, SetupError};
 
-use self::call::{Answer, Call};
+use self::call::{Answer, Call, Place};
 use self::stack::Stack;
 use self::wire::{form, json};
 use crate::caller::Caller;
@@ -64,43 +65,48 @@ impl Config {
 // === impl Client ===
 
 impl Client {
-    /// Creates a resource.
+    /// Creates the draft's resource.
     pub async fn create<R: Resourceful>(
         &self,
         draft: &Draft,
         caller: &Caller,
     ) -> Result<R, Error> {
-        let call = Write { route: R::route(), path: R::collection(), draft, caller };
-        self.write(call, form::write(draft.part())).await
+        self.write(R::collection(), form::write(draft.part()), draft, caller).await
     }
 
-    /// Updates a resource.
+    /// Updates the draft's resource.
     pub async fn update<R: Resourceful>(
         &self,
-        id: &str,
         draft: &Draft,
         caller: &Caller,
     ) -> Result<R, Error> {
-        self.set(id, form::write(draft.part()), draft, caller).await
+        self.write(R::item(draft.resource_id()), form::write(draft.part()), draft, caller).await
     }
 
-    /// Sets parameters of a resource that no field of the contract stands for.
+    /// Sets a parameter of a resource that no field of the draft stands for.
     pub async fn set<R: Resourceful>(
         &self,
         id: &str,
-        form: String,
+        (parameter, value): (&str, &str),
         draft: &Draft,
         caller: &Caller,
     ) -> Result<R, Error> {
-        self.write(Write { route: R::route(), path: R::item(id), draft, caller }, form).await
+        let mut form = String::new();
+        form::push(&mut form, parameter, value);
+        self.write(R::item(id), form, draft, caller).await
     }
 
     /// Deletes a resource.
-    pub async fn delete<R: Resourceful>(&self, id: &str, caller: &Caller) -> Result<(), Error> {
+    pub async fn delete<R: Resourceful>(
+        &self,
+        id: &str,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        caller.goes_by(draft.request_id());
         self.send(Call {
             method: Method::DELETE,
-            path: R::item(id),
-            route: R::route(),
+            place: R::item(id),
             form: Bytes::new(),
             idempotency_key: None,
             deadline: caller.deadline,
@@ -113,7 +119,7 @@ impl Client {
     pub async fn get<R: Resourceful>(&self, id: &str, caller: &Caller) -> Result<R, Error> {
         let mut query = String::new();
         expand(&mut query, R::resource(), "");
-        let answer = self.read(R::item(id), R::route(), query, caller).await?;
+        let answer = self.read(R::item(id), query, caller).await?;
         Ok(read::<R>(&answer, false)?.message)
     }
 
@@ -125,7 +131,7 @@ impl Client {
     ) -> Result<Listed<L>, Error> {
         let mut query = form::write(draft.part());
         expand(&mut query, R::resource(), "data.");
-        self.page(R::collection(), R::route(), query, draft, caller).await
+        self.page(R::collection(), query, draft, caller).await
     }
 
     /// Lists the line items of a payment link.
@@ -135,8 +141,9 @@ impl Client {
         draft: &Draft,
         caller: &Caller,
     ) -> Result<Listed<pb::ListLineItemsResponse>, Error> {
-        let path = format!("{}/line_items", pb::PaymentLink::item(link));
-        self.page(path, "/v1/payment_links/{id}/line_items", String::new(), draft, caller).await
+        let place =
+            pb::PaymentLink::item(link).line_items("/v1/payment_links/{id}/line_items");
+        self.page(place, String::new(), draft, caller).await
     }
 
     /// Lists all line items of a payment.
@@ -145,15 +152,15 @@ impl Client {
         payment: &str,
         caller: &Caller,
     ) -> Result<Vec<pb::LineItem>, Error> {
-        let path = format!("{}/line_items", pb::Payment::item(payment));
+        let place =
+            pb::Payment::item(payment).line_items("/v1/checkout/sessions/{id}/line_items");
         let mut items: Vec<pb::LineItem> = Vec::new();
         loop {
             let mut query = format!("limit={PAGE_ITEMS_MAX}");
             if let Some(last) = items.last() {
                 form::push(&mut query, "starting_after", &last.id);
             }
-            let route = "/v1/checkout/sessions/{id}/line_items";
-            let answer = self.read(path.clone(), route, query, caller).await?;
+            let answer = self.read(place.clone(), query, caller).await?;
             let page = read::<pb::ListLineItemsResponse>(&answer, false)?;
             let empty = page.message.line_items.is_empty();
             items.extend(page.message.line_items);
@@ -165,8 +172,7 @@ impl Client {
 
     async fn page<L: Message + Name + Default>(
         &self,
-        path: String,
-        route: &'static str,
+        place: Place,
         mut query: String,
         draft: &Draft,
         caller: &Caller,
@@ -175,22 +181,20 @@ impl Client {
         if let Some(after) = &draft.page().after {
             form::push(&mut query, "starting_after", after);
         }
-        let answer = self.read(path, route, query, caller).await?;
+        let answer = self.read(place, query, caller).await?;
         let page = read::<L>(&answer, false)?;
         Ok(Listed { list: page.message, has_more: page.has_more })
     }
 
     async fn read(
         &self,
-        path: String,
-        route: &'static str,
+        place: Place,
         query: String,
         caller: &Caller,
     ) -> Result<Answer, Error> {
         self.send(Call {
             method: Method::GET,
-            path,
-            route,
+            place,
             form: query.into(),
             idempotency_key: None,
             deadline: caller.deadline,
@@ -198,27 +202,32 @@ impl Client {
         .await
     }
 
-    async fn write<R: Resourceful>(&self, to: Write<'_>, mut form: String) -> Result<R, Error> {
+    /// Makes a change under the draft's request id. A draft that is only to be
+    /// validated is given back as it is.
+    async fn write<R: Resourceful>(
+        &self,
+        place: Place,
+        mut form: String,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<R, Error> {
+        caller.goes_by(draft.request_id());
+        if draft.validate_only() {
+            return Ok(R::decode(draft.part().bytes).unwrap_or_default());
+        }
         expand(&mut form, R::resource(), "");
         let call = Call {
             method: Method::POST,
-            path: to.path,
-            route: to.route,
+            place,
             form: form.into(),
-            idempotency_key: Some(idempotency_key(to.draft.method(), to.draft.request_id())),
-            deadline: to.caller.deadline,
+            idempotency_key: Some(idempotency_key(draft.method(), draft.request_id())),
+            deadline: caller.deadline,
         };
-        let stack = self.stack.clone();
         // In a task of its own, so that a caller who leaves cannot cut a write in two.
-        let sent = tokio::spawn(tracing::Instrument::in_current_span(stack.oneshot(call)));
-        let answer = sent.await.unwrap_or(Err(Error::AnswerLost { write: true })).map_err(|error| match error {
-            Error::Refused(mut refusal) => {
-                let param = refusal.error.param.as_deref();
-                refusal.field = param.and_then(|param| param::path(to.draft, param));
-                Error::Refused(refusal)
-            }
-            error => error,
-        })?;
+        let client = self.clone();
+        let sent = tokio::spawn(async move { client.send(call).await }.in_current_span());
+        let answer = sent.await.unwrap_or(Err(Error::AnswerLost { write: true }));
+        let answer = answer.map_err(|error| error.in_words_of(draft))?;
         Ok(read::<R>(&answer, true)?.message)
     }
 
@@ -228,14 +237,6 @@ impl Client {
         }
         self.stack.clone().oneshot(call).await
     }
-}
-
-/// A write, but for its form.
-struct Write<'a> {
-    route: &'static str,
-    path: String,
-    draft: &'a Draft,
-    caller: &'a Caller,
 }
 
 /// A message of the contract that is a resource of Stripe's.
@@ -249,22 +250,17 @@ pub trait Resourceful: Message + Name + Default {
 
     /// The path of all of them.
     #[must_use]
-    fn collection() -> String {
-        format!("/v1/{}", Self::resource().path)
+    fn collection() -> Place {
+        Place { path: Self::resource().collection.clone(), route: &Self::resource().collection }
     }
 
     /// The path of one of them.
     #[must_use]
-    fn item(id: &str) -> String {
-        let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-        // In a path a plus sign is a plus sign.
-        format!("/v1/{}/{}", Self::resource().path, id.replace('+', "%20"))
-    }
-
-    /// The paths without ids.
-    #[must_use]
-    fn route() -> &'static str {
-        &Self::resource().path
+    fn item(id: &str) -> Place {
+        // A path tells a plus sign from a space, unlike a form.
+        let id = form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>();
+        let path = format!("{}/{}", Self::resource().collection, id.replace('+', "%20"));
+        Place { path, route: &Self::resource().item }
     }
 }
 
@@ -278,6 +274,20 @@ impl Resourceful for pb::Payment {}
 fn idempotency_key(method: &str, request_id: Uuid) -> String {
     let hash = Sha256::new().chain_update(method).chain_update(request_id).finalize();
     format!("plv1-{}", &hex::encode(hash)[..48])
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Says which field of the draft a refused parameter is.
+    fn in_words_of(mut self, draft: &Draft) -> Self {
+        if let Error::Refused(refusal) = &mut self
+            && let Some(param) = &refusal.error.param
+        {
+            refusal.field = param::path(draft, param);
+        }
+        self
+    }
 }
 
 fn expand(form: &mut String, resource: &Resource, of: &str) {

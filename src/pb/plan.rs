@@ -7,7 +7,7 @@
 
 mod read;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -34,8 +34,10 @@ pub struct Message {
 /// Where a resource lives at Stripe.
 #[derive(Debug)]
 pub struct Resource {
-    /// The collection's path below `/v1/`.
-    pub path: String,
+    /// The path of all of them, such as `/v1/products`.
+    pub collection: String,
+    /// The path of one of them with its id left out, such as `/v1/products/{id}`.
+    pub item: String,
     /// The word in the `object` field.
     pub object: String,
     /// Properties that are always expanded.
@@ -184,6 +186,11 @@ pub fn named(full_name: &str) -> Option<&'static Message> {
     PLAN.by_name.get(full_name).and_then(|&at| PLAN.messages.get(at))
 }
 
+/// Names every method of our own services, and of health checks.
+pub(super) fn methods() -> HashSet<String> {
+    read::methods()
+}
+
 // === impl Message ===
 
 impl Message {
@@ -244,7 +251,7 @@ mod tests {
     fn the_plan_holds_what_the_proto_says() {
         let link = of::<pb::PaymentLink>();
         let resource = link.resource.as_ref().unwrap();
-        assert_eq!((&*resource.path, &*resource.object), ("payment_links", "payment_link"));
+        assert_eq!((&*resource.item, &*resource.object), ("/v1/payment_links/{id}", "payment_link"));
         assert_eq!(resource.expand, ["line_items"]);
 
         let (_, items) = link.field_named("line_items").unwrap();

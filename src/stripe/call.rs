@@ -11,10 +11,8 @@ use tokio::time::Instant;
 pub struct Call {
     /// GET, POST or DELETE.
     pub method: Method,
-    /// The path below the base URL, such as `/v1/products`.
-    pub path: String,
-    /// The path with ids left out, for signals of bounded variety.
-    pub route: &'static str,
+    /// The path below the base URL.
+    pub place: Place,
     /// The form of a POST, the query of another method.
     pub form: Bytes,
     /// Stripe gives requests under one key one result:
@@ -24,6 +22,15 @@ pub struct Call {
     pub deadline: Instant,
 }
 
+/// A path at Stripe.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The path, such as `/v1/products/prod_1`.
+    pub path: String,
+    /// The path with ids left out, for signals of bounded variety.
+    pub route: &'static str,
+}
+
 /// Stripe's answer of status 2xx.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -31,6 +38,17 @@ pub struct Answer {
     pub body: Bytes,
     /// Stripe's id of the request, `req_…`.
     pub request_id: Option<String>,
+}
+
+// === impl Place ===
+
+impl Place {
+    /// The line items of what stands here.
+    #[must_use]
+    pub fn line_items(mut self, route: &'static str) -> Self {
+        self.path.push_str("/line_items");
+        Self { route, ..self }
+    }
 }
 
 // === impl Call ===

@@ -60,7 +60,7 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let route = call.route;
+        let route = call.place.route;
         let method = call.method.clone();
         let span = info_span!(
             "stripe",

@@ -84,7 +84,7 @@ impl Transport {
     }
 
     async fn attempt(self, call: Call, trace: HeaderMap) -> Result<Answer, Error> {
-        let mut url = format!("{}{}", self.base_url, call.path);
+        let mut url = format!("{}{}", self.base_url, call.place.path);
         let body = match call.method {
             http::Method::POST => call.form.clone(),
             _ => {
