@@ -1,6 +1,6 @@
 //! The whole program put together: the only place that knows every part.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ use tonic_health::server::HealthReporter;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::links::Links;
-use crate::payments::Payments;
+use crate::payments::{Payments, inbox};
 use crate::sandbox::Sandbox;
 use crate::server::listener::Listener;
 use crate::server::webhook::{Keep, NotKept};
 use crate::server::{grpc, operations, webhook};
 use crate::storage::Storage;
+use crate::stripe;
 use crate::telemetry::Telemetry;
 
 /// How often health is brought up to date with the storage.
@@ -33,6 +34,7 @@ pub struct App {
     addresses: Addresses,
     telemetry: Telemetry,
     storage: Storage,
+    stripe: stripe::Client,
     payments: Payments,
     sandbox: Option<Sandbox>,
     health: HealthReporter,
@@ -64,7 +66,7 @@ impl App {
     /// Builds the service against a sandbox of its own.
     pub async fn build_with_sandbox(mut config: Config) -> Result<Self> {
         let sandbox = config.sandbox.clone().build().await.context("sandbox")?;
-        config.stripe.base_url = format!("http://{}", sandbox.local_addr());
+        config.stripe.base_url = format!("http://{}", from_here(sandbox.local_addr()));
         config.stripe.api_key = config.sandbox.api_key.clone().into();
         config.stripe.webhook_secrets = vec![config.sandbox.webhook_secret.clone().into()];
         Self::assemble(config, Some(sandbox)).await
@@ -76,13 +78,14 @@ impl App {
         let stripe = config.stripe.client()?;
         let stop = CancellationToken::new();
         let payments =
-            Payments::new(&config.payments, storage.clone(), stripe.clone(), stop.clone());
+            Payments::open(config.payments.clone(), storage.clone(), stop.clone()).await?;
 
         let [grpc, webhook, operations] =
-            [config.grpc.listen, config.webhook.listen, config.operations.listen]
-                .map(|address| async move {
+            [config.grpc.listen, config.webhook.listen, config.operations.listen].map(
+                |address| async move {
                     Listener::bind(address).await.with_context(|| format!("listening on {address}"))
-                });
+                },
+            );
         let (grpc, webhook, operations) = (grpc.await?, webhook.await?, operations.await?);
         let addresses = Addresses {
             grpc: grpc.address(),
@@ -91,13 +94,14 @@ impl App {
             sandbox: sandbox.as_ref().map(Sandbox::local_addr),
         };
         if let Some(sandbox) = &sandbox {
-            sandbox.handle().set_webhook(format!("http://{}/webhooks/stripe", webhook.address()));
+            let webhook = from_here(webhook.address());
+            sandbox.handle().set_webhook(format!("http://{webhook}/webhooks/stripe"));
         }
 
         let health = HealthReporter::new();
         let services = grpc::Services {
             catalog: Catalog::new(stripe.clone()),
-            links: Links::new(stripe),
+            links: Links::new(stripe.clone()),
             payments: payments.clone(),
         };
         let methods = grpc::routes(&config.grpc, services, &health, stop.clone()).await?;
@@ -111,6 +115,7 @@ impl App {
             addresses,
             telemetry,
             storage,
+            stripe,
             payments,
             sandbox,
             health,
@@ -132,12 +137,13 @@ impl App {
         for (listener, routes) in self.listeners {
             parts.spawn(listener.serve(routes, self.config.connections, self.stop.clone()));
         }
-        parts.spawn(self.payments.run());
+        let (payments, stripe, stop) = (self.payments, self.stripe, self.stop.clone());
+        parts.spawn(async move { payments.project(stripe, stop).await });
         parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
         let sandbox_stop = CancellationToken::new();
-        let sandbox = self.sandbox.map(|sandbox| {
-            tokio::spawn(sandbox.run(sandbox_stop.clone().cancelled_owned()))
-        });
+        let sandbox = self
+            .sandbox
+            .map(|sandbox| tokio::spawn(sandbox.run(sandbox_stop.clone().cancelled_owned())));
 
         shutdown.await;
         tracing::info!("Stopping");
@@ -154,14 +160,28 @@ impl App {
     }
 }
 
+/// An address that this machine can reach itself by: one that means every
+/// interface is no address to connect to.
+fn from_here(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
 fn keeping(payments: Payments) -> Keep {
-    Arc::new(move |event, body| {
+    Arc::new(move |body| {
         let payments = payments.clone();
         async move {
-            payments.receive(event, body).await.map_err(|error| {
-                tracing::error!(%error, "A webhook could not be stored");
-                NotKept
-            })
+            match payments.receive(&body).await {
+                Ok(_) => Ok(()),
+                Err(inbox::Error::Event(_)) => Err(NotKept::NotAnEvent),
+                Err(inbox::Error::Storage(error)) => {
+                    tracing::error!(%error, "A webhook could not be stored");
+                    Err(NotKept::Unsafe)
+                }
+            }
         }
         .boxed()
     })

@@ -112,7 +112,7 @@ impl Sources {
                 let what = format!("there is no file {}", file.display());
                 return Err(Error { key: Some("--config".into()), what });
             }
-            merged = merged.merge(SecretFiles(Toml::file_exact(file)));
+            merged = merged.merge(SecretFiles(Toml::file(file).search(false)));
         }
         Ok(merged.merge(SecretFiles(Environment(&self.environment))))
     }

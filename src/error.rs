@@ -11,6 +11,7 @@
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
 //! | a position of another installation | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
+//! | too many streams | `RESOURCE_EXHAUSTED` | `TOO_MANY_STREAMS` | RI |
 //! | the service is stopping | `UNAVAILABLE` | `DRAINING` | RI |
 //! | storage fails or is full | `UNAVAILABLE` | `STORAGE_UNAVAILABLE` | RI |
 //! | Stripe 400 with a parameter | `INVALID_ARGUMENT` | `STRIPE_INVALID_PARAMETER` | `BadRequest` |
@@ -72,6 +73,9 @@ pub enum Error {
     /// The position lies after the newest event.
     #[error("the position lies after the newest event")]
     PositionAhead,
+    /// As many streams are open as the configuration allows.
+    #[error("too many streams are open")]
+    TooManyStreams,
     /// The service is stopping; another replica, or the next start, goes on.
     #[error("the service is stopping")]
     Draining,
@@ -141,17 +145,20 @@ impl From<Error> for Status {
                 told.details.set_resource_info("paylink.v1.Payment", id, "", "");
                 told
             }
-            Error::PositionInvalid => {
-                Told::new(Code::InvalidArgument, "POSITION_INVALID", &message).violation(
-                    "position",
-                    Reason::Format.as_str(),
-                    &message,
-                )
-            }
+            Error::PositionInvalid => Told::new(
+                Code::InvalidArgument,
+                "POSITION_INVALID",
+                &message,
+            )
+            .violation("position", Reason::Format.as_str(), &message),
             Error::EpochChanged => {
                 Told::new(Code::FailedPrecondition, "STREAM_EPOCH_CHANGED", message)
             }
             Error::PositionAhead => Told::new(Code::OutOfRange, "SEQ_AHEAD", message),
+            Error::TooManyStreams => {
+                Told::new(Code::ResourceExhausted, "TOO_MANY_STREAMS", message)
+                    .again_after(RETRY_DELAY)
+            }
             Error::Draining => {
                 Told::new(Code::Unavailable, "DRAINING", message).again_after(RETRY_DELAY)
             }
@@ -165,8 +172,7 @@ impl From<Error> for Status {
 
 impl From<Violations> for Status {
     fn from(violations: Violations) -> Status {
-        let mut told =
-            Told::new(Code::InvalidArgument, "INVALID_REQUEST", violations.to_string());
+        let mut told = Told::new(Code::InvalidArgument, "INVALID_REQUEST", violations.to_string());
         let field = |v: &Violation| violation(&v.field, v.reason.as_str(), &v.description);
         told.details.set_bad_request(violations.0.iter().map(field).collect::<Vec<_>>());
         told.status()
@@ -244,7 +250,12 @@ pub fn code_name(headers: &HeaderMap) -> Option<&'static str> {
 pub fn is_ours(code_name: &str) -> bool {
     matches!(
         code_name,
-        "UNKNOWN" | "DEADLINE_EXCEEDED" | "UNIMPLEMENTED" | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS"
+        "UNKNOWN"
+            | "DEADLINE_EXCEEDED"
+            | "UNIMPLEMENTED"
+            | "INTERNAL"
+            | "UNAVAILABLE"
+            | "DATA_LOSS"
     )
 }
 

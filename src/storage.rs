@@ -106,6 +106,12 @@ impl Storage {
         answer.await.map_err(|_| Error::Closed)?
     }
 
+    /// Tells whether the memory answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
+    }
+
     /// Closes the memory once the reads and writes under way have ended; later
     /// ones get [`Error::Closed`].
     pub async fn close(&self) {

@@ -172,7 +172,8 @@ fn each_library_of_the_outside_world_has_one_room() {
 fn only_the_error_module_names_a_status_code() {
     for source in sources().iter().filter(|source| source.module != "error") {
         let text = without_tests(source);
-        let named = text.contains("tonic::Code") || text.contains("Code::") && text.contains("tonic");
+        let named =
+            text.contains("tonic::Code") || text.contains("Code::") && text.contains("tonic");
         let http = text.contains("StatusCode::");
         assert!(!named || http, "{} names a gRPC code", source.path.display());
     }
@@ -228,7 +229,8 @@ fn files_and_lines_stay_short() {
 fn no_file_is_a_drawer_and_nothing_is_left_for_later() {
     for source in sources() {
         let stem = source.path.file_stem().unwrap().to_str().unwrap();
-        let drawers = ["util", "utils", "common", "core", "helper", "helpers", "misc", "types", "mod"];
+        let drawers =
+            ["util", "utils", "common", "core", "helper", "helpers", "misc", "types", "mod"];
         assert!(!drawers.contains(&stem), "{}", source.path.display());
         for word in ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!(", "#[ignore"] {
             assert!(!source.text.contains(word), "{} has {word}", source.path.display());
@@ -239,9 +241,10 @@ fn no_file_is_a_drawer_and_nothing_is_left_for_later() {
 fn assert_unused(source: &Source, library: &str) {
     let used = [format!("use {library}::"), format!("use {library};"), format!("{library}::")];
     let found = used.iter().any(|using| {
-        source.text.match_indices(using.as_str()).any(|(at, _)| {
-            !source.text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
-        })
+        source
+            .text
+            .match_indices(using.as_str())
+            .any(|(at, _)| !source.text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
     });
     assert!(!found, "{} uses {library}", source.path.display());
 }

@@ -48,30 +48,36 @@ fn an_error_names_the_key_and_hides_the_value() {
 fn a_secret_can_stand_in_a_file_of_its_own() {
     let key = written("key", "rk_test_1\n");
     let secrets = written("secrets", "whsec_new\nwhsec_old\n");
-    let config = load(Profile::Serve, &[
-        ("PAYLINK__STRIPE__API_KEY_FILE", key.to_str().unwrap()),
-        ("PAYLINK__STRIPE__WEBHOOK_SECRETS_FILE", secrets.to_str().unwrap()),
-    ])
+    let config = load(
+        Profile::Serve,
+        &[
+            ("PAYLINK__STRIPE__API_KEY_FILE", key.to_str().unwrap()),
+            ("PAYLINK__STRIPE__WEBHOOK_SECRETS_FILE", secrets.to_str().unwrap()),
+        ],
+    )
     .unwrap();
     use secrecy::ExposeSecret as _;
     assert_eq!(config.stripe.api_key.expose_secret(), "rk_test_1");
     let secrets: Vec<_> = config.stripe.webhook_secrets.iter().map(|s| s.expose_secret()).collect();
     assert_eq!(secrets, ["whsec_new", "whsec_old"]);
 
-    let both = load(Profile::Serve, &[
-        ("PAYLINK__STRIPE__API_KEY", "rk_test_2"),
-        ("PAYLINK__STRIPE__API_KEY_FILE", "/nowhere"),
-    ]);
+    let both = load(
+        Profile::Serve,
+        &[("PAYLINK__STRIPE__API_KEY", "rk_test_2"), ("PAYLINK__STRIPE__API_KEY_FILE", "/nowhere")],
+    );
     assert_eq!(both.unwrap_err(), "stripe.api_key: give api_key or api_key_file, not both");
 }
 
 #[test]
 fn several_secrets_are_separated_by_commas_and_digits_stay_text() {
     use secrecy::ExposeSecret as _;
-    let config = load(Profile::Dev, &[
-        ("PAYLINK__STRIPE__WEBHOOK_SECRETS", "whsec_1, whsec_2"),
-        ("PAYLINK__STRIPE__API_KEY", "123"),
-    ])
+    let config = load(
+        Profile::Dev,
+        &[
+            ("PAYLINK__STRIPE__WEBHOOK_SECRETS", "whsec_1, whsec_2"),
+            ("PAYLINK__STRIPE__API_KEY", "123"),
+        ],
+    )
     .unwrap();
     assert_eq!(config.stripe.webhook_secrets.len(), 2);
     assert_eq!(config.stripe.api_key.expose_secret(), "123");
@@ -94,5 +100,7 @@ fn opentelemetrys_own_variables_switch_the_export_on() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
     assert!(!load(Profile::Dev, &[]).unwrap().telemetry.otlp);
     assert!(load(Profile::Dev, &[endpoint]).unwrap().telemetry.otlp);
-    assert!(!load(Profile::Dev, &[endpoint, ("OTEL_SDK_DISABLED", "true")]).unwrap().telemetry.otlp);
+    assert!(
+        !load(Profile::Dev, &[endpoint, ("OTEL_SDK_DISABLED", "true")]).unwrap().telemetry.otlp
+    );
 }

@@ -251,7 +251,10 @@ mod tests {
     fn the_plan_holds_what_the_proto_says() {
         let link = of::<pb::PaymentLink>();
         let resource = link.resource.as_ref().unwrap();
-        assert_eq!((&*resource.item, &*resource.object), ("/v1/payment_links/{id}", "payment_link"));
+        assert_eq!(
+            (&*resource.item, &*resource.object),
+            ("/v1/payment_links/{id}", "payment_link")
+        );
         assert_eq!(resource.expand, ["line_items"]);
 
         let (_, items) = link.field_named("line_items").unwrap();

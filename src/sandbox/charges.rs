@@ -17,28 +17,18 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 /// `GET /v1/charges`.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     lists::page(&state.charges, call, "/v1/charges", |charge| {
-        ["customer", "payment_intent"]
-            .iter()
-            .all(|name| lists::matches(&call.params, name, charge))
+        ["customer", "payment_intent"].iter().all(|name| lists::matches(&call.params, name, charge))
             && lists::in_range(call.params.get("created"), &charge["created"])
     })
 }
 
 /// Makes the charge of a payment, declined or not, and tells of it.
 pub(super) fn make(state: &mut State, charging: &Charging, decline: Option<Decline>) -> Value {
-    let intent = state
-        .intents
-        .get(charging.intent())
-        .cloned()
-        .unwrap_or_default();
+    let intent = state.intents.get(charging.intent()).cloned().unwrap_or_default();
     let charge = describe(&intent, charging, decline, state.clock.now());
     let id = charge["id"].as_str().unwrap_or_default().to_owned();
     state.charges.insert(&id, charge.clone());
-    let kind = if decline.is_none() {
-        "charge.succeeded"
-    } else {
-        "charge.failed"
-    };
+    let kind = if decline.is_none() { "charge.succeeded" } else { "charge.failed" };
     events::emit(state, kind, &charge, &Origin::default());
     charge
 }
@@ -118,11 +108,9 @@ fn outcome(decline: Option<Decline>) -> Value {
     let blocked = reason == Some("fraudulent");
     let (status, told, kind) = match reason {
         None => ("approved_by_network", "Payment complete.", "authorized"),
-        Some(_) if blocked => (
-            "not_sent_to_network",
-            "Stripe blocked this payment as too risky.",
-            "blocked",
-        ),
+        Some(_) if blocked => {
+            ("not_sent_to_network", "Stripe blocked this payment as too risky.", "blocked")
+        }
         Some(_) => (
             "declined_by_network",
             "The bank did not return any further details with this decline.",

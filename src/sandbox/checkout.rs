@@ -33,29 +33,16 @@ pub(super) struct Session {
 
 /// `GET /v1/checkout/sessions/{session}`.
 pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
-    state
-        .sessions
-        .named(&call.id)
-        .map(|session| session.object.clone())
+    state.sessions.named(&call.id).map(|session| session.object.clone())
 }
 
 /// `GET /v1/checkout/sessions`.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let details = call.params.get("customer_details");
-    let email = details
-        .map(|details| details["email"].clone())
-        .unwrap_or_default();
+    let email = details.map(|details| details["email"].clone()).unwrap_or_default();
     lists::page(&state.sessions, call, "/v1/checkout/sessions", |session| {
-        let names = [
-            "customer",
-            "payment_intent",
-            "payment_link",
-            "status",
-            "subscription",
-        ];
-        names
-            .iter()
-            .all(|name| lists::matches(&call.params, name, session))
+        let names = ["customer", "payment_intent", "payment_link", "status", "subscription"];
+        names.iter().all(|name| lists::matches(&call.params, name, session))
             && lists::in_range(call.params.get("created"), &session["created"])
             && (email.is_null() || session.pointer("/customer_details/email") == Some(&email))
     })
@@ -85,15 +72,8 @@ pub(super) fn expire(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 /// Ends the sessions whose time has come.
 pub(super) fn expire_due(state: &mut State) {
     let now = state.clock.now();
-    while let Some((_, id)) = state
-        .expiring
-        .pop_front_if(|(expires_at, _)| *expires_at <= now)
-    {
-        if state
-            .sessions
-            .get(&id)
-            .is_some_and(|session| session.status() == "open")
-        {
+    while let Some((_, id)) = state.expiring.pop_front_if(|(expires_at, _)| *expires_at <= now) {
+        if state.sessions.get(&id).is_some_and(|session| session.status() == "open") {
             end(state, &id, &Origin::default());
         }
     }
@@ -133,17 +113,9 @@ impl Session {
     pub(super) fn due(&self, state: &State) -> i64 {
         let trial = self.visit.trial_days.is_some();
         let due_now = |line: &&Line| {
-            !trial
-                || state
-                    .prices
-                    .get(&line.price)
-                    .is_none_or(|price| price["type"] != "recurring")
+            !trial || state.prices.get(&line.price).is_none_or(|price| price["type"] != "recurring")
         };
-        let amounts = self
-            .lines
-            .iter()
-            .filter(due_now)
-            .map(|line| line.amount(state));
+        let amounts = self.lines.iter().filter(due_now).map(|line| line.amount(state));
         amounts.fold(0, i64::saturating_add)
     }
 

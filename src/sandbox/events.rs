@@ -9,12 +9,7 @@ use super::{API_VERSION, expand, identifier, list, object};
 
 /// Records an event and hands it to the webhook.
 pub(super) fn emit(state: &mut State, kind: &str, object: &Value, origin: &Origin) {
-    record(
-        state,
-        kind,
-        json!({ "object": expand::shown(object) }),
-        origin,
-    );
+    record(state, kind, json!({ "object": expand::shown(object) }), origin);
 }
 
 /// Records an `updated` event, unless nothing that is shown is different.
@@ -27,16 +22,8 @@ pub(super) fn emit_updated(
 ) {
     let after = expand::shown(after);
     let previous = object::previous_attributes(before, &after);
-    if previous
-        .as_object()
-        .is_some_and(|previous| !previous.is_empty())
-    {
-        record(
-            state,
-            kind,
-            json!({ "object": after, "previous_attributes": previous }),
-            origin,
-        );
+    if previous.as_object().is_some_and(|previous| !previous.is_empty()) {
+        record(state, kind, json!({ "object": after, "previous_attributes": previous }), origin);
     }
 }
 

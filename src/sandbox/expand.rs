@@ -33,50 +33,20 @@ enum Way {
 const GRAPH: &[Edge] = &[
     edge("product", "default_price", Way::Reference, "price"),
     edge("price", "product", Way::Reference, "product"),
-    edge(
-        "price",
-        "currency_options",
-        Way::Included,
-        "currency_options",
-    ),
+    edge("price", "currency_options", Way::Included, "currency_options"),
     edge("price", "tiers", Way::Included, "tiers"),
     edge("item", "price", Way::Inline, "price"),
     edge("item", "discounts", Way::Included, "discounts"),
     edge("item", "taxes", Way::Included, "taxes"),
     edge("payment_link", "line_items", Way::Included, "list item"),
     edge("checkout.session", "line_items", Way::Included, "list item"),
-    edge(
-        "checkout.session",
-        "payment_link",
-        Way::Reference,
-        "payment_link",
-    ),
-    edge(
-        "checkout.session",
-        "payment_intent",
-        Way::Reference,
-        "payment_intent",
-    ),
+    edge("checkout.session", "payment_link", Way::Reference, "payment_link"),
+    edge("checkout.session", "payment_intent", Way::Reference, "payment_intent"),
     edge("checkout.session", "customer", Way::Reference, "customer"),
-    edge(
-        "checkout.session",
-        "subscription",
-        Way::Reference,
-        "subscription",
-    ),
+    edge("checkout.session", "subscription", Way::Reference, "subscription"),
     edge("checkout.session", "invoice", Way::Reference, "invoice"),
-    edge(
-        "checkout.session",
-        "setup_intent",
-        Way::Reference,
-        "setup_intent",
-    ),
-    edge(
-        "checkout.session",
-        "total_details",
-        Way::Inline,
-        "total_details",
-    ),
+    edge("checkout.session", "setup_intent", Way::Reference, "setup_intent"),
+    edge("checkout.session", "total_details", Way::Inline, "total_details"),
     edge("total_details", "breakdown", Way::Included, "breakdown"),
     edge("payment_intent", "latest_charge", Way::Reference, "charge"),
     edge("payment_intent", "customer", Way::Reference, "customer"),
@@ -85,12 +55,7 @@ const GRAPH: &[Edge] = &[
 ];
 
 const fn edge(owner: &'static str, member: &'static str, way: Way, target: &'static str) -> Edge {
-    Edge {
-        owner,
-        member,
-        way,
-        target,
-    }
+    Edge { owner, member, way, target }
 }
 
 /// Refuses paths that lead nowhere from what an endpoint answers with.
@@ -141,9 +106,7 @@ fn paths(params: &Map<String, Value>) -> impl Iterator<Item = &str> {
 }
 
 fn find(owner: &str, member: &str) -> Option<&'static Edge> {
-    GRAPH
-        .iter()
-        .find(|edge| edge.owner == owner && edge.member == member)
+    GRAPH.iter().find(|edge| edge.owner == owner && edge.member == member)
 }
 
 fn leads_somewhere(answer: &'static str, segments: &[&str]) -> bool {
@@ -172,10 +135,7 @@ fn follow(state: &State, value: &mut Value, segments: &[&str]) {
         }
         return;
     }
-    let noun = value["object"]
-        .as_str()
-        .unwrap_or("total_details")
-        .to_owned();
+    let noun = value["object"].as_str().unwrap_or("total_details").to_owned();
     if noun != "list" {
         let Some(edge) = find(&noun, segment) else {
             return;
@@ -241,12 +201,7 @@ mod tests {
     fn check(answer: &'static str, path: &str, expected: &str) {
         let params = json!({ "expand": [path] });
         let verdict = validate(answer, params.as_object().unwrap());
-        assert_eq!(
-            verdict
-                .err()
-                .map_or(String::new(), |refusal| refusal.message),
-            expected
-        );
+        assert_eq!(verdict.err().map_or(String::new(), |refusal| refusal.message), expected);
     }
 
     #[test]
@@ -271,16 +226,8 @@ mod tests {
 
     #[test]
     fn what_is_always_shown_does_not_expand() {
-        check(
-            "list payment_link",
-            "data",
-            "This property cannot be expanded (data).",
-        );
-        check(
-            "product",
-            "name",
-            "This property cannot be expanded (name).",
-        );
+        check("list payment_link", "data", "This property cannot be expanded (data).");
+        check("product", "name", "This property cannot be expanded (name).");
     }
 
     #[test]

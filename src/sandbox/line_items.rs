@@ -30,10 +30,7 @@ pub(super) struct Line {
 impl Line {
     /// The same line for a new session, with an identifier of its own.
     pub(super) fn copied(&self) -> Self {
-        Self {
-            id: identifier::fresh("li_1", 23),
-            ..self.clone()
-        }
+        Self { id: identifier::fresh("li_1", 23), ..self.clone() }
     }
 
     /// Takes over the parameters of a line item: a quantity and whether it can be changed.
@@ -61,10 +58,7 @@ impl Line {
         let adjustable = &self.adjustable_quantity;
         (adjustable["enabled"] == true).then(|| {
             let bound = |name: &str, default| adjustable[name].as_i64().unwrap_or(default);
-            (
-                bound("minimum", ADJUSTABLE_DEFAULT.0),
-                bound("maximum", ADJUSTABLE_DEFAULT.1),
-            )
+            (bound("minimum", ADJUSTABLE_DEFAULT.0), bound("maximum", ADJUSTABLE_DEFAULT.1))
         })
     }
 

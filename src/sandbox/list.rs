@@ -22,32 +22,18 @@ pub(super) fn page<T: Held>(
     let mut data: Vec<Value> = match cursor(&call.params)? {
         Some(Cursor::After(id)) => {
             let age = collection.age(id, "starting_after")?;
-            collection
-                .older_than(age)
-                .filter(kept)
-                .take(limit + 1)
-                .map(shown)
-                .collect()
+            collection.older_than(age).filter(kept).take(limit + 1).map(shown).collect()
         }
         Some(Cursor::Before(id)) => {
             let age = collection.age(id, "ending_before")?;
-            let mut near: Vec<Value> = collection
-                .newer_than(age)
-                .filter(kept)
-                .take(limit + 1)
-                .map(shown)
-                .collect();
+            let mut near: Vec<Value> =
+                collection.newer_than(age).filter(kept).take(limit + 1).map(shown).collect();
             let has_more = near.len() > limit;
             near.truncate(limit);
             near.reverse();
             return Ok(envelope(near, has_more, url));
         }
-        None => collection
-            .newest()
-            .filter(kept)
-            .take(limit + 1)
-            .map(shown)
-            .collect(),
+        None => collection.newest().filter(kept).take(limit + 1).map(shown).collect(),
     };
     let has_more = data.len() > limit;
     data.truncate(limit);
@@ -107,9 +93,7 @@ pub(super) fn in_range(filter: Option<&Value>, time: &Value) -> bool {
 
 /// Whether an object's member has the value that the parameter of that name asks for, if it was sent.
 pub(super) fn matches(params: &Map<String, Value>, name: &str, object: &Value) -> bool {
-    params
-        .get(name)
-        .is_none_or(|wanted| object.get(name) == Some(wanted))
+    params.get(name).is_none_or(|wanted| object.get(name) == Some(wanted))
 }
 
 enum Cursor<'a> {
@@ -129,8 +113,7 @@ fn cursor(params: &Map<String, Value>) -> Result<Option<Cursor<'_>>, Refusal> {
 
 fn limit(params: &Map<String, Value>) -> usize {
     let sent = params.get("limit").and_then(Value::as_u64);
-    sent.and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(LIMIT_DEFAULT)
+    sent.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LIMIT_DEFAULT)
 }
 
 fn envelope(data: Vec<Value>, has_more: bool, url: &str) -> Value {

@@ -91,12 +91,9 @@ async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Re
             *kept = session.clone();
         }
         if entry.get("action") == "update" {
-            sections
-                .iter_mut()
-                .flat_map(|section| &mut section.fields)
-                .for_each(|field| {
-                    field.error = None;
-                });
+            sections.iter_mut().flat_map(|section| &mut section.fields).for_each(|field| {
+                field.error = None;
+            });
             return reply::pay(state, &session, Some(sections), None);
         }
         let failure = summary::amount_error(state, &session);
@@ -156,9 +153,7 @@ fn standing<'a>(state: &'a State, id: &str) -> Result<&'a Session, Response> {
     let Some(session) = state.sessions.get(id) else {
         return Err(reply::not_found());
     };
-    let link = session.object["payment_link"]
-        .as_str()
-        .and_then(|id| state.links.get(id));
+    let link = session.object["payment_link"].as_str().and_then(|id| state.links.get(id));
     match session.status() {
         "complete" => Err(reply::done(state, session)),
         "expired" => Err(reply::expired()),
@@ -175,9 +170,7 @@ fn after_redirect(session: &Session) -> Option<String> {
         return None;
     }
     let id = session.object["id"].as_str()?;
-    let url = session.object["success_url"]
-        .as_str()?
-        .replace("{CHECKOUT_SESSION_ID}", id);
+    let url = session.object["success_url"].as_str()?.replace("{CHECKOUT_SESSION_ID}", id);
     if session.visit.sources.is_empty() {
         return Some(url);
     }
@@ -201,11 +194,7 @@ fn today(state: &State) -> (i64, i64) {
 
 /// The seller's own words after a payment.
 fn confirmation(state: &State, session: &Value) -> Option<String> {
-    let link = session["payment_link"]
-        .as_str()
-        .and_then(|id| state.links.get(id))?;
-    let message = link
-        .object
-        .pointer("/after_completion/hosted_confirmation/custom_message");
+    let link = session["payment_link"].as_str().and_then(|id| state.links.get(id))?;
+    let message = link.object.pointer("/after_completion/hosted_confirmation/custom_message");
     message.and_then(Value::as_str).map(str::to_owned)
 }

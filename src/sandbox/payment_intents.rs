@@ -33,12 +33,8 @@ pub(super) fn begin(state: &mut State, session: &str, amount: i64, payer: &Payer
         object::set(intent, "amount", amount);
         return id;
     }
-    let link = of.object["payment_link"]
-        .as_str()
-        .and_then(|id| state.links.get(id));
-    let data = link
-        .map(|link| link.object["payment_intent_data"].clone())
-        .unwrap_or_default();
+    let link = of.object["payment_link"].as_str().and_then(|id| state.links.get(id));
+    let data = link.map(|link| link.object["payment_intent_data"].clone()).unwrap_or_default();
     let id = identifier::fresh("pi_3", 23);
     let intent = describe(&id, &of.object, &data, amount, state.clock.now(), payer);
     state.intents.insert(&id, intent.clone());
@@ -125,10 +121,7 @@ pub(super) fn fail(
 
 /// Whether the money has been taken, and not only set aside.
 pub(super) fn is_captured(state: &State, id: &str) -> bool {
-    state
-        .intents
-        .get(id)
-        .is_some_and(|intent| intent["status"] == "succeeded")
+    state.intents.get(id).is_some_and(|intent| intent["status"] == "succeeded")
 }
 
 fn change(state: &mut State, id: &str, after: &Value, kind: &str) {

@@ -25,34 +25,20 @@ pub(super) struct Link {
 pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let offer = lines::read(state, &call.params)?;
     rules::check(&call.params, &offer)?;
-    let lines: Vec<Line> = offer
-        .drafts
-        .iter()
-        .map(|draft| draft.line.clone())
-        .collect();
+    let lines: Vec<Line> = offer.drafts.iter().map(|draft| draft.line.clone()).collect();
     let token = identifier::fresh("test_", 18);
     let mut link = shape::defaults();
     object::set(&mut link, "id", identifier::fresh("plink_1", 23));
     object::set(&mut link, "currency", offer.currency.clone());
     object::set(&mut link, "url", format!("{}/b/{token}", state.public_url));
-    object::set(
-        &mut link,
-        "metadata",
-        object::metadata(call.params.get("metadata")),
-    );
+    object::set(&mut link, "metadata", object::metadata(call.params.get("metadata")));
     if offer.recurring() {
         object::set(&mut link, "invoice_creation", Value::Null);
     }
     shape::assign(&mut link, &call.params);
     offer.keep(state, &call.origin);
     let id = link["id"].as_str().unwrap_or_default().to_owned();
-    state.links.insert(
-        &id,
-        Link {
-            object: link.clone(),
-            lines,
-        },
-    );
+    state.links.insert(&id, Link { object: link.clone(), lines });
     events::emit(state, "payment_link.created", &link, &call.origin);
     Ok(link)
 }
@@ -74,10 +60,7 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     object::set(&mut after, "metadata", merged);
     rules::check_update(state, &call.params, &lines, &after)?;
     let link = state.links.named_mut(&call.id)?;
-    *link = Link {
-        object: after.clone(),
-        lines,
-    };
+    *link = Link { object: after.clone(), lines };
     events::emit_updated(state, "payment_link.updated", &before, &after, &call.origin);
     Ok(after)
 }
@@ -116,21 +99,13 @@ pub(super) fn count_completed(state: &mut State, id: &str) {
         return;
     };
     let count = completed["count"].as_i64().unwrap_or_default() + 1;
-    let reached = completed["limit"]
-        .as_i64()
-        .is_some_and(|limit| count >= limit);
+    let reached = completed["limit"].as_i64().is_some_and(|limit| count >= limit);
     object::set(completed, "count", count);
     if reached {
         object::set(&mut link.object, "active", false);
     }
     let after = link.object.clone();
-    events::emit_updated(
-        state,
-        "payment_link.updated",
-        &before,
-        &after,
-        &Default::default(),
-    );
+    events::emit_updated(state, "payment_link.updated", &before, &after, &Default::default());
 }
 
 // === impl Link ===
@@ -145,10 +120,7 @@ impl Link {
     /// Whether its sessions subscribe rather than pay once.
     pub(super) fn recurring(&self, state: &State) -> bool {
         self.lines.iter().any(|line| {
-            state
-                .prices
-                .get(&line.price)
-                .is_some_and(|price| price["type"] == "recurring")
+            state.prices.get(&line.price).is_some_and(|price| price["type"] == "recurring")
         })
     }
 }

@@ -26,9 +26,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
         (None, None) => {
             let message =
                 "You must specify either `product` or `product_data` when creating a price.";
-            return Err(Refusal::invalid(message)
-                .code("parameter_missing")
-                .param("product"));
+            return Err(Refusal::invalid(message).code("parameter_missing").param("product"));
         }
         (Some(id), None) => {
             state.products.referred(id, "product")?;
@@ -63,14 +61,8 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
             "This price cannot be archived because it is the default price of its product.",
         ));
     }
-    let fixed = ["inclusive", "exclusive"]
-        .iter()
-        .any(|word| before["tax_behavior"] == *word);
-    if fixed
-        && call
-            .text("tax_behavior")
-            .is_some_and(|new| before["tax_behavior"] != new)
-    {
+    let fixed = ["inclusive", "exclusive"].iter().any(|word| before["tax_behavior"] == *word);
+    if fixed && call.text("tax_behavior").is_some_and(|new| before["tax_behavior"] != new) {
         let message =
             "You cannot change `tax_behavior` once it is set to `exclusive` or `inclusive`.";
         return Err(Refusal::invalid(message).param("tax_behavior"));
@@ -101,11 +93,7 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let keys = call.params.get("lookup_keys").and_then(Value::as_array);
     let recurring = call.params.get("recurring").and_then(Value::as_object);
-    let active = call
-        .params
-        .get("active")
-        .and_then(Value::as_bool)
-        .unwrap_or(true);
+    let active = call.params.get("active").and_then(Value::as_bool).unwrap_or(true);
     lists::page(&state.prices, call, "/v1/prices", |price| {
         !inline(price)
             && price["active"] == active
@@ -114,9 +102,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
                 .all(|name| lists::matches(&call.params, name, price))
             && keys.is_none_or(|keys| keys.contains(&price["lookup_key"]))
             && recurring.is_none_or(|wanted| {
-                wanted
-                    .keys()
-                    .all(|name| lists::matches(wanted, name, &price["recurring"]))
+                wanted.keys().all(|name| lists::matches(wanted, name, &price["recurring"]))
             })
             && lists::in_range(call.params.get("created"), &price["created"])
     })
@@ -140,9 +126,7 @@ pub(super) fn build(
         return Err(Refusal::invalid(message).param("custom_unit_amount"));
     }
     let (unit_amount, unit_amount_decimal) = amount::unit(params);
-    let tiered = params
-        .get("billing_scheme")
-        .is_some_and(|scheme| scheme == "tiered");
+    let tiered = params.get("billing_scheme").is_some_and(|scheme| scheme == "tiered");
     if tiered && recurring.is_null() {
         let message = "Prices with `type=one_time` are not supported with tiered billing.";
         return Err(Refusal::invalid(message).param("interval"));
@@ -191,9 +175,7 @@ pub(super) fn inline(price: &Value) -> bool {
 
 fn recurring(sent: &Value, prefix: &str) -> Result<Value, Refusal> {
     let count = sent["interval_count"].as_i64().unwrap_or(1);
-    let limit = INTERVAL_COUNTS_MAX
-        .iter()
-        .find(|(interval, ..)| sent["interval"] == *interval);
+    let limit = INTERVAL_COUNTS_MAX.iter().find(|(interval, ..)| sent["interval"] == *interval);
     if let Some((_, adverb, max)) = limit
         && count > *max
     {
@@ -220,9 +202,7 @@ fn recurring(sent: &Value, prefix: &str) -> Result<Value, Refusal> {
 }
 
 fn is_default(state: &State, price: &Value) -> bool {
-    let product = price["product"]
-        .as_str()
-        .and_then(|id| state.products.get(id));
+    let product = price["product"].as_str().and_then(|id| state.products.get(id));
     product.is_some_and(|product| product["default_price"] == price["id"])
 }
 

@@ -21,11 +21,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     check_descriptor(&call.params)?;
     let mut product = build(state, &call.params);
     let id = product["id"].as_str().unwrap_or_default().to_owned();
-    let price = match call
-        .params
-        .get("default_price_data")
-        .and_then(Value::as_object)
-    {
+    let price = match call.params.get("default_price_data").and_then(Value::as_object) {
         Some(sent) => Some(prices::build(state, sent, &id, "default_price_data")?),
         None => None,
     };

@@ -114,12 +114,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_ends_at_its_deadline_and_never_after_the_longest() {
-        for (timeout, millis) in [
-            (Some("250m"), 250),
-            (Some("2S"), 2000),
-            (Some("99999999H"), 60_000),
-            (None, 15_000),
-        ] {
+        for (timeout, millis) in
+            [(Some("250m"), 250), (Some("2S"), 2000), (Some("99999999H"), 60_000), (None, 15_000)]
+        {
             let (response, elapsed) = check(timeout).await;
             assert_eq!((status(&response), elapsed.as_millis()), ("4", millis), "{timeout:?}");
         }

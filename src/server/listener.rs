@@ -80,8 +80,7 @@ impl Listener {
             // Small messages must not wait to be sent together.
             let _ = accepted.set_nodelay(true);
             let service = TowerToHyperService::new(routes.clone());
-            let connection =
-                builder.serve_connection(TokioIo::new(accepted), service).into_owned();
+            let connection = builder.serve_connection(TokioIo::new(accepted), service).into_owned();
             let connection = connections.watch(connection);
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
@@ -101,10 +100,7 @@ impl Listener {
 fn builder(config: Config) -> Builder<TokioExecutor> {
     let millis = Duration::from_millis;
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(millis(config.header_timeout_ms));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(millis(config.header_timeout_ms));
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -66,10 +66,13 @@ fn finish(span: &Span, method: &'static str, code: &'static str, start: Instant)
     if error::is_ours(code) {
         span.record("otel.status_code", "ERROR");
     }
-    DURATION.record(start.elapsed().as_secs_f64(), &[
-        KeyValue::new("rpc.system.name", "grpc"),
-        KeyValue::new("rpc.method", method),
-        KeyValue::new("rpc.response.status_code", code),
-    ]);
+    DURATION.record(
+        start.elapsed().as_secs_f64(),
+        &[
+            KeyValue::new("rpc.system.name", "grpc"),
+            KeyValue::new("rpc.method", method),
+            KeyValue::new("rpc.response.status_code", code),
+        ],
+    );
     tracing::debug!(parent: span, rpc.method = method, rpc.response.status_code = code, "Called");
 }

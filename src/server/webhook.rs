@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::stripe::webhook::{BadSignature, Event, verify};
+use crate::stripe::webhook::{BadSignature, verify};
 
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
@@ -37,12 +37,17 @@ pub struct Config {
     pub tolerance_secs: i64,
 }
 
-/// Keeps an event for good, or says that it could not.
-pub type Keep = Arc<dyn Fn(Event, Bytes) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync>;
+/// Keeps the event of a verified body for good, or says why not.
+pub type Keep = Arc<dyn Fn(Bytes) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync>;
 
-/// The event could not be stored; Stripe will send it again.
-#[derive(Debug)]
-pub struct NotKept;
+/// Why a body was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotKept {
+    /// It is no event; sending it again will not help.
+    NotAnEvent,
+    /// It could not be stored; Stripe will send it again.
+    Unsafe,
+}
 
 #[derive(Clone)]
 struct Webhook {
@@ -94,13 +99,13 @@ impl Webhook {
             tracing::warn!(reason, "A webhook was refused");
             return (reason, StatusCode::BAD_REQUEST.into_response());
         }
-        let Ok(event) = Event::parse(&body) else {
-            tracing::error!("A signed webhook is not an event, and was refused");
-            return ("not_an_event", StatusCode::BAD_REQUEST.into_response());
-        };
-        match (self.keep)(event, body).await {
+        match (self.keep)(body).await {
             Ok(()) => ("kept", StatusCode::OK.into_response()),
-            Err(NotKept) => ("not_kept", later()),
+            Err(NotKept::NotAnEvent) => {
+                tracing::error!("A signed webhook is not an event, and was refused");
+                ("not_an_event", StatusCode::BAD_REQUEST.into_response())
+            }
+            Err(NotKept::Unsafe) => ("not_kept", later()),
         }
     }
 

@@ -104,7 +104,8 @@ impl Options {
         let options = oneof.options();
         Choice {
             name: oneof.name().to_owned(),
-            required: sub(&options, &self.oneof_rules).is_some_and(|rules| flag(&rules, "required")),
+            required: sub(&options, &self.oneof_rules)
+                .is_some_and(|rules| flag(&rules, "required")),
             discriminator: sub(&options, &self.discriminator).map(|d| text(&d, "name")),
         }
     }

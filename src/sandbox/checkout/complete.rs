@@ -79,11 +79,7 @@ fn details(payer: &Payer) -> Value {
 
 /// Where only a shipping address was asked for, it serves as the customer's.
 fn address(billing: &Value, shipping: &Value) -> Value {
-    if billing.is_null() {
-        shipping["address"].clone()
-    } else {
-        billing.clone()
-    }
+    if billing.is_null() { shipping["address"].clone() } else { billing.clone() }
 }
 
 fn collected(payer: &Payer) -> Value {
@@ -98,9 +94,7 @@ fn consent(asked: &Value, payer: &Payer) -> Value {
     if asked.is_null() {
         return Value::Null;
     }
-    let promotions = payer
-        .promotions
-        .map(|welcome| if welcome { "opt_in" } else { "opt_out" });
+    let promotions = payer.promotions.map(|welcome| if welcome { "opt_in" } else { "opt_out" });
     json!({
         "promotions": promotions,
         "terms_of_service": payer.terms_accepted.then_some("accepted"),
@@ -117,10 +111,5 @@ fn answered(fields: &Value, answers: &[(String, String)]) -> Value {
         }
         field
     };
-    fields
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(answer)
-        .collect()
+    fields.as_array().into_iter().flatten().map(answer).collect()
 }

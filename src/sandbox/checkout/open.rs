@@ -16,13 +16,7 @@ const REFERENCE_CHARS_MAX: usize = 200;
 /// The longest value that describes where a visitor came from.
 const SOURCE_CHARS_MAX: usize = 150;
 /// The parameters that describe where a visitor came from.
-const SOURCES: [&str; 5] = [
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_term",
-    "utm_content",
-];
+const SOURCES: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
 
 /// What the address of a link said. What is not valid in it is passed over: the page works anyway.
 #[derive(Debug, Clone, Default)]
@@ -200,12 +194,7 @@ fn session_fields(fields: &Value) -> Value {
         }
         field
     };
-    fields
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(with_room)
-        .collect()
+    fields.as_array().into_iter().flatten().map(with_room).collect()
 }
 
 // === impl Visit ===
@@ -262,10 +251,7 @@ mod tests {
         );
         assert_eq!(visit.email.as_deref(), Some("a@b.example"));
         assert_eq!(visit.reference.as_deref(), Some("order_1-x"));
-        assert_eq!(
-            visit.sources,
-            [("utm_source".to_owned(), "news".to_owned())]
-        );
+        assert_eq!(visit.sources, [("utm_source".to_owned(), "news".to_owned())]);
     }
 
     #[test]

@@ -61,20 +61,13 @@ pub(in crate::sandbox) fn pay(state: &mut State, id: &str, payer: Payer) -> Outc
     if !payable(state, id) {
         return Outcome::Closed;
     }
-    let due = state
-        .sessions
-        .get(id)
-        .map_or(0, |session| session.due(state));
+    let due = state.sessions.get(id).map_or(0, |session| session.due(state));
     let Some(card) = payer.card.clone().filter(|_| due > 0) else {
         complete::complete(state, id, &payer, None);
         return Outcome::Complete;
     };
     let intent = payment_intents::begin(state, id, due, &payer);
-    let charging = Charging {
-        payer,
-        card,
-        intent,
-    };
+    let charging = Charging { payer, card, intent };
     if charging.card.is_challenged() {
         payment_intents::challenge(state, &charging.intent);
         if let Some(session) = state.sessions.get_mut(id) {
@@ -87,23 +80,14 @@ pub(in crate::sandbox) fn pay(state: &mut State, id: &str, payer: Payer) -> Outc
 
 /// Goes on with a payment after the buyer proved who they are, or did not.
 pub(in crate::sandbox) fn answer_challenge(state: &mut State, id: &str, proved: bool) -> Outcome {
-    let waiting = state
-        .sessions
-        .get_mut(id)
-        .and_then(|session| session.challenge.take());
+    let waiting = state.sessions.get_mut(id).and_then(|session| session.challenge.take());
     let Some(charging) = waiting.filter(|_| payable(state, id)) else {
         return Outcome::Closed;
     };
     if proved {
         return settle(state, id, &charging);
     }
-    payment_intents::fail(
-        state,
-        &charging.intent,
-        UNAUTHENTICATED,
-        &charging.card,
-        None,
-    );
+    payment_intents::fail(state, &charging.intent, UNAUTHENTICATED, &charging.card, None);
     Outcome::Declined(UNAUTHENTICATED)
 }
 
@@ -111,9 +95,7 @@ fn payable(state: &State, id: &str) -> bool {
     let Some(session) = state.sessions.get(id) else {
         return false;
     };
-    let link = session.object["payment_link"]
-        .as_str()
-        .and_then(|id| state.links.get(id));
+    let link = session.object["payment_link"].as_str().and_then(|id| state.links.get(id));
     session.status() == "open" && link.is_none_or(|link| link.object["active"] == true)
 }
 

@@ -25,17 +25,12 @@ impl Entry {
     /// Reads a submitted form.
     pub(super) fn parse(body: &Bytes) -> Self {
         let pairs = form_urlencoded::parse(body).into_owned().take(VALUES_MAX);
-        Self {
-            values: pairs.collect(),
-        }
+        Self { values: pairs.collect() }
     }
 
     /// The value of that name, trimmed; empty if it was not sent.
     pub(super) fn get(&self, name: &str) -> &str {
-        self.values
-            .get(name)
-            .map(|value| value.trim())
-            .unwrap_or_default()
+        self.values.get(name).map(|value| value.trim()).unwrap_or_default()
     }
 
     /// The quantities and amounts that the buyer chose.
@@ -64,11 +59,7 @@ impl Entry {
     fn check(&self, field: &Field, today: (i64, i64)) -> Result<(), String> {
         let value = field.value.as_str();
         if value.is_empty() {
-            return if field.optional {
-                Ok(())
-            } else {
-                Err(missing(field))
-            };
+            return if field.optional { Ok(()) } else { Err(missing(field)) };
         }
         let length = value.chars().count();
         let sized = |min: usize, max: usize, what: &str| match length {
@@ -100,9 +91,7 @@ impl Entry {
                 }
                 Ok(())
             }
-            Rule::Expiry => cards::check_expiry(value, today)
-                .map(drop)
-                .map_err(str::to_owned),
+            Rule::Expiry => cards::check_expiry(value, today).map(drop).map_err(str::to_owned),
             Rule::SecurityCode => {
                 cards::check_cvc(value, &digits(self.get("card_number"))).map_err(str::to_owned)
             }
@@ -119,15 +108,10 @@ impl Entry {
     ) -> Payer {
         let mut payer = Payer::default();
         let asked = |name: &str| {
-            sections
-                .iter()
-                .flat_map(|section| &section.fields)
-                .find(|field| field.name == name)
+            sections.iter().flat_map(|section| &section.fields).find(|field| field.name == name)
         };
         let given = |name: &str| {
-            asked(name)
-                .map(|field| field.value.clone())
-                .filter(|value| !value.is_empty())
+            asked(name).map(|field| field.value.clone()).filter(|value| !value.is_empty())
         };
         payer.email = given("email").unwrap_or_default();
         payer.phone = given("phone");
@@ -149,11 +133,7 @@ impl Entry {
             .collect();
         payer.card = given("card_number").and_then(|number| {
             let (exp_month, exp_year) = cards::check_expiry(self.get("card_expiry"), today).ok()?;
-            Some(Card {
-                number: digits(&number),
-                exp_month,
-                exp_year,
-            })
+            Some(Card { number: digits(&number), exp_month, exp_year })
         });
         payer
     }

@@ -25,10 +25,8 @@ pub(super) fn pay(
 ) -> Response {
     let due = session.due(state);
     let sections = sections.unwrap_or_else(|| fields::of(session, due));
-    let wrong = sections
-        .iter()
-        .flat_map(|section| &section.fields)
-        .any(|field| field.error.is_some());
+    let wrong =
+        sections.iter().flat_map(|section| &section.fields).any(|field| field.error.is_some());
     let status = match (&failure, wrong) {
         (Some(_), _) => StatusCode::PAYMENT_REQUIRED,
         (None, true) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -45,11 +43,7 @@ pub(super) fn pay(
     };
     // A browser holds the redirect that follows a form to the same rule as the form itself, and the
     // seller's page may redirect further; so only a page without redirect can name its own origin.
-    let form_action = if session.redirects {
-        ""
-    } else {
-        "; form-action 'self'"
-    };
+    let form_action = if session.redirects { "" } else { "; form-action 'self'" };
     render(status, &page, form_action)
 }
 
@@ -60,20 +54,13 @@ pub(super) fn challenge(state: &State, session: &Session, last4: &str) -> Respon
         total: money::format(session.due(state), session.currency()),
         last4: last4.to_owned(),
     };
-    let form_action = if session.redirects {
-        ""
-    } else {
-        "; form-action 'self'"
-    };
+    let form_action = if session.redirects { "" } else { "; form-action 'self'" };
     render(StatusCode::OK, &page, form_action)
 }
 
 /// The page after a payment.
 pub(super) fn done(state: &State, session: &Session) -> Response {
-    let email = session
-        .object
-        .pointer("/customer_details/email")
-        .and_then(Value::as_str);
+    let email = session.object.pointer("/customer_details/email").and_then(Value::as_str);
     let page = view::Done {
         summary: summary::of(state, session),
         message: confirmation(state, &session.object),
@@ -110,29 +97,20 @@ pub(super) fn see_other(url: &str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
     response.headers_mut().insert("location", location);
-    response
-        .headers_mut()
-        .insert("cache-control", HeaderValue::from_static("no-store"));
+    response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
     response
 }
 
 /// A file that never changes while the program runs.
 pub(super) fn asset(kind: &'static str, text: &'static str) -> Response {
     let mut response = Response::new(Body::from(text));
-    response
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static(kind));
-    response
-        .headers_mut()
-        .insert("cache-control", HeaderValue::from_static("max-age=60"));
+    response.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+    response.headers_mut().insert("cache-control", HeaderValue::from_static("max-age=60"));
     response
 }
 
 fn notice(status: StatusCode, title: &str, text: &str) -> Response {
-    let page = view::Notice {
-        title: title.to_owned(),
-        text: text.to_owned(),
-    };
+    let page = view::Notice { title: title.to_owned(), text: text.to_owned() };
     render(status, &page, "; form-action 'none'")
 }
 

@@ -59,9 +59,7 @@ pub(super) struct Chosen {
 /// Sums a session up.
 pub(super) fn of(state: &State, session: &Session) -> Summary {
     let items: Vec<Item> = session.lines.iter().map(|line| item(state, line)).collect();
-    let adjustable = items
-        .iter()
-        .any(|item| item.range.is_some() || item.chosen.is_some());
+    let adjustable = items.iter().any(|item| item.range.is_some() || item.chosen.is_some());
     Summary {
         items,
         total: money::format(session.due(state), session.currency()),
@@ -78,50 +76,30 @@ pub(super) fn amount_error(state: &State, session: &Session) -> Option<String> {
         let (Some(chosen), Some(custom)) = (line.chosen_amount, custom_amount(state, line)) else {
             continue;
         };
-        let floor = custom["minimum"]
-            .as_i64()
-            .unwrap_or_else(|| money::minimum_charge(currency));
+        let floor = custom["minimum"].as_i64().unwrap_or_else(|| money::minimum_charge(currency));
         if chosen < floor {
-            return Some(format!(
-                "Choose at least {}.",
-                money::format(floor, currency)
-            ));
+            return Some(format!("Choose at least {}.", money::format(floor, currency)));
         }
-        if let Some(ceiling) = custom["maximum"]
-            .as_i64()
-            .filter(|ceiling| chosen > *ceiling)
-        {
-            return Some(format!(
-                "Choose at most {}.",
-                money::format(ceiling, currency)
-            ));
+        if let Some(ceiling) = custom["maximum"].as_i64().filter(|ceiling| chosen > *ceiling) {
+            return Some(format!("Choose at most {}.", money::format(ceiling, currency)));
         }
     }
     let minimum = money::minimum_charge(currency);
     if session.lines.iter().all(|line| line.quantity == 0) {
         return Some("Choose at least one item.".to_owned());
     }
-    (subtotal > 0 && subtotal < minimum).then(|| {
-        format!(
-            "The total must be at least {}.",
-            money::format(minimum, currency)
-        )
-    })
+    (subtotal > 0 && subtotal < minimum)
+        .then(|| format!("The total must be at least {}.", money::format(minimum, currency)))
 }
 
 fn item(state: &State, line: &Line) -> Item {
     let product = line.product(state);
     let text = |name: &str| product.and_then(|product| product[name].as_str());
     let name = text("name").unwrap_or("Item").to_owned();
-    let image = product
-        .and_then(|product| product["images"].get(0)?.as_str())
-        .map(str::to_owned);
+    let image = product.and_then(|product| product["images"].get(0)?.as_str()).map(str::to_owned);
     let interval = state.prices.get(&line.price).and_then(interval);
     let amount = money::format(line.amount(state), &line.currency);
-    let one = Line {
-        quantity: 1,
-        ..line.clone()
-    };
+    let one = Line { quantity: 1, ..line.clone() };
     let each = money::format(one.amount(state), &line.currency);
     let chosen = custom_amount(state, line).map(|custom| Chosen {
         value: money::plain(line.chosen_amount.unwrap_or_default(), &line.currency),
@@ -151,11 +129,7 @@ fn custom_amount<'a>(state: &'a State, line: &Line) -> Option<&'a Value> {
 }
 
 fn bounds(custom: &Value, currency: &str) -> Option<String> {
-    let amount = |name: &str| {
-        custom[name]
-            .as_i64()
-            .map(|amount| money::format(amount, currency))
-    };
+    let amount = |name: &str| custom[name].as_i64().map(|amount| money::format(amount, currency));
     match (amount("minimum"), amount("maximum")) {
         (Some(low), Some(high)) => Some(format!("Between {low} and {high}")),
         (Some(low), None) => Some(format!("At least {low}")),
@@ -166,15 +140,10 @@ fn bounds(custom: &Value, currency: &str) -> Option<String> {
 
 fn later(state: &State, session: &Session) -> Option<String> {
     let recurring = session.lines.iter().filter(|line| {
-        state
-            .prices
-            .get(&line.price)
-            .is_some_and(|price| price["type"] == "recurring")
+        state.prices.get(&line.price).is_some_and(|price| price["type"] == "recurring")
     });
     let first = recurring.clone().next()?;
-    let amount = recurring
-        .map(|line| line.amount(state))
-        .fold(0, i64::saturating_add);
+    let amount = recurring.map(|line| line.amount(state)).fold(0, i64::saturating_add);
     let amount = money::format(amount, session.currency());
     let interval = interval(state.prices.get(&first.price)?)?;
     Some(match session.visit.trial_days {

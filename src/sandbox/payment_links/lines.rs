@@ -90,12 +90,7 @@ fn draft(state: &State, item: &Value, name: &str) -> Result<Draft, Refusal> {
             let param = format!("{name}[price]");
             let price = state.prices.referred(id, &param)?.clone();
             check_sellable(&price, &param)?;
-            Ok(Draft {
-                line: line(&price),
-                price,
-                new_price: false,
-                new_product: None,
-            })
+            Ok(Draft { line: line(&price), price, new_price: false, new_product: None })
         }
         (None, Some(data)) => {
             let inside = format!("{name}[price_data]");
@@ -107,12 +102,7 @@ fn draft(state: &State, item: &Value, name: &str) -> Result<Draft, Refusal> {
             let mut price = prices::build(state, data, id.unwrap_or_default(), &inside)?;
             object::set(&mut price, "inline", true);
             object::set(&mut price, "active", false);
-            Ok(Draft {
-                line: line(&price),
-                price,
-                new_price: true,
-                new_product,
-            })
+            Ok(Draft { line: line(&price), price, new_price: true, new_product })
         }
     }
 }
@@ -142,10 +132,7 @@ fn check_sellable(price: &Value, param: &str) -> Result<(), Refusal> {
         "Payment links do not support prices with `billing_scheme=tiered`."
     } else if !price["transform_quantity"].is_null() {
         "Payment links do not support prices with `transform_quantity`."
-    } else if price
-        .pointer("/recurring/usage_type")
-        .is_some_and(|usage| usage == "metered")
-    {
+    } else if price.pointer("/recurring/usage_type").is_some_and(|usage| usage == "metered") {
         "Payment links do not support prices with `recurring[usage_type]=metered`."
     } else {
         return Ok(());
@@ -158,9 +145,7 @@ fn check_sellable(price: &Value, param: &str) -> Result<(), Refusal> {
 impl Offer {
     /// Whether any line is paid again and again.
     pub(super) fn recurring(&self) -> bool {
-        self.drafts
-            .iter()
-            .any(|draft| draft.price["type"] == "recurring")
+        self.drafts.iter().any(|draft| draft.price["type"] == "recurring")
     }
 
     /// Keeps the prices and products that were made on the way.

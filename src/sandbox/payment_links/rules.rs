@@ -19,16 +19,9 @@ pub(super) fn check(params: &Params, offer: &Offer) -> Result<(), Refusal> {
     check_mode(params, offer.recurring())?;
     check_parts(params)?;
     for (index, draft) in offer.drafts.iter().enumerate() {
-        check_quantities(
-            &draft.line,
-            offer.drafts.len(),
-            &format!("line_items[{index}]"),
-        )?;
+        check_quantities(&draft.line, offer.drafts.len(), &format!("line_items[{index}]"))?;
     }
-    let optional = params
-        .get("optional_items")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
+    let optional = params.get("optional_items").and_then(Value::as_array).map_or(0, Vec::len);
     if offer.drafts.len() + optional > ITEMS_MAX {
         let message = format!("Line items and optional items can be up to {ITEMS_MAX} altogether.");
         return Err(Refusal::invalid(message).param("optional_items"));
@@ -73,10 +66,7 @@ fn check_custom_amount(params: &Params, offer: &Offer) -> Result<(), Refusal> {
     } else if draft.line.quantity != 1 {
         "You can only specify a quantity of 1 when using a price with `custom_unit_amount` \
          configured."
-    } else if params
-        .get("allow_promotion_codes")
-        .is_some_and(|allowed| allowed == true)
-    {
+    } else if params.get("allow_promotion_codes").is_some_and(|allowed| allowed == true) {
         return Err(promotion_codes());
     } else if params.contains_key("optional_items") {
         "You cannot specify `optional_items` when using a price with `custom_unit_amount` \
@@ -97,14 +87,9 @@ fn promotion_codes() -> Refusal {
 /// Some parameters only make sense when something is paid once, others when it is paid repeatedly.
 fn check_mode(params: &Params, recurring: bool) -> Result<(), Refusal> {
     let sent = |name: &str| params.get(name).is_some_and(|value| !value.is_null());
-    let invoices = params
-        .get("invoice_creation")
-        .is_some_and(|sent| sent["enabled"] == true);
+    let invoices = params.get("invoice_creation").is_some_and(|sent| sent["enabled"] == true);
     let (param, message) = if recurring && sent("payment_intent_data") {
-        (
-            "payment_intent_data",
-            "You can not pass `payment_intent_data` in `subscription` mode.",
-        )
+        ("payment_intent_data", "You can not pass `payment_intent_data` in `subscription` mode.")
     } else if recurring && invoices {
         (
             "invoice_creation",
@@ -112,30 +97,21 @@ fn check_mode(params: &Params, recurring: bool) -> Result<(), Refusal> {
              created automatically when `mode` is set to `subscription`",
         )
     } else if recurring && sent("customer_creation") {
-        (
-            "customer_creation",
-            "`customer_creation` can only be used in `payment` mode.",
-        )
+        ("customer_creation", "`customer_creation` can only be used in `payment` mode.")
     } else if recurring && sent("application_fee_amount") {
         (
             "application_fee_amount",
             "You can not pass `application_fee_amount` in `subscription` mode.",
         )
     } else if !recurring && sent("subscription_data") {
-        (
-            "subscription_data",
-            "You can not pass `subscription_data` in `payment` mode.",
-        )
+        ("subscription_data", "You can not pass `subscription_data` in `payment` mode.")
     } else if !recurring && sent("payment_method_collection") {
         (
             "payment_method_collection",
             "You can only set `payment_method_collection` in `subscription` mode.",
         )
     } else if !recurring && sent("application_fee_percent") {
-        (
-            "application_fee_percent",
-            "You can not pass `application_fee_percent` in `payment` mode.",
-        )
+        ("application_fee_percent", "You can not pass `application_fee_percent` in `payment` mode.")
     } else {
         return Ok(());
     };
@@ -160,15 +136,9 @@ fn check_parts(params: &Params) -> Result<(), Refusal> {
         }
     }
     if let Some(Value::Array(options)) = params.get("shipping_options")
-        && let Some(id) = options
-            .iter()
-            .find_map(|option| option["shipping_rate"].as_str())
+        && let Some(id) = options.iter().find_map(|option| option["shipping_rate"].as_str())
     {
-        return Err(Refusal::dangling(
-            "shipping rate",
-            id,
-            "shipping_options[0][shipping_rate]",
-        ));
+        return Err(Refusal::dangling("shipping rate", id, "shipping_options[0][shipping_rate]"));
     }
     let fields = params.get("custom_fields").and_then(Value::as_array);
     let mut keys = Vec::new();
@@ -186,10 +156,7 @@ fn check_parts(params: &Params) -> Result<(), Refusal> {
 
 fn check_custom_field(field: &Value, name: &str) -> Result<(), Refusal> {
     let kind = field["type"].as_str().unwrap_or_default();
-    for other in ["dropdown", "numeric", "text"]
-        .iter()
-        .filter(|other| **other != kind)
-    {
+    for other in ["dropdown", "numeric", "text"].iter().filter(|other| **other != kind) {
         if !field[*other].is_null() {
             let message = format!("You cannot specify `{other}` when `type` is `{kind}`.");
             return Err(Refusal::invalid(message).param(format!("{name}[{other}]")));
@@ -206,10 +173,7 @@ fn check_custom_field(field: &Value, name: &str) -> Result<(), Refusal> {
     if kind != "dropdown" {
         return Ok(());
     }
-    let options = detail["options"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let options = detail["options"].as_array().map(Vec::as_slice).unwrap_or_default();
     if options.is_empty() {
         return Err(Refusal::required(&format!("{name}[dropdown][options]")));
     }

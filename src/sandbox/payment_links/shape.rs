@@ -99,11 +99,7 @@ fn member(name: &str, current: &Value, sent: &Value) -> Value {
 
 /// Merges what was sent into what is there. Metadata inside is replaced whole: an update declares it.
 fn merged(name: &str, current: &Value, sent: &Value) -> Value {
-    let mut merged = if current.is_null() {
-        shape(name)
-    } else {
-        current.clone()
-    };
+    let mut merged = if current.is_null() { shape(name) } else { current.clone() };
     if sent.get("metadata").is_some() {
         object::set(&mut merged, "metadata", json!({}));
     }
@@ -249,16 +245,8 @@ mod tests {
     #[test]
     fn a_member_that_is_unset_returns_to_its_default() {
         let mut link = defaults();
-        assign(
-            &mut link,
-            json!({ "custom_fields": [{ "key": "a" }] })
-                .as_object()
-                .unwrap(),
-        );
-        assign(
-            &mut link,
-            json!({ "custom_fields": null }).as_object().unwrap(),
-        );
+        assign(&mut link, json!({ "custom_fields": [{ "key": "a" }] }).as_object().unwrap());
+        assign(&mut link, json!({ "custom_fields": null }).as_object().unwrap());
         assert_eq!(link, defaults());
     }
 

@@ -14,9 +14,7 @@ pub(super) fn check(params: &Map<String, Value>) -> Result<(), Refusal> {
     if sent("unit_amount") && sent("unit_amount_decimal") {
         return Err(Refusal::only_one_of("unit_amount", "unit_amount_decimal"));
     }
-    let tiered = params
-        .get("billing_scheme")
-        .is_some_and(|scheme| scheme == "tiered");
+    let tiered = params.get("billing_scheme").is_some_and(|scheme| scheme == "tiered");
     if tiered && !(sent("tiers") && sent("tiers_mode")) {
         let missing = if sent("tiers") { "tiers_mode" } else { "tiers" };
         return Err(Refusal::required(missing));
@@ -109,13 +107,8 @@ pub(in crate::sandbox) fn total(priced: &Value, quantity: i64) -> i64 {
     let text = priced["unit_amount_decimal"].as_str().unwrap_or("0");
     let (whole, places) = text.split_once('.').unwrap_or((text, ""));
     let unit = 10_i128.pow(u32::try_from(PLACES).unwrap_or_default());
-    let scaled: i128 = format!("{whole}{places:0<PLACES$}")
-        .parse()
-        .unwrap_or_default();
-    let total = scaled
-        .saturating_mul(i128::from(quantity))
-        .saturating_add(unit / 2)
-        / unit;
+    let scaled: i128 = format!("{whole}{places:0<PLACES$}").parse().unwrap_or_default();
+    let total = scaled.saturating_mul(i128::from(quantity)).saturating_add(unit / 2) / unit;
     i64::try_from(total).unwrap_or(i64::MAX)
 }
 
@@ -143,10 +136,7 @@ mod tests {
     #[test]
     fn a_decimal_without_fraction_is_whole() {
         let params = json!({ "unit_amount_decimal": "10.50" });
-        assert_eq!(
-            unit(params.as_object().unwrap()),
-            (Value::Null, "10.5".into())
-        );
+        assert_eq!(unit(params.as_object().unwrap()), (Value::Null, "10.5".into()));
         let params = json!({ "unit_amount_decimal": "10.00" });
         assert_eq!(unit(params.as_object().unwrap()), (10.into(), "10".into()));
     }
