@@ -106,6 +106,15 @@ impl Storage {
         answer.await.map_err(|_| Error::Closed)?
     }
 
+    /// Says whether the memory answers: it serves a read, and its writer lives.
+    pub async fn ping(&self) -> Result<(), Error> {
+        if self.queue.is_closed() {
+            return Err(Error::Closed);
+        }
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
+    }
+
     /// Closes the memory once the reads and writes under way have ended; later
     /// ones get [`Error::Closed`].
     pub async fn close(&self) {
