@@ -75,9 +75,9 @@ impl Payments {
         stripe: stripe::Client,
         stop: CancellationToken,
     ) -> Self {
-        let (changed, changes) = watch::channel(());
+        let (changed, news) = watch::channel(());
         Self {
-            feed: Feed::new(config, storage.clone(), changes, stop.clone()),
+            feed: Feed::new(config, storage.clone(), news, stop.clone()),
             config: config.clone(),
             storage,
             stripe,

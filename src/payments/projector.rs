@@ -103,6 +103,10 @@ impl<L: LineItems> Projector<L> {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "Payments could not be updated, which is tried again");
+                    // What was ready is still due, and will be found again.
+                    for outcome in self.ready.drain(..) {
+                        self.reading.remove(outcome.event_id());
+                    }
                     STORAGE_PAUSE
                 }
             };
