@@ -35,6 +35,8 @@ pub struct Config {
     pub keepalive_interval_ms: u64,
     /// How long it may take to answer, in milliseconds.
     pub keepalive_timeout_ms: u64,
+    /// How long requests under way may take to finish when the process stops, in milliseconds.
+    pub drain_ms: u64,
 }
 
 /// A bound address that is not served yet.
@@ -60,14 +62,8 @@ impl Listener {
         self.address
     }
 
-    /// Serves until `stop`, then lets requests under way finish, for `grace` at most.
-    pub async fn serve(
-        self,
-        routes: Router,
-        config: Config,
-        stop: CancellationToken,
-        grace: Duration,
-    ) {
+    /// Serves until `stop`, then lets requests under way finish.
+    pub async fn serve(self, routes: Router, config: Config, stop: CancellationToken) {
         let connections = GracefulShutdown::new();
         let builder = builder(config);
         let permits = Arc::new(Semaphore::new(config.connections_max));
@@ -95,6 +91,7 @@ impl Listener {
             });
         }
         drop(self.tcp);
+        let grace = Duration::from_millis(config.drain_ms);
         if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
             tracing::warn!("Requests that had not finished in time were cut off");
         }

@@ -1,0 +1,224 @@
+//! The addresses of the API, and who answers them.
+
+use serde_json::{Map, Value};
+
+use super::refusal::Refusal;
+use super::store::State;
+use super::{
+    charges, checkout, customers, events, payment_intents, payment_links, prices, products,
+};
+
+/// A request whose parameters are known to be well-formed.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// What stood at the placeholder of the path; empty when the path has none.
+    pub(super) id: String,
+    /// The parameters in their typed form.
+    pub(super) params: Map<String, Value>,
+    /// Who asked, for the events that follow.
+    pub(super) origin: Origin,
+}
+
+/// The request that caused an event. Both are absent for what happens on the payment page.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Origin {
+    /// `req_…`.
+    pub(super) request_id: Option<String>,
+    /// The caller's own key.
+    pub(super) idempotency_key: Option<String>,
+}
+
+/// One address.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    method: &'static str,
+    path: &'static str,
+    /// The kind of object in the answer, which decides what can be expanded.
+    pub(super) answer: &'static str,
+    /// Carries the request out.
+    pub(super) run: fn(&mut State, &Call) -> Result<Value, Refusal>,
+}
+
+/// Every address, in the words of the facts file.
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    endpoint("GET", "/v1/products", "list product", products::list),
+    endpoint("POST", "/v1/products", "product", products::create),
+    endpoint("GET", "/v1/products/{id}", "product", products::retrieve),
+    endpoint("POST", "/v1/products/{id}", "product", products::update),
+    endpoint("DELETE", "/v1/products/{id}", "product", products::delete),
+    endpoint("GET", "/v1/prices", "list price", prices::list),
+    endpoint("POST", "/v1/prices", "price", prices::create),
+    endpoint("GET", "/v1/prices/{price}", "price", prices::retrieve),
+    endpoint("POST", "/v1/prices/{price}", "price", prices::update),
+    endpoint(
+        "GET",
+        "/v1/payment_links",
+        "list payment_link",
+        payment_links::list,
+    ),
+    endpoint(
+        "POST",
+        "/v1/payment_links",
+        "payment_link",
+        payment_links::create,
+    ),
+    endpoint(
+        "GET",
+        "/v1/payment_links/{payment_link}",
+        "payment_link",
+        payment_links::retrieve,
+    ),
+    endpoint(
+        "POST",
+        "/v1/payment_links/{payment_link}",
+        "payment_link",
+        payment_links::update,
+    ),
+    endpoint(
+        "GET",
+        "/v1/payment_links/{payment_link}/line_items",
+        "list item",
+        payment_links::line_items,
+    ),
+    endpoint(
+        "GET",
+        "/v1/checkout/sessions",
+        "list checkout.session",
+        checkout::list,
+    ),
+    endpoint(
+        "GET",
+        "/v1/checkout/sessions/{session}",
+        "checkout.session",
+        checkout::retrieve,
+    ),
+    endpoint(
+        "GET",
+        "/v1/checkout/sessions/{session}/line_items",
+        "list item",
+        checkout::line_items,
+    ),
+    endpoint(
+        "POST",
+        "/v1/checkout/sessions/{session}/expire",
+        "checkout.session",
+        checkout::expire,
+    ),
+    endpoint(
+        "GET",
+        "/v1/payment_intents",
+        "list payment_intent",
+        payment_intents::list,
+    ),
+    endpoint(
+        "GET",
+        "/v1/payment_intents/{intent}",
+        "payment_intent",
+        payment_intents::retrieve,
+    ),
+    endpoint("GET", "/v1/charges", "list charge", charges::list),
+    endpoint("GET", "/v1/charges/{charge}", "charge", charges::retrieve),
+    endpoint("GET", "/v1/customers", "list customer", customers::list),
+    endpoint(
+        "GET",
+        "/v1/customers/{customer}",
+        "customer",
+        customers::retrieve,
+    ),
+    endpoint("GET", "/v1/events", "list event", events::list),
+    endpoint("GET", "/v1/events/{id}", "event", events::retrieve),
+];
+
+const fn endpoint(
+    method: &'static str,
+    path: &'static str,
+    answer: &'static str,
+    run: fn(&mut State, &Call) -> Result<Value, Refusal>,
+) -> Endpoint {
+    Endpoint {
+        method,
+        path,
+        answer,
+        run,
+    }
+}
+
+/// The endpoint at an address, and what stands at its placeholder.
+pub(super) fn find<'a>(method: &str, path: &'a str) -> Option<(&'static Endpoint, &'a str)> {
+    ENDPOINTS
+        .iter()
+        .filter(|endpoint| endpoint.method == method)
+        .find_map(|endpoint| Some((endpoint, endpoint.placeholder(path)?)))
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// The endpoint's name in the facts file.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    fn placeholder<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let mut id = "";
+        let mut segments = path.split('/');
+        for expected in self.path.split('/') {
+            let segment = segments.next()?;
+            if expected.starts_with('{') && !segment.is_empty() {
+                id = segment;
+            } else if segment != expected {
+                return None;
+            }
+        }
+        segments.next().is_none().then_some(id)
+    }
+}
+
+// === impl Call ===
+
+impl Call {
+    /// A text parameter, if it was sent and not empty.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.params.get(name).and_then(Value::as_str)
+    }
+
+    /// Whether a boolean parameter was sent as `true`.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.params
+            .get(name)
+            .and_then(Value::as_bool)
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::params::Tables;
+    use super::*;
+
+    #[test]
+    fn every_endpoint_has_its_facts() {
+        let tables = Tables::compiled().unwrap();
+        for endpoint in ENDPOINTS {
+            assert!(
+                tables.endpoint(&endpoint.name()).is_some(),
+                "{}",
+                endpoint.name()
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_gives_its_identifier() {
+        let (endpoint, id) = find("GET", "/v1/payment_links/plink_1/line_items").unwrap();
+        assert_eq!((endpoint.answer, id), ("list item", "plink_1"));
+        assert_eq!(find("GET", "/v1/products").unwrap().1, "");
+    }
+
+    #[test]
+    fn other_methods_and_addresses_are_unknown() {
+        assert!(find("DELETE", "/v1/prices/price_1").is_none());
+        assert!(find("GET", "/v1/products/").is_none());
+        assert!(find("GET", "/v1/products/a/b").is_none());
+    }
+}

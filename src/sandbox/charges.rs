@@ -1,0 +1,176 @@
+//! Charges: each try at taking the money, whether it went well or not.
+
+use serde_json::{Value, json};
+
+use super::api::{Call, Origin};
+use super::cards::Decline;
+use super::checkout::Charging;
+use super::refusal::Refusal;
+use super::store::State;
+use super::{events, identifier, list as lists, object};
+
+/// `GET /v1/charges/{charge}`.
+pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    state.charges.named(&call.id).cloned()
+}
+
+/// `GET /v1/charges`.
+pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    lists::page(&state.charges, call, "/v1/charges", |charge| {
+        ["customer", "payment_intent"]
+            .iter()
+            .all(|name| lists::matches(&call.params, name, charge))
+            && lists::in_range(call.params.get("created"), &charge["created"])
+    })
+}
+
+/// Makes the charge of a payment, declined or not, and tells of it.
+pub(super) fn make(state: &mut State, charging: &Charging, decline: Option<Decline>) -> Value {
+    let intent = state
+        .intents
+        .get(charging.intent())
+        .cloned()
+        .unwrap_or_default();
+    let charge = describe(&intent, charging, decline, state.clock.now());
+    let id = charge["id"].as_str().unwrap_or_default().to_owned();
+    state.charges.insert(&id, charge.clone());
+    let kind = if decline.is_none() {
+        "charge.succeeded"
+    } else {
+        "charge.failed"
+    };
+    events::emit(state, kind, &charge, &Origin::default());
+    charge
+}
+
+fn describe(intent: &Value, charging: &Charging, decline: Option<Decline>, now: i64) -> Value {
+    let payer = charging.payer();
+    let paid = decline.is_none();
+    let captured = paid && intent["capture_method"] != "manual";
+    let amount = &intent["amount"];
+    let nowhere = json!({
+        "city": null, "country": null, "line1": null, "line2": null, "postal_code": null,
+        "state": null,
+    });
+    let mut charge = blank();
+    let described = json!({
+        "id": identifier::fresh("ch_3", 23),
+        "amount": amount,
+        "amount_captured": if captured { amount.clone() } else { 0.into() },
+        "balance_transaction": captured.then(|| identifier::fresh("txn_3", 23)),
+        "billing_details": {
+            "address": if payer.billing.is_null() { nowhere } else { payer.billing.clone() },
+            "email": payer.email,
+            "name": payer.name,
+            "phone": payer.phone,
+            "tax_id": null,
+        },
+        "captured": captured,
+        "created": now,
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "description": intent["description"],
+        "failure_code": decline.map(|decline| decline.code),
+        "failure_message": decline.map(|decline| decline.message),
+        "metadata": intent["metadata"],
+        "outcome": outcome(decline),
+        "paid": paid,
+        "payment_intent": intent["id"],
+        "payment_method": identifier::fresh("pm_1", 23),
+        "payment_method_details": { "card": card(charging, amount), "type": "card" },
+        "shipping": intent["shipping"],
+        "statement_descriptor": intent["statement_descriptor"],
+        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
+        "status": if paid { "succeeded" } else { "failed" },
+        "transfer_group": intent["transfer_group"],
+    });
+    object::overlay(&mut charge, &described);
+    charge
+}
+
+/// What is the same for every charge.
+fn blank() -> Value {
+    json!({
+        "object": "charge",
+        "amount_refunded": 0,
+        "application": null,
+        "application_fee": null,
+        "application_fee_amount": null,
+        "calculated_statement_descriptor": "SANDBOX",
+        "disputed": false,
+        "failure_balance_transaction": null,
+        "fraud_details": {},
+        "livemode": false,
+        "on_behalf_of": null,
+        "radar_options": {},
+        "receipt_email": null,
+        "receipt_number": null,
+        "receipt_url": null,
+        "refunded": false,
+        "review": null,
+        "source_transfer": null,
+        "transfer_data": null,
+    })
+}
+
+fn outcome(decline: Option<Decline>) -> Value {
+    let reason = decline.map(|decline| decline.decline_code.unwrap_or(decline.code));
+    let blocked = reason == Some("fraudulent");
+    let (status, told, kind) = match reason {
+        None => ("approved_by_network", "Payment complete.", "authorized"),
+        Some(_) if blocked => (
+            "not_sent_to_network",
+            "Stripe blocked this payment as too risky.",
+            "blocked",
+        ),
+        Some(_) => (
+            "declined_by_network",
+            "The bank did not return any further details with this decline.",
+            "issuer_declined",
+        ),
+    };
+    json!({
+        "advice_code": null,
+        "network_advice_code": null,
+        "network_decline_code": null,
+        "network_status": status,
+        "reason": reason,
+        "risk_level": if blocked { "highest" } else { "normal" },
+        "risk_score": if blocked { 95 } else { 20 },
+        "seller_message": told,
+        "type": kind,
+    })
+}
+
+fn card(charging: &Charging, amount: &Value) -> Value {
+    let card = charging.card();
+    json!({
+        "amount_authorized": amount,
+        "authorization_code": null,
+        "brand": card.brand().word,
+        "checks": {
+            "address_line1_check": null,
+            "address_postal_code_check": null,
+            "cvc_check": "pass",
+        },
+        "country": "US",
+        "exp_month": card.exp_month,
+        "exp_year": card.exp_year,
+        "extended_authorization": { "status": "disabled" },
+        "fingerprint": format!("sandbox{}", card.last4()),
+        "funding": "credit",
+        "incremental_authorization": { "status": "unavailable" },
+        "installments": null,
+        "last4": card.last4(),
+        "mandate": null,
+        "multicapture": { "status": "unavailable" },
+        "network": card.brand().word,
+        "network_token": { "used": false },
+        "network_transaction_id": null,
+        "overcapture": { "maximum_amount_capturable": amount, "status": "unavailable" },
+        "regulated_status": "unregulated",
+        "three_d_secure": null,
+        "transaction_link_id": null,
+        "wallet": null,
+    })
+}

@@ -1,0 +1,183 @@
+//! Checkout Sessions: one buyer at a link, from the first look to the payment.
+
+mod complete;
+mod open;
+mod pay;
+
+use serde_json::Value;
+
+use super::api::{Call, Origin};
+use super::line_items::Line;
+use super::refusal::Refusal;
+use super::store::{Held, State};
+use super::{events, list as lists, object, prices};
+pub(super) use open::{Visit, open, plausible_email};
+pub(super) use pay::{Charging, Outcome, Payer, answer_challenge, pay};
+
+/// A session, with what its object does not show.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    /// The object of the API, without its line items.
+    pub(super) object: Value,
+    /// What is bought.
+    pub(super) lines: Vec<Line>,
+    /// What the link's address said when it was opened.
+    pub(super) visit: Visit,
+    /// Whether the buyer goes to the seller's page after the payment.
+    pub(super) redirects: bool,
+    /// The payment intent of the first try, which later tries use again.
+    pub(super) intent: Option<String>,
+    /// A payment that waits for the buyer's bank to be convinced.
+    pub(super) challenge: Option<Charging>,
+}
+
+/// `GET /v1/checkout/sessions/{session}`.
+pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    state
+        .sessions
+        .named(&call.id)
+        .map(|session| session.object.clone())
+}
+
+/// `GET /v1/checkout/sessions`.
+pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let details = call.params.get("customer_details");
+    let email = details
+        .map(|details| details["email"].clone())
+        .unwrap_or_default();
+    lists::page(&state.sessions, call, "/v1/checkout/sessions", |session| {
+        let names = [
+            "customer",
+            "payment_intent",
+            "payment_link",
+            "status",
+            "subscription",
+        ];
+        names
+            .iter()
+            .all(|name| lists::matches(&call.params, name, session))
+            && lists::in_range(call.params.get("created"), &session["created"])
+            && (email.is_null() || session.pointer("/customer_details/email") == Some(&email))
+    })
+}
+
+/// `GET /v1/checkout/sessions/{session}/line_items`.
+pub(super) fn line_items(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let session = state.sessions.named(&call.id)?;
+    let items = session.lines.iter().map(|line| line.item(state)).collect();
+    let url = format!("/v1/checkout/sessions/{}/line_items", call.id);
+    lists::page_in_order(items, "line item", &call.params, &url)
+}
+
+/// `POST /v1/checkout/sessions/{session}/expire`.
+pub(super) fn expire(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let status = state.sessions.named(&call.id)?.status().to_owned();
+    if status != "open" {
+        return Err(Refusal::invalid(format!(
+            "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout \
+             Session has a status of `{status}`."
+        )));
+    }
+    end(state, &call.id, &call.origin);
+    retrieve(state, call)
+}
+
+/// Ends the sessions whose time has come.
+pub(super) fn expire_due(state: &mut State) {
+    let now = state.clock.now();
+    while let Some((_, id)) = state
+        .expiring
+        .pop_front_if(|(expires_at, _)| *expires_at <= now)
+    {
+        if state
+            .sessions
+            .get(&id)
+            .is_some_and(|session| session.status() == "open")
+        {
+            end(state, &id, &Origin::default());
+        }
+    }
+}
+
+fn end(state: &mut State, id: &str, origin: &Origin) {
+    let Some(session) = state.sessions.get_mut(id) else {
+        return;
+    };
+    object::set(&mut session.object, "status", "expired");
+    object::set(&mut session.object, "url", Value::Null);
+    session.challenge = None;
+    let object = session.object.clone();
+    events::emit(state, "checkout.session.expired", &object, origin);
+}
+
+// === impl Session ===
+
+impl Held for Session {
+    fn object(&self) -> &Value {
+        &self.object
+    }
+}
+
+impl Session {
+    /// `open`, `complete` or `expired`.
+    pub(super) fn status(&self) -> &str {
+        self.object["status"].as_str().unwrap_or_default()
+    }
+
+    /// The currency of everything in it.
+    pub(super) fn currency(&self) -> &str {
+        self.object["currency"].as_str().unwrap_or_default()
+    }
+
+    /// What is to be paid now, in minor units: a trial puts off what recurs.
+    pub(super) fn due(&self, state: &State) -> i64 {
+        let trial = self.visit.trial_days.is_some();
+        let due_now = |line: &&Line| {
+            !trial
+                || state
+                    .prices
+                    .get(&line.price)
+                    .is_none_or(|price| price["type"] != "recurring")
+        };
+        let amounts = self
+            .lines
+            .iter()
+            .filter(due_now)
+            .map(|line| line.amount(state));
+        amounts.fold(0, i64::saturating_add)
+    }
+
+    /// Takes over a quantity or an amount that the buyer chose, line by line, within the link's
+    /// bounds.
+    pub(super) fn choose(&mut self, state: &State, choices: &[Choice]) {
+        for choice in choices {
+            let Some(line) = self.lines.iter_mut().find(|line| line.id == choice.line) else {
+                continue;
+            };
+            if let (Some((low, high)), Some(quantity)) = (line.range(), choice.quantity) {
+                line.quantity = quantity.clamp(low, high);
+            }
+            let price = state.prices.get(&line.price);
+            let open = price.and_then(|price| prices::in_currency(price, &line.currency));
+            if open.is_some_and(|price| price["custom_unit_amount"].is_object())
+                && choice.amount.is_some()
+            {
+                line.chosen_amount = choice.amount;
+            }
+        }
+        let due = self.due(state);
+        object::set(&mut self.object, "amount_subtotal", due);
+        object::set(&mut self.object, "amount_total", due);
+    }
+}
+
+/// What a buyer chose for one line.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Choice {
+    /// The line, by its identifier.
+    pub(super) line: String,
+    /// How many.
+    pub(super) quantity: Option<i64>,
+    /// How much, in minor units.
+    pub(super) amount: Option<i64>,
+}

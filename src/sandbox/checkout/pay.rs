@@ -1,0 +1,160 @@
+//! The payment of a session: the buyer's details, the bank's answer, and what follows from it.
+
+use serde_json::Value;
+
+use super::super::api::Origin;
+use super::super::cards::{Card, Decline, UNAUTHENTICATED, Verdict};
+use super::super::store::State;
+use super::super::{charges, payment_intents};
+use super::complete;
+
+/// What the buyer entered, checked.
+#[derive(Debug, Clone, Default)]
+pub(in crate::sandbox) struct Payer {
+    /// Where the receipt goes.
+    pub(in crate::sandbox) email: String,
+    /// The name on the card.
+    pub(in crate::sandbox) name: Option<String>,
+    /// A phone number, where it was asked for.
+    pub(in crate::sandbox) phone: Option<String>,
+    /// The billing address, in the API's form; null where none was asked for.
+    pub(in crate::sandbox) billing: Value,
+    /// The shipping name and address, in the API's form; null where none was asked for.
+    pub(in crate::sandbox) shipping: Value,
+    /// The answers to the link's custom fields, by key.
+    pub(in crate::sandbox) answers: Vec<(String, String)>,
+    /// Whether the terms of service were accepted.
+    pub(in crate::sandbox) terms_accepted: bool,
+    /// Whether news are welcome, where that was asked.
+    pub(in crate::sandbox) promotions: Option<bool>,
+    /// The name of the buyer's business, where it was asked for.
+    pub(in crate::sandbox) business_name: Option<String>,
+    /// The name of the buyer, where it was asked for apart from the card's.
+    pub(in crate::sandbox) individual_name: Option<String>,
+    /// The card, unless nothing is due.
+    pub(in crate::sandbox) card: Option<Card>,
+}
+
+/// A payment that has begun.
+#[derive(Debug, Clone)]
+pub(in crate::sandbox) struct Charging {
+    pub(super) payer: Payer,
+    pub(super) card: Card,
+    pub(super) intent: String,
+}
+
+/// What came of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sandbox) enum Outcome {
+    /// The session is complete.
+    Complete,
+    /// The buyer's bank wants to know that it is them.
+    Challenged,
+    /// The bank said no; the buyer may try again.
+    Declined(Decline),
+    /// The session could not be paid: it was complete, expired, or its link inactive.
+    Closed,
+}
+
+/// Pays a session. A session is paid once: a second submission finds it closed.
+pub(in crate::sandbox) fn pay(state: &mut State, id: &str, payer: Payer) -> Outcome {
+    if !payable(state, id) {
+        return Outcome::Closed;
+    }
+    let due = state
+        .sessions
+        .get(id)
+        .map_or(0, |session| session.due(state));
+    let Some(card) = payer.card.clone().filter(|_| due > 0) else {
+        complete::complete(state, id, &payer, None);
+        return Outcome::Complete;
+    };
+    let intent = payment_intents::begin(state, id, due, &payer);
+    let charging = Charging {
+        payer,
+        card,
+        intent,
+    };
+    if charging.card.is_challenged() {
+        payment_intents::challenge(state, &charging.intent);
+        if let Some(session) = state.sessions.get_mut(id) {
+            session.challenge = Some(charging);
+        }
+        return Outcome::Challenged;
+    }
+    settle(state, id, &charging)
+}
+
+/// Goes on with a payment after the buyer proved who they are, or did not.
+pub(in crate::sandbox) fn answer_challenge(state: &mut State, id: &str, proved: bool) -> Outcome {
+    let waiting = state
+        .sessions
+        .get_mut(id)
+        .and_then(|session| session.challenge.take());
+    let Some(charging) = waiting.filter(|_| payable(state, id)) else {
+        return Outcome::Closed;
+    };
+    if proved {
+        return settle(state, id, &charging);
+    }
+    payment_intents::fail(
+        state,
+        &charging.intent,
+        UNAUTHENTICATED,
+        &charging.card,
+        None,
+    );
+    Outcome::Declined(UNAUTHENTICATED)
+}
+
+fn payable(state: &State, id: &str) -> bool {
+    let Some(session) = state.sessions.get(id) else {
+        return false;
+    };
+    let link = session.object["payment_link"]
+        .as_str()
+        .and_then(|id| state.links.get(id));
+    session.status() == "open" && link.is_none_or(|link| link.object["active"] == true)
+}
+
+fn settle(state: &mut State, id: &str, charging: &Charging) -> Outcome {
+    match charging.card.verdict() {
+        Verdict::Declined(decline) => {
+            let charge = charges::make(state, charging, Some(decline));
+            let (intent, card) = (&charging.intent, &charging.card);
+            payment_intents::fail(state, intent, decline, card, Some(&charge));
+            Outcome::Declined(decline)
+        }
+        Verdict::Approved => {
+            complete::prepare_customer(state, id, &charging.payer, &charging.intent);
+            let charge = charges::make(state, charging, None);
+            payment_intents::succeed(state, &charging.intent, &charge);
+            complete::complete(state, id, &charging.payer, Some(&charging.intent));
+            Outcome::Complete
+        }
+    }
+}
+
+// === impl Charging ===
+
+impl Charging {
+    /// The payer.
+    pub(in crate::sandbox) fn payer(&self) -> &Payer {
+        &self.payer
+    }
+
+    /// The card.
+    pub(in crate::sandbox) fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// The payment intent, by its identifier.
+    pub(in crate::sandbox) fn intent(&self) -> &str {
+        &self.intent
+    }
+}
+
+/// The page causes events that no request of the API stands behind.
+pub(super) fn nobody() -> Origin {
+    Origin::default()
+}

@@ -1,0 +1,107 @@
+//! How a sandbox is set up.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+use super::delivery::Outbox;
+use super::params::Tables;
+use super::store::State;
+use super::{Error, Sandbox, Shared};
+
+/// The configuration of a sandbox. Everything has a default; nothing needs to be set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the API and the payment pages are served. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The key that callers show. Any other key of a test mode is accepted too.
+    pub api_key: String,
+    /// Where events are sent, an `http://` URL. Without it nothing is sent until one is set.
+    pub webhook_url: Option<String>,
+    /// The secret with which events are signed.
+    pub webhook_secret: String,
+    /// How buyers reach the sandbox, for the URLs of links; by default the address that was bound.
+    pub public_url: Option<String>,
+    /// The largest request body that is read, in bytes.
+    pub body_bytes_max: usize,
+    /// How many objects of each kind are remembered. Beyond it the oldest is forgotten.
+    pub objects_max: usize,
+    /// How many events may wait for the webhook. Beyond it the one due first is given up.
+    pub webhook_queue_max: usize,
+    /// How many events are sent at the same time.
+    pub webhook_concurrency_max: usize,
+    /// How often an event is sent before it is given up.
+    pub webhook_attempts_max: u32,
+    /// The wait after the first failed attempt, in milliseconds. It doubles with each attempt.
+    pub webhook_backoff_first_ms: u64,
+    /// The longest wait between two attempts, in milliseconds.
+    pub webhook_backoff_max_ms: u64,
+    /// How long the webhook may take to answer, in milliseconds.
+    pub webhook_timeout_ms: u64,
+}
+
+// === impl Config ===
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 12111)),
+            api_key: "sk_test_sandbox".to_owned(),
+            webhook_url: None,
+            webhook_secret: "whsec_sandbox".to_owned(),
+            public_url: None,
+            body_bytes_max: 1024 * 1024,
+            objects_max: 20_000,
+            webhook_queue_max: 10_000,
+            webhook_concurrency_max: 8,
+            webhook_attempts_max: 200,
+            webhook_backoff_first_ms: 200,
+            webhook_backoff_max_ms: 30_000,
+            webhook_timeout_ms: 10_000,
+        }
+    }
+}
+
+impl Config {
+    /// Binds the address. The sandbox answers once it runs.
+    pub async fn build(self) -> Result<Sandbox, Error> {
+        if let Some(url) = &self.webhook_url
+            && !url.starts_with("http://")
+        {
+            return Err(Error::WebhookUrl(url.clone()));
+        }
+        let address = self.listen;
+        let bind = |source| Error::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let local_addr = listener.local_addr().map_err(bind)?;
+        let shared = Arc::new(self.share(local_addr)?);
+        Ok(Sandbox {
+            listener,
+            local_addr,
+            shared,
+        })
+    }
+
+    /// An empty sandbox that is reached at that address.
+    pub(super) fn share(self, local_addr: SocketAddr) -> Result<Shared, Error> {
+        let tables = Tables::compiled().map_err(Error::Tables)?;
+        let url = self
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{local_addr}"));
+        let outbox = Outbox::new(self.webhook_url.clone(), self.webhook_queue_max);
+        let state = State::new(
+            url.trim_end_matches('/').to_owned(),
+            self.objects_max,
+            outbox,
+        );
+        Ok(Shared {
+            config: self,
+            tables,
+            state: Mutex::new(state),
+        })
+    }
+}

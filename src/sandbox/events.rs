@@ -1,0 +1,104 @@
+//! Events: what happened, with the object as it was then.
+
+use serde_json::{Value, json};
+
+use super::api::{Call, Origin};
+use super::refusal::Refusal;
+use super::store::State;
+use super::{API_VERSION, expand, identifier, list, object};
+
+/// Records an event and hands it to the webhook.
+pub(super) fn emit(state: &mut State, kind: &str, object: &Value, origin: &Origin) {
+    record(
+        state,
+        kind,
+        json!({ "object": expand::shown(object) }),
+        origin,
+    );
+}
+
+/// Records an `updated` event, unless nothing that is shown is different.
+pub(super) fn emit_updated(
+    state: &mut State,
+    kind: &str,
+    before: &Value,
+    after: &Value,
+    origin: &Origin,
+) {
+    let after = expand::shown(after);
+    let previous = object::previous_attributes(before, &after);
+    if previous
+        .as_object()
+        .is_some_and(|previous| !previous.is_empty())
+    {
+        record(
+            state,
+            kind,
+            json!({ "object": after, "previous_attributes": previous }),
+            origin,
+        );
+    }
+}
+
+/// `GET /v1/events`.
+pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let kinds = call.params.get("types").and_then(Value::as_array);
+    if kinds.is_some() && call.params.contains_key("type") {
+        return Err(Refusal::only_one_of("type", "types"));
+    }
+    list::page(&state.events, call, "/v1/events", |event| {
+        let kind = event["type"].as_str().unwrap_or_default();
+        let delivered = event["pending_webhooks"] == 0;
+        list::in_range(call.params.get("created"), &event["created"])
+            && call.text("type").is_none_or(|wanted| is_kind(kind, wanted))
+            && kinds.is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind))
+            && (!call.params.contains_key("delivery_success")
+                || call.flag("delivery_success") == delivered)
+    })
+}
+
+/// `GET /v1/events/{id}`.
+pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    state.events.named(&call.id).cloned()
+}
+
+fn record(state: &mut State, kind: &str, data: Value, origin: &Origin) {
+    let id = identifier::fresh("evt_1", 23);
+    let wanted = state.outbox.wants_events();
+    let event = json!({
+        "id": id,
+        "object": "event",
+        "api_version": API_VERSION,
+        "created": state.clock.now(),
+        "data": data,
+        "livemode": false,
+        "pending_webhooks": i32::from(wanted),
+        "request": { "id": origin.request_id, "idempotency_key": origin.idempotency_key },
+        "type": kind,
+    });
+    state.events.insert(&id, event);
+    if wanted {
+        state.outbox.push(id);
+    }
+}
+
+/// Whether a type is the one asked for, or begins as a pattern such as `checkout.session.*` does.
+fn is_kind(kind: &str, wanted: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(beginning) => kind.starts_with(beginning),
+        None => kind == wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_may_end_in_a_star() {
+        assert!(is_kind("checkout.session.completed", "checkout.session.*"));
+        assert!(is_kind("price.created", "price.created"));
+        assert!(!is_kind("price.created", "price.updated"));
+        assert!(!is_kind("product.created", "price.*"));
+    }
+}

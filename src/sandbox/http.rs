@@ -1,0 +1,206 @@
+//! The API over HTTP: who asks, what is asked, and whether it was asked before.
+
+mod auth;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State as Extract};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, request};
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::api::{self, Call, Endpoint, Origin};
+use super::form::{self, Node};
+use super::idempotency::Saved;
+use super::refusal::Refusal;
+use super::{API_VERSION, Shared, expand, identifier, page, params};
+
+/// Everything the sandbox answers: the pages of its buyers, and Stripe's API.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    page::router().fallback(serve).with_state(shared)
+}
+
+/// A request on its way through.
+struct Exchange<'a> {
+    shared: &'a Shared,
+    endpoint: &'static Endpoint,
+    id: String,
+    node: Node,
+    origin: Origin,
+}
+
+async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Request) -> Response {
+    let request_id = identifier::fresh("req_", 14);
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, shared.config.body_bytes_max).await;
+    let saved = answer(&shared, &parts, body.ok(), &request_id);
+    respond(&parts.headers, saved, &request_id)
+}
+
+fn answer(shared: &Shared, parts: &request::Parts, body: Option<Bytes>, request_id: &str) -> Saved {
+    let refuse = |refusal: &Refusal| save(refusal.status, &refusal.body(request_id), request_id);
+    match receive(shared, parts, body, request_id) {
+        Err(refusal) => refuse(&refusal),
+        Ok(exchange) => exchange
+            .run(request_id)
+            .unwrap_or_else(|refusal| refuse(&refusal)),
+    }
+}
+
+/// Checks everything about a request but the meaning of its parameters.
+fn receive<'a>(
+    shared: &'a Shared,
+    parts: &request::Parts,
+    body: Option<Bytes>,
+    request_id: &str,
+) -> Result<Exchange<'a>, Refusal> {
+    auth::check(&parts.headers, &shared.config.api_key)?;
+    let (method, path) = (parts.method.as_str(), parts.uri.path());
+    let (endpoint, id) = api::find(method, path).ok_or_else(|| unrecognized(method, path))?;
+    let Some(body) = body else {
+        let message = format!(
+            "Request bodies can have up to {} bytes.",
+            shared.config.body_bytes_max
+        );
+        return Err(Refusal {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..Refusal::invalid(message)
+        });
+    };
+    let header = |name: &str| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    if !body.is_empty() && header("content-type").is_some_and(|kind| kind.contains("json")) {
+        return Err(Refusal::invalid(
+            "Invalid request (check that your POST content type is \
+             application/x-www-form-urlencoded). If you have any questions, we can help at \
+             https://support.stripe.com/.",
+        ));
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let node = form::decode(&[query.as_bytes(), &body])?;
+    // Only POST has keys: the other methods can be repeated as they are.
+    let key = header("idempotency-key").filter(|_| parts.method == Method::POST);
+    let origin = Origin {
+        request_id: Some(request_id.to_owned()),
+        idempotency_key: key.map(str::to_owned),
+    };
+    Ok(Exchange {
+        shared,
+        endpoint,
+        id: id.to_owned(),
+        node,
+        origin,
+    })
+}
+
+fn unrecognized(method: &str, path: &str) -> Refusal {
+    let message = format!(
+        "Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can \
+         help at https://support.stripe.com/."
+    );
+    Refusal {
+        status: StatusCode::NOT_FOUND,
+        ..Refusal::invalid(message)
+    }
+}
+
+fn save(status: StatusCode, body: &Value, request_id: &str) -> Saved {
+    Saved {
+        status,
+        body: Bytes::from(body.to_string()),
+        request_id: request_id.to_owned(),
+    }
+}
+
+fn respond(asked: &HeaderMap, saved: Saved, request_id: &str) -> Response {
+    let replayed = saved.request_id != request_id;
+    let mut response = Response::new(Body::from(saved.body));
+    *response.status_mut() = saved.status;
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    let mut tell = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    tell("request-id", request_id);
+    if replayed {
+        tell("idempotent-replayed", "true");
+        tell("original-request", &saved.request_id);
+    }
+    let echo = |name: &str| asked.get(name).and_then(|value| value.to_str().ok());
+    tell(
+        "stripe-version",
+        echo("stripe-version").unwrap_or(API_VERSION),
+    );
+    for name in ["idempotency-key", "stripe-account"] {
+        if let Some(value) = echo(name) {
+            tell(name, value);
+        }
+    }
+    response
+}
+
+// === impl Exchange ===
+
+impl Exchange<'_> {
+    /// Carries a request out, unless its key shows that this was done before.
+    fn run(self, request_id: &str) -> Result<Saved, Refusal> {
+        let key = self.origin.idempotency_key.clone();
+        if let Some(key) = &key {
+            let fingerprint = format!(
+                "{} {} {}",
+                self.endpoint.name(),
+                self.id,
+                self.node.fingerprint()
+            );
+            let earlier = self.shared.with(|state| {
+                let now = state.clock.now();
+                state.ledger.begin(key, fingerprint, now)
+            })?;
+            if let Some(saved) = earlier {
+                return Ok(saved);
+            }
+        }
+        let shared = self.shared;
+        let checked = self.check();
+        shared.with(|state| {
+            let params = match checked {
+                Ok(params) => params,
+                Err(refusal) => {
+                    key.iter().for_each(|key| state.ledger.forget(key));
+                    return Err(refusal);
+                }
+            };
+            let call = Call {
+                id: self.id,
+                params,
+                origin: self.origin,
+            };
+            let saved = match (self.endpoint.run)(state, &call) {
+                Ok(mut value) => {
+                    expand::apply(state, &mut value, &call.params);
+                    save(StatusCode::OK, &value, request_id)
+                }
+                Err(refusal) => save(refusal.status, &refusal.body(request_id), request_id),
+            };
+            key.iter()
+                .for_each(|key| state.ledger.finish(key, saved.clone()));
+            Ok(saved)
+        })
+    }
+
+    fn check(&self) -> Result<Map<String, Value>, Refusal> {
+        let known = self.shared.tables.endpoint(&self.endpoint.name());
+        let params = params::check(known.ok_or_else(Refusal::internal)?, &self.node)?;
+        expand::validate(self.endpoint.answer, &params)?;
+        Ok(params)
+    }
+}

@@ -1,0 +1,105 @@
+//! Line items: a price and how many of it, in a link and in the sessions that it makes.
+
+use serde_json::{Value, json};
+
+use super::store::State;
+use super::{expand, identifier, prices};
+
+/// The quantities between which a buyer chooses unless the link says otherwise.
+const ADJUSTABLE_DEFAULT: (i64, i64) = (0, 99);
+
+/// One line item.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// `li_…`.
+    pub(super) id: String,
+    /// The price, by its identifier.
+    pub(super) price: String,
+    /// The currency of the link.
+    pub(super) currency: String,
+    /// How many.
+    pub(super) quantity: i64,
+    /// Whether the buyer may change the quantity, as Stripe shows it; null if nothing was said.
+    pub(super) adjustable_quantity: Value,
+    /// What the buyer chose to pay, in minor units, where the price leaves that open.
+    pub(super) chosen_amount: Option<i64>,
+}
+
+// === impl Line ===
+
+impl Line {
+    /// The same line for a new session, with an identifier of its own.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            id: identifier::fresh("li_1", 23),
+            ..self.clone()
+        }
+    }
+
+    /// Takes over the parameters of a line item: a quantity and whether it can be changed.
+    pub(super) fn adjust(&mut self, sent: &Value) {
+        if let Some(quantity) = sent["quantity"].as_i64() {
+            self.quantity = quantity;
+        }
+        let adjustable = &sent["adjustable_quantity"];
+        if adjustable["enabled"] == true {
+            let bound = |name: &str, default| adjustable[name].as_i64().unwrap_or(default);
+            self.adjustable_quantity = json!({
+                "enabled": true,
+                "maximum": bound("maximum", ADJUSTABLE_DEFAULT.1),
+                "minimum": bound("minimum", ADJUSTABLE_DEFAULT.0),
+            });
+        } else if adjustable["enabled"] == false {
+            self.adjustable_quantity = json!({
+                "enabled": false, "maximum": null, "minimum": null,
+            });
+        }
+    }
+
+    /// The quantities between which the buyer may choose.
+    pub(super) fn range(&self) -> Option<(i64, i64)> {
+        let adjustable = &self.adjustable_quantity;
+        (adjustable["enabled"] == true).then(|| {
+            let bound = |name: &str, default| adjustable[name].as_i64().unwrap_or(default);
+            (
+                bound("minimum", ADJUSTABLE_DEFAULT.0),
+                bound("maximum", ADJUSTABLE_DEFAULT.1),
+            )
+        })
+    }
+
+    /// What the line costs, in minor units.
+    pub(super) fn amount(&self, state: &State) -> i64 {
+        if let Some(chosen) = self.chosen_amount {
+            return chosen;
+        }
+        let price = state.prices.get(&self.price);
+        let priced = price.and_then(|price| prices::in_currency(price, &self.currency));
+        priced.map_or(0, |priced| prices::total(priced, self.quantity))
+    }
+
+    /// The product's name, which describes the line.
+    pub(super) fn product<'a>(&self, state: &'a State) -> Option<&'a Value> {
+        let price = state.prices.get(&self.price)?;
+        state.products.get(price["product"].as_str()?)
+    }
+
+    /// The `item` object.
+    pub(super) fn item(&self, state: &State) -> Value {
+        let amount = self.amount(state);
+        json!({
+            "id": self.id,
+            "object": "item",
+            "adjustable_quantity": self.adjustable_quantity,
+            "amount_discount": 0,
+            "amount_subtotal": amount,
+            "amount_tax": 0,
+            "amount_total": amount,
+            "currency": self.currency,
+            "description": self.product(state).map(|product| product["name"].clone()),
+            "metadata": {},
+            "price": state.prices.get(&self.price).map(expand::shown),
+            "quantity": self.quantity,
+        })
+    }
+}

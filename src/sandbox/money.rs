@@ -1,0 +1,191 @@
+//! Currencies: which ones Stripe supports, how many decimal places they have, how amounts read.
+
+/// The currencies that Stripe supports, in its order.
+pub(super) const SUPPORTED: &[&str] = &[
+    "usd", "aed", "afn", "all", "amd", "ang", "aoa", "ars", "aud", "awg", "azn", "bam", "bbd",
+    "bdt", "bgn", "bhd", "bif", "bmd", "bnd", "bob", "brl", "bsd", "bwp", "byn", "bzd", "cad",
+    "cdf", "chf", "clp", "cny", "cop", "crc", "cve", "czk", "djf", "dkk", "dop", "dzd", "egp",
+    "etb", "eur", "fjd", "fkp", "gbp", "gel", "gip", "gmd", "gnf", "gtq", "gyd", "hkd", "hnl",
+    "hrk", "htg", "huf", "idr", "ils", "inr", "isk", "jmd", "jod", "jpy", "kes", "kgs", "khr",
+    "kmf", "krw", "kwd", "kyd", "kzt", "lak", "lbp", "lkr", "lrd", "lsl", "mad", "mdl", "mga",
+    "mkd", "mmk", "mnt", "mop", "mur", "mvr", "mwk", "mxn", "myr", "mzn", "nad", "ngn", "nio",
+    "nok", "npr", "nzd", "omr", "pab", "pen", "pgk", "php", "pkr", "pln", "pyg", "qar", "ron",
+    "rsd", "rub", "rwf", "sar", "sbd", "scr", "sek", "sgd", "shp", "sle", "sos", "srd", "std",
+    "szl", "thb", "tjs", "tnd", "top", "try", "ttd", "twd", "tzs", "uah", "ugx", "uyu", "uzs",
+    "vnd", "vuv", "wst", "xaf", "xcd", "xof", "xpf", "yer", "zar", "zmw",
+];
+
+const ZERO_DECIMAL: &[&str] = &[
+    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf",
+    "xof", "xpf",
+];
+
+const THREE_DECIMAL: &[&str] = &["bhd", "jod", "kwd", "omr", "tnd"];
+
+/// The least amount of a charge in minor units, where Stripe states one.
+const MINIMUM_CHARGE: &[(&str, i64)] = &[
+    ("usd", 50),
+    ("eur", 50),
+    ("gbp", 30),
+    ("jpy", 50),
+    ("chf", 50),
+    ("cad", 50),
+    ("aud", 50),
+    ("sek", 300),
+    ("nok", 300),
+    ("dkk", 250),
+    ("pln", 200),
+    ("czk", 1500),
+    ("huf", 17500),
+    ("mxn", 1000),
+    ("hkd", 400),
+    ("sgd", 50),
+    ("aed", 200),
+    ("inr", 50),
+    ("brl", 50),
+    ("krw", 50),
+    ("thb", 1000),
+    ("myr", 200),
+    ("ron", 200),
+    ("nzd", 50),
+    ("zar", 50),
+];
+
+/// Currencies whose sign needs no explanation; every other amount names its currency.
+const SIGNS: &[(&str, &str)] = &[
+    ("usd", "$"),
+    ("eur", "€"),
+    ("gbp", "£"),
+    ("jpy", "¥"),
+    ("cad", "CA$"),
+    ("aud", "A$"),
+    ("nzd", "NZ$"),
+    ("hkd", "HK$"),
+    ("mxn", "MX$"),
+    ("brl", "R$"),
+    ("inr", "₹"),
+    ("krw", "₩"),
+    ("vnd", "₫"),
+    ("ils", "₪"),
+    ("cny", "CN¥"),
+    ("twd", "NT$"),
+    ("php", "₱"),
+];
+
+/// Whether Stripe supports a currency, by its lower-case code.
+pub(super) fn supported(currency: &str) -> bool {
+    SUPPORTED.contains(&currency)
+}
+
+/// The decimal places that a reader expects of a currency.
+pub(super) fn places(currency: &str) -> u32 {
+    if ZERO_DECIMAL.contains(&currency) {
+        0
+    } else if THREE_DECIMAL.contains(&currency) {
+        3
+    } else {
+        2
+    }
+}
+
+/// The least amount of a charge in minor units; 0 where Stripe states none.
+pub(super) fn minimum_charge(currency: &str) -> i64 {
+    MINIMUM_CHARGE
+        .iter()
+        .find(|(code, _)| *code == currency)
+        .map_or(0, |(_, amount)| *amount)
+}
+
+/// An amount of minor units as a reader expects it: `$1,234.50`, `¥500`, `KWD 1.250`.
+pub(super) fn format(amount: i64, currency: &str) -> String {
+    let digits = plain(amount.abs(), currency);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
+    let point = if fraction.is_empty() { "" } else { "." };
+    let sign = if amount < 0 { "-" } else { "" };
+    let prefix = match SIGNS.iter().find(|(code, _)| *code == currency) {
+        Some((_, mark)) => (*mark).to_owned(),
+        None => format!("{}\u{a0}", currency.to_uppercase()),
+    };
+    format!("{sign}{prefix}{}{point}{fraction}", grouped(whole))
+}
+
+/// An amount of minor units in major units without grouping, as a form field takes it: `1234.50`.
+pub(super) fn plain(amount: i64, currency: &str) -> String {
+    let places = places(currency);
+    let unit = 10_i64.pow(places);
+    if places == 0 {
+        return amount.to_string();
+    }
+    let width = places as usize;
+    format!("{}.{:0width$}", amount / unit, amount % unit)
+}
+
+/// Reads major units, as a person types them, into minor units. Nothing finer than a minor unit.
+pub(super) fn parse(text: &str, currency: &str) -> Option<i64> {
+    let text = text.trim().replace(',', "");
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let places = places(currency) as usize;
+    let digits = format!("{whole}{fraction}");
+    if digits.is_empty() || fraction.len() > places {
+        return None;
+    }
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    format!("{whole}{fraction:0<places$}").parse().ok()
+}
+
+fn grouped(whole: &str) -> String {
+    let mut out = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(amount: i64, currency: &str, expected: &str) {
+        assert_eq!(format(amount, currency), expected);
+    }
+
+    #[test]
+    fn two_decimals_are_the_rule() {
+        check(1_234_567, "usd", "$12,345.67");
+        check(5, "eur", "€0.05");
+        check(-1_000, "gbp", "-£10.00");
+    }
+
+    #[test]
+    fn some_currencies_have_no_decimals() {
+        check(500, "jpy", "¥500");
+        check(1_500_000, "krw", "₩1,500,000");
+    }
+
+    #[test]
+    fn some_currencies_have_three_decimals() {
+        check(1_250, "kwd", "KWD\u{a0}1.250");
+    }
+
+    #[test]
+    fn a_currency_without_a_known_sign_is_named() {
+        check(9_900, "pln", "PLN\u{a0}99.00");
+    }
+
+    #[test]
+    fn typed_amounts_are_read_to_the_minor_unit() {
+        assert_eq!(parse("12", "usd"), Some(1_200));
+        assert_eq!(parse(" 1,234.5 ", "usd"), Some(123_450));
+        assert_eq!(parse("500", "jpy"), Some(500));
+        assert_eq!(parse("1.25", "kwd"), Some(1_250));
+        assert_eq!(parse("1.5", "jpy"), None);
+        assert_eq!(parse("1.005", "usd"), None);
+        assert_eq!(parse("-1", "usd"), None);
+        assert_eq!(parse("", "usd"), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! The hosted pages: what a buyer sees from opening a link to having paid.
+//!
+//! Everything works without JavaScript: forms are posted, checked here, and shown again with what was
+//! entered and what is wrong with it. The script only adds comfort.
+
+mod entry;
+mod fields;
+mod reply;
+mod summary;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, State as Extract};
+use axum::response::Response;
+use axum::routing::get;
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::Shared;
+use super::checkout::{self, Outcome, Payer, Session, Visit};
+use super::payment_links;
+use super::store::State;
+use entry::Entry;
+use fields::Section;
+
+type Web = Extract<Arc<Shared>>;
+
+/// The addresses of the pages.
+pub(super) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/b/{token}", get(visit))
+        .route("/c/pay/{session}", get(show).post(submit))
+        .route("/c/pay/{session}/challenge", get(challenge).post(answer))
+        .route(
+            "/c/page.css",
+            get(|| async { reply::asset("text/css", include_str!("page/page.css")) }),
+        )
+        .route(
+            "/c/page.js",
+            get(|| async { reply::asset("text/javascript", include_str!("page/page.js")) }),
+        )
+}
+
+/// Opening a link begins a session, and leads to its own page, so that a reload begins no other.
+async fn visit(
+    Extract(shared): Web,
+    Path(token): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    shared.with(|state| {
+        let Some(link) = payment_links::at(state, &token).cloned() else {
+            return reply::not_found();
+        };
+        if link.object["active"] != true {
+            return reply::inactive(&link.object);
+        }
+        let visit = Visit::parse(&query.unwrap_or_default());
+        let session = checkout::open(state, &link, visit);
+        reply::see_other(&format!("/c/pay/{session}"))
+    })
+}
+
+async fn show(Extract(shared): Web, Path(id): Path<String>) -> Response {
+    shared.with(|state| {
+        checkout::expire_due(state);
+        match standing(state, &id) {
+            Err(response) => response,
+            Ok(session) => reply::pay(state, session, None, None),
+        }
+    })
+}
+
+async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Response {
+    let entry = Entry::parse(&body);
+    shared.with(|state| {
+        checkout::expire_due(state);
+        let mut session = match standing(state, &id) {
+            Err(response) => return response,
+            Ok(session) => session.clone(),
+        };
+        session.choose(state, &entry.choices(&session));
+        let today = today(state);
+        let mut sections = fields::of(&session, session.due(state));
+        let right = entry.fill(&mut sections, today);
+        let payer = entry.payer(&session, &sections, today);
+        if let Some(kept) = state.sessions.get_mut(&id) {
+            *kept = session.clone();
+        }
+        if entry.get("action") == "update" {
+            sections
+                .iter_mut()
+                .flat_map(|section| &mut section.fields)
+                .for_each(|field| {
+                    field.error = None;
+                });
+            return reply::pay(state, &session, Some(sections), None);
+        }
+        let failure = summary::amount_error(state, &session);
+        if !right || failure.is_some() {
+            return reply::pay(state, &session, Some(sections), failure);
+        }
+        pay(state, &id, payer, sections)
+    })
+}
+
+fn pay(state: &mut State, id: &str, payer: Payer, sections: Vec<Section>) -> Response {
+    match checkout::pay(state, id, payer) {
+        Outcome::Challenged => reply::see_other(&format!("/c/pay/{id}/challenge")),
+        outcome => land(state, id, outcome, Some(sections)),
+    }
+}
+
+async fn challenge(Extract(shared): Web, Path(id): Path<String>) -> Response {
+    shared.with(|state| match standing(state, &id) {
+        Err(response) => response,
+        Ok(session) => match &session.challenge {
+            Some(charging) => reply::challenge(state, session, charging.card().last4()),
+            None => reply::see_other(&format!("/c/pay/{id}")),
+        },
+    })
+}
+
+async fn answer(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Response {
+    let proved = Entry::parse(&body).get("answer") == "complete";
+    shared.with(|state| {
+        checkout::expire_due(state);
+        let outcome = checkout::answer_challenge(state, &id, proved);
+        land(state, &id, outcome, None)
+    })
+}
+
+/// Leads the buyer to where a payment left them.
+fn land(state: &State, id: &str, outcome: Outcome, sections: Option<Vec<Section>>) -> Response {
+    match (outcome, state.sessions.get(id)) {
+        (_, None) => reply::not_found(),
+        (Outcome::Complete, Some(session)) => match after_redirect(session) {
+            Some(url) => reply::see_other(&url),
+            None => reply::see_other(&format!("/c/pay/{id}")),
+        },
+        (Outcome::Declined(decline), Some(session)) => {
+            reply::pay(state, session, sections, Some(decline.message.to_owned()))
+        }
+        (Outcome::Challenged | Outcome::Closed, Some(_)) => match standing(state, id) {
+            Err(response) => response,
+            Ok(_) => reply::see_other(&format!("/c/pay/{id}")),
+        },
+    }
+}
+
+/// The session if it can be paid, else the page that says why not.
+fn standing<'a>(state: &'a State, id: &str) -> Result<&'a Session, Response> {
+    let Some(session) = state.sessions.get(id) else {
+        return Err(reply::not_found());
+    };
+    let link = session.object["payment_link"]
+        .as_str()
+        .and_then(|id| state.links.get(id));
+    match session.status() {
+        "complete" => Err(reply::done(state, session)),
+        "expired" => Err(reply::expired()),
+        _ => match link {
+            Some(link) if link.object["active"] != true => Err(reply::inactive(&link.object)),
+            _ => Ok(session),
+        },
+    }
+}
+
+/// Where the seller wants the buyer to go, with the session's identifier and the visit's sources.
+fn after_redirect(session: &Session) -> Option<String> {
+    if !session.redirects {
+        return None;
+    }
+    let id = session.object["id"].as_str()?;
+    let url = session.object["success_url"]
+        .as_str()?
+        .replace("{CHECKOUT_SESSION_ID}", id);
+    if session.visit.sources.is_empty() {
+        return Some(url);
+    }
+    let sources = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(&session.visit.sources)
+        .finish();
+    let (address, fragment) = match url.split_once('#') {
+        Some((address, fragment)) => (address, format!("#{fragment}")),
+        None => (url.as_str(), String::new()),
+    };
+    let joint = if address.contains('?') { '&' } else { '?' };
+    Some(format!("{address}{joint}{sources}{fragment}"))
+}
+
+/// The year and month on the sandbox's clock.
+fn today(state: &State) -> (i64, i64) {
+    let now = Timestamp::from_second(state.clock.now()).unwrap_or_default();
+    let date = now.to_zoned(TimeZone::UTC).date();
+    (i64::from(date.year()), i64::from(date.month()))
+}
+
+/// The seller's own words after a payment.
+fn confirmation(state: &State, session: &Value) -> Option<String> {
+    let link = session["payment_link"]
+        .as_str()
+        .and_then(|id| state.links.get(id))?;
+    let message = link
+        .object
+        .pointer("/after_completion/hosted_confirmation/custom_message");
+    message.and_then(Value::as_str).map(str::to_owned)
+}

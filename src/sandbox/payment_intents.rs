@@ -1,0 +1,216 @@
+//! Payment intents: one for each session that has been paid or tried.
+
+use serde_json::{Value, json};
+
+use super::api::{Call, Origin};
+use super::cards::{Card, Decline};
+use super::checkout::Payer;
+use super::refusal::Refusal;
+use super::store::State;
+use super::{events, identifier, list as lists, object};
+
+/// `GET /v1/payment_intents/{intent}`.
+pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    state.intents.named(&call.id).cloned()
+}
+
+/// `GET /v1/payment_intents`.
+pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    lists::page(&state.intents, call, "/v1/payment_intents", |intent| {
+        lists::matches(&call.params, "customer", intent)
+            && lists::in_range(call.params.get("created"), &intent["created"])
+    })
+}
+
+/// The intent of a session: the one of an earlier try, or a new one.
+pub(super) fn begin(state: &mut State, session: &str, amount: i64, payer: &Payer) -> String {
+    let Some(of) = state.sessions.get(session) else {
+        return String::new();
+    };
+    if let Some(id) = of.intent.clone()
+        && let Some(intent) = state.intents.get_mut(&id)
+    {
+        object::set(intent, "amount", amount);
+        return id;
+    }
+    let link = of.object["payment_link"]
+        .as_str()
+        .and_then(|id| state.links.get(id));
+    let data = link
+        .map(|link| link.object["payment_intent_data"].clone())
+        .unwrap_or_default();
+    let id = identifier::fresh("pi_3", 23);
+    let intent = describe(&id, &of.object, &data, amount, state.clock.now(), payer);
+    state.intents.insert(&id, intent.clone());
+    if let Some(session) = state.sessions.get_mut(session) {
+        session.intent = Some(id.clone());
+    }
+    events::emit(state, "payment_intent.created", &intent, &Origin::default());
+    id
+}
+
+/// The bank wants to know that it is the buyer.
+pub(super) fn challenge(state: &mut State, id: &str) {
+    let action =
+        json!({ "type": "use_stripe_sdk", "use_stripe_sdk": { "type": "three_d_secure" } });
+    change(
+        state,
+        id,
+        &json!({ "status": "requires_action", "next_action": action }),
+        "payment_intent.requires_action",
+    );
+}
+
+/// The bank took the charge; it may still have to be captured.
+pub(super) fn succeed(state: &mut State, id: &str, charge: &Value) {
+    let captured = charge["captured"] == true;
+    let amount = &charge["amount"];
+    let mut after = json!({
+        "last_payment_error": null,
+        "latest_charge": charge["id"],
+        "next_action": null,
+        "payment_method": charge["payment_method"],
+    });
+    let outcome = if captured {
+        json!({ "status": "succeeded", "amount_received": amount })
+    } else {
+        json!({ "status": "requires_capture", "amount_capturable": amount })
+    };
+    object::overlay(&mut after, &outcome);
+    let kind = if captured {
+        "payment_intent.succeeded"
+    } else {
+        "payment_intent.amount_capturable_updated"
+    };
+    change(state, id, &after, kind);
+}
+
+/// The payment failed; the intent waits for another card.
+pub(super) fn fail(
+    state: &mut State,
+    id: &str,
+    decline: Decline,
+    card: &Card,
+    charge: Option<&Value>,
+) {
+    let page = decline.code.replace('_', "-");
+    let mut error = json!({
+        "code": decline.code,
+        "doc_url": format!("https://stripe.com/docs/error-codes/{page}"),
+        "message": decline.message,
+        "payment_method": {
+            "object": "payment_method",
+            "type": "card",
+            "card": { "brand": card.brand().word, "last4": card.last4() },
+        },
+        "type": "card_error",
+    });
+    if let Some(reason) = decline.decline_code {
+        object::set(&mut error, "decline_code", reason);
+    }
+    if let Some(charge) = charge {
+        object::set(&mut error, "charge", charge["id"].clone());
+    }
+    let mut after = json!({
+        "last_payment_error": error,
+        "next_action": null,
+        "payment_method": null,
+        "status": "requires_payment_method",
+    });
+    if let Some(charge) = charge {
+        object::set(&mut after, "latest_charge", charge["id"].clone());
+    }
+    change(state, id, &after, "payment_intent.payment_failed");
+}
+
+/// Whether the money has been taken, and not only set aside.
+pub(super) fn is_captured(state: &State, id: &str) -> bool {
+    state
+        .intents
+        .get(id)
+        .is_some_and(|intent| intent["status"] == "succeeded")
+}
+
+fn change(state: &mut State, id: &str, after: &Value, kind: &str) {
+    let Some(intent) = state.intents.get_mut(id) else {
+        return;
+    };
+    if let (Value::Object(intent), Value::Object(after)) = (&mut *intent, after) {
+        intent.extend(after.clone());
+    }
+    let intent = intent.clone();
+    events::emit(state, kind, &intent, &Origin::default());
+}
+
+fn describe(
+    id: &str,
+    session: &Value,
+    data: &Value,
+    amount: i64,
+    now: i64,
+    payer: &Payer,
+) -> Value {
+    let secret = identifier::fresh("", 24);
+    let shipping = match &payer.shipping {
+        Value::Null => Value::Null,
+        shipping => json!({
+            "address": shipping["address"],
+            "carrier": null,
+            "name": shipping["name"],
+            "phone": payer.phone,
+            "tracking_number": null,
+        }),
+    };
+    let mut intent = blank();
+    let described = json!({
+        "id": id,
+        "amount": amount,
+        "amount_details": { "tip": {} },
+        "capture_method": data["capture_method"].as_str().unwrap_or("automatic_async"),
+        "client_secret": format!("{id}_secret_{secret}"),
+        "created": now,
+        "currency": session["currency"],
+        "customer": session["customer"],
+        "description": data["description"],
+        "metadata": if data["metadata"].is_object() { data["metadata"].clone() } else { json!({}) },
+        "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
+        "payment_method_types": session["payment_method_types"],
+        "setup_future_usage": data["setup_future_usage"],
+        "shipping": shipping,
+        "statement_descriptor": data["statement_descriptor"],
+        "statement_descriptor_suffix": data["statement_descriptor_suffix"],
+        "transfer_group": data["transfer_group"],
+    });
+    object::overlay(&mut intent, &described);
+    intent
+}
+
+/// What is the same for every new intent.
+fn blank() -> Value {
+    json!({
+        "object": "payment_intent",
+        "amount_capturable": 0,
+        "amount_received": 0,
+        "application": null,
+        "application_fee_amount": null,
+        "automatic_payment_methods": null,
+        "canceled_at": null,
+        "cancellation_reason": null,
+        "confirmation_method": "automatic",
+        "customer_account": null,
+        "excluded_payment_method_types": null,
+        "last_payment_error": null,
+        "latest_charge": null,
+        "livemode": false,
+        "next_action": null,
+        "on_behalf_of": null,
+        "payment_method": null,
+        "payment_method_configuration_details": null,
+        "processing": null,
+        "receipt_email": null,
+        "review": null,
+        "source": null,
+        "status": "requires_payment_method",
+        "transfer_data": null,
+    })
+}

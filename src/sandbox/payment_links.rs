@@ -1,0 +1,154 @@
+//! Payment links: a page at an address, where anyone can buy what the link offers.
+
+mod lines;
+mod rules;
+mod shape;
+
+use serde_json::Value;
+
+use super::api::Call;
+use super::line_items::Line;
+use super::refusal::Refusal;
+use super::store::{Held, State};
+use super::{events, identifier, list as lists, object};
+
+/// A link, with what its object does not show.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    /// The object of the API, without its line items.
+    pub(super) object: Value,
+    /// What it offers.
+    pub(super) lines: Vec<Line>,
+}
+
+/// `POST /v1/payment_links`.
+pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let offer = lines::read(state, &call.params)?;
+    rules::check(&call.params, &offer)?;
+    let lines: Vec<Line> = offer
+        .drafts
+        .iter()
+        .map(|draft| draft.line.clone())
+        .collect();
+    let token = identifier::fresh("test_", 18);
+    let mut link = shape::defaults();
+    object::set(&mut link, "id", identifier::fresh("plink_1", 23));
+    object::set(&mut link, "currency", offer.currency.clone());
+    object::set(&mut link, "url", format!("{}/b/{token}", state.public_url));
+    object::set(
+        &mut link,
+        "metadata",
+        object::metadata(call.params.get("metadata")),
+    );
+    if offer.recurring() {
+        object::set(&mut link, "invoice_creation", Value::Null);
+    }
+    shape::assign(&mut link, &call.params);
+    offer.keep(state, &call.origin);
+    let id = link["id"].as_str().unwrap_or_default().to_owned();
+    state.links.insert(
+        &id,
+        Link {
+            object: link.clone(),
+            lines,
+        },
+    );
+    events::emit(state, "payment_link.created", &link, &call.origin);
+    Ok(link)
+}
+
+/// `GET /v1/payment_links/{payment_link}`.
+pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    state.links.named(&call.id).map(|link| link.object.clone())
+}
+
+/// `POST /v1/payment_links/{payment_link}`.
+pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let link = state.links.named(&call.id)?;
+    let before = link.object.clone();
+    let lines = lines::adjusted(&link.lines, &call.params)?;
+    let mut after = before.clone();
+    shape::assign(&mut after, &call.params);
+    object::assign(&mut after, &call.params, &["active"]);
+    let merged = object::merge_metadata(&before["metadata"], call.params.get("metadata"));
+    object::set(&mut after, "metadata", merged);
+    rules::check_update(state, &call.params, &lines, &after)?;
+    let link = state.links.named_mut(&call.id)?;
+    *link = Link {
+        object: after.clone(),
+        lines,
+    };
+    events::emit_updated(state, "payment_link.updated", &before, &after, &call.origin);
+    Ok(after)
+}
+
+/// `GET /v1/payment_links`.
+pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    lists::page(&state.links, call, "/v1/payment_links", |link| {
+        lists::matches(&call.params, "active", link)
+    })
+}
+
+/// `GET /v1/payment_links/{payment_link}/line_items`.
+pub(super) fn line_items(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let link = state.links.named(&call.id)?;
+    let items = link.lines.iter().map(|line| line.item(state)).collect();
+    let url = format!("/v1/payment_links/{}/line_items", call.id);
+    lists::page_in_order(items, "line item", &call.params, &url)
+}
+
+/// The link whose address ends in that token.
+pub(super) fn at<'a>(state: &'a State, token: &str) -> Option<&'a Link> {
+    let ends = |link: &&Link| {
+        let url = link.object["url"].as_str().unwrap_or_default();
+        url.rsplit_once('/').is_some_and(|(_, last)| last == token)
+    };
+    state.links.newest().find(ends)
+}
+
+/// Counts a completed session, and deactivates a link that has reached its limit.
+pub(super) fn count_completed(state: &mut State, id: &str) {
+    let Some(link) = state.links.get_mut(id) else {
+        return;
+    };
+    let before = link.object.clone();
+    let Some(completed) = link.object.pointer_mut("/restrictions/completed_sessions") else {
+        return;
+    };
+    let count = completed["count"].as_i64().unwrap_or_default() + 1;
+    let reached = completed["limit"]
+        .as_i64()
+        .is_some_and(|limit| count >= limit);
+    object::set(completed, "count", count);
+    if reached {
+        object::set(&mut link.object, "active", false);
+    }
+    let after = link.object.clone();
+    events::emit_updated(
+        state,
+        "payment_link.updated",
+        &before,
+        &after,
+        &Default::default(),
+    );
+}
+
+// === impl Link ===
+
+impl Held for Link {
+    fn object(&self) -> &Value {
+        &self.object
+    }
+}
+
+impl Link {
+    /// Whether its sessions subscribe rather than pay once.
+    pub(super) fn recurring(&self, state: &State) -> bool {
+        self.lines.iter().any(|line| {
+            state
+                .prices
+                .get(&line.price)
+                .is_some_and(|price| price["type"] == "recurring")
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! What the sandbox remembers: every object, in the order in which it was made.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use serde_json::Value;
+
+use super::checkout::Session;
+use super::clock::Clock;
+use super::delivery::Outbox;
+use super::idempotency::Ledger;
+use super::payment_links::Link;
+use super::refusal::Refusal;
+
+/// All of the sandbox's state, behind one lock that is never held across an await.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) clock: Clock,
+    /// Where links live: `http://host:port`, without a slash at the end.
+    pub(super) public_url: String,
+    pub(super) products: Collection<Value>,
+    pub(super) prices: Collection<Value>,
+    pub(super) links: Collection<Link>,
+    pub(super) sessions: Collection<Session>,
+    /// When each open session expires: first come, first gone, for all live equally long.
+    pub(super) expiring: VecDeque<(i64, String)>,
+    pub(super) customers: Collection<Value>,
+    pub(super) intents: Collection<Value>,
+    pub(super) charges: Collection<Value>,
+    pub(super) events: Collection<Value>,
+    pub(super) outbox: Outbox,
+    pub(super) ledger: Ledger,
+}
+
+/// Objects of one kind, by identifier and by age. Beyond its capacity it forgets the oldest.
+#[derive(Debug)]
+pub(super) struct Collection<T> {
+    noun: &'static str,
+    capacity: usize,
+    by_id: HashMap<String, (u64, T)>,
+    by_age: BTreeMap<u64, String>,
+    next: u64,
+}
+
+/// Something kept in a [`Collection`]: it has an object of the API.
+pub(super) trait Held {
+    /// The object as it is kept.
+    fn object(&self) -> &Value;
+}
+
+// === impl State ===
+
+impl State {
+    /// An empty sandbox that keeps at most so many objects of each kind.
+    pub(super) fn new(public_url: String, objects_max: usize, outbox: Outbox) -> Self {
+        Self {
+            clock: Clock::default(),
+            public_url,
+            products: Collection::new("product", objects_max),
+            prices: Collection::new("price", objects_max),
+            links: Collection::new("payment_link", objects_max),
+            sessions: Collection::new("checkout.session", objects_max),
+            expiring: VecDeque::new(),
+            customers: Collection::new("customer", objects_max),
+            intents: Collection::new("payment_intent", objects_max),
+            charges: Collection::new("charge", objects_max),
+            events: Collection::new("event", objects_max),
+            outbox,
+            ledger: Ledger::new(objects_max),
+        }
+    }
+
+    /// Notes when a session expires. Sessions that are forgotten by then need no note.
+    pub(super) fn expire_at(&mut self, time: i64, session: &str) {
+        self.expiring.push_back((time, session.to_owned()));
+        if self.expiring.len() > self.sessions.capacity {
+            self.expiring.pop_front();
+        }
+    }
+}
+
+// === impl Collection ===
+
+impl<T> Collection<T> {
+    fn new(noun: &'static str, capacity: usize) -> Self {
+        let (by_id, by_age) = (HashMap::new(), BTreeMap::new());
+        Self {
+            noun,
+            capacity,
+            by_id,
+            by_age,
+            next: 0,
+        }
+    }
+
+    /// Keeps an object under its identifier, as the newest one.
+    pub(super) fn insert(&mut self, id: &str, held: T) {
+        self.remove(id);
+        self.by_age.insert(self.next, id.to_owned());
+        self.by_id.insert(id.to_owned(), (self.next, held));
+        self.next += 1;
+        if self.by_id.len() > self.capacity
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.by_id.remove(&oldest);
+        }
+    }
+
+    /// Forgets an object.
+    pub(super) fn remove(&mut self, id: &str) {
+        if let Some((age, _)) = self.by_id.remove(id) {
+            self.by_age.remove(&age);
+        }
+    }
+
+    /// The object of that identifier.
+    pub(super) fn get(&self, id: &str) -> Option<&T> {
+        self.by_id.get(id).map(|(_, held)| held)
+    }
+
+    /// The object of that identifier, to change.
+    pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut T> {
+        self.by_id.get_mut(id).map(|(_, held)| held)
+    }
+
+    /// The object that a request's path names.
+    pub(super) fn named(&self, id: &str) -> Result<&T, Refusal> {
+        self.get(id).ok_or_else(|| Refusal::missing(self.noun, id))
+    }
+
+    /// The object that a request's path names, to change.
+    pub(super) fn named_mut(&mut self, id: &str) -> Result<&mut T, Refusal> {
+        let noun = self.noun;
+        self.get_mut(id).ok_or_else(|| Refusal::missing(noun, id))
+    }
+
+    /// The object that a request's parameter names.
+    pub(super) fn referred(&self, id: &str, param: &str) -> Result<&T, Refusal> {
+        self.get(id)
+            .ok_or_else(|| Refusal::dangling(self.noun, id, param))
+    }
+
+    /// All objects, newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &T> {
+        self.older_than(u64::MAX)
+    }
+
+    /// The objects made before that age, newest first.
+    pub(super) fn older_than(&self, age: u64) -> impl Iterator<Item = &T> {
+        self.by_age
+            .range(..age)
+            .rev()
+            .filter_map(|(_, id)| self.get(id))
+    }
+
+    /// The objects made after that age, oldest first.
+    pub(super) fn newer_than(&self, age: u64) -> impl Iterator<Item = &T> {
+        self.by_age
+            .range(age.saturating_add(1)..)
+            .filter_map(|(_, id)| self.get(id))
+    }
+
+    /// The age of the object that a cursor names.
+    pub(super) fn age(&self, id: &str, param: &str) -> Result<u64, Refusal> {
+        let found = self.by_id.get(id).map(|(age, _)| *age);
+        found.ok_or_else(|| Refusal::dangling(self.noun, id, param))
+    }
+}
+
+// === impl Held ===
+
+impl Held for Value {
+    fn object(&self) -> &Value {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_is_forgotten_beyond_the_capacity() {
+        let mut collection = Collection::new("thing", 2);
+        for id in ["a", "b", "c"] {
+            collection.insert(id, id.to_owned());
+        }
+        assert_eq!(collection.newest().collect::<Vec<_>>(), ["c", "b"]);
+        assert!(collection.get("a").is_none());
+    }
+
+    #[test]
+    fn cursors_look_both_ways() {
+        let mut collection = Collection::new("thing", 9);
+        for id in ["a", "b", "c"] {
+            collection.insert(id, id.to_owned());
+        }
+        let middle = collection.age("b", "starting_after").unwrap();
+        assert_eq!(collection.older_than(middle).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(collection.newer_than(middle).collect::<Vec<_>>(), ["c"]);
+    }
+}
