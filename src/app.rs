@@ -15,13 +15,12 @@ use tonic_health::server::HealthReporter;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::links::Links;
-use crate::payments::{Payments, inbox};
+use crate::payments::Payments;
 use crate::sandbox::Sandbox;
 use crate::server::listener::Listener;
 use crate::server::webhook::{Keep, NotKept};
 use crate::server::{grpc, operations, webhook};
 use crate::storage::Storage;
-use crate::stripe;
 use crate::telemetry::Telemetry;
 
 /// How often health is brought up to date with the storage.
@@ -34,7 +33,6 @@ pub struct App {
     addresses: Addresses,
     telemetry: Telemetry,
     storage: Storage,
-    stripe: stripe::Client,
     payments: Payments,
     sandbox: Option<Sandbox>,
     health: HealthReporter,
@@ -78,7 +76,7 @@ impl App {
         let stripe = config.stripe.client()?;
         let stop = CancellationToken::new();
         let payments =
-            Payments::open(config.payments.clone(), storage.clone(), stop.clone()).await?;
+            Payments::new(&config.payments, storage.clone(), stripe.clone(), stop.clone());
 
         let [grpc, webhook, operations] =
             [config.grpc.listen, config.webhook.listen, config.operations.listen].map(
@@ -101,7 +99,7 @@ impl App {
         let health = HealthReporter::new();
         let services = grpc::Services {
             catalog: Catalog::new(stripe.clone()),
-            links: Links::new(stripe.clone()),
+            links: Links::new(stripe),
             payments: payments.clone(),
         };
         let methods = grpc::routes(&config.grpc, services, &health, stop.clone()).await?;
@@ -115,7 +113,6 @@ impl App {
             addresses,
             telemetry,
             storage,
-            stripe,
             payments,
             sandbox,
             health,
@@ -137,8 +134,7 @@ impl App {
         for (listener, routes) in self.listeners {
             parts.spawn(listener.serve(routes, self.config.connections, self.stop.clone()));
         }
-        let (payments, stripe, stop) = (self.payments, self.stripe, self.stop.clone());
-        parts.spawn(async move { payments.project(stripe, stop).await });
+        parts.spawn(self.payments.run());
         parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
         let sandbox_stop = CancellationToken::new();
         let sandbox = self
@@ -171,17 +167,13 @@ fn from_here(address: SocketAddr) -> SocketAddr {
 }
 
 fn keeping(payments: Payments) -> Keep {
-    Arc::new(move |body| {
+    Arc::new(move |event, body| {
         let payments = payments.clone();
         async move {
-            match payments.receive(&body).await {
-                Ok(_) => Ok(()),
-                Err(inbox::Error::Event(_)) => Err(NotKept::NotAnEvent),
-                Err(inbox::Error::Storage(error)) => {
-                    tracing::error!(%error, "A webhook could not be stored");
-                    Err(NotKept::Unsafe)
-                }
-            }
+            payments.receive(event, body).await.map_err(|error| {
+                tracing::error!(%error, "A webhook could not be stored");
+                NotKept
+            })
         }
         .boxed()
     })

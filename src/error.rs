@@ -11,7 +11,7 @@
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
 //! | a position of another installation | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
-//! | too many streams | `RESOURCE_EXHAUSTED` | `TOO_MANY_STREAMS` | RI |
+//! | as many streams are open as may be | `RESOURCE_EXHAUSTED` | `TOO_MANY_STREAMS` | RI |
 //! | the service is stopping | `UNAVAILABLE` | `DRAINING` | RI |
 //! | storage fails or is full | `UNAVAILABLE` | `STORAGE_UNAVAILABLE` | RI |
 //! | Stripe 400 with a parameter | `INVALID_ARGUMENT` | `STRIPE_INVALID_PARAMETER` | `BadRequest` |
@@ -73,7 +73,7 @@ pub enum Error {
     /// The position lies after the newest event.
     #[error("the position lies after the newest event")]
     PositionAhead,
-    /// As many streams are open as the configuration allows.
+    /// As many streams are open as this process allows.
     #[error("too many streams are open")]
     TooManyStreams,
     /// The service is stopping; another replica, or the next start, goes on.

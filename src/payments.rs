@@ -1,12 +1,12 @@
 //! The truth about payments: what Stripe reported, put together and told.
 //!
-//! An event is safe in the [`inbox`] before Stripe gets its answer. The
-//! [`projector`] lets the pure [`ledger`] add it to its payment, and appends
-//! the change to the [`feed`]. Every method reads what was written so, and
+//! An event is safe in the `inbox` before Stripe gets its answer. The
+//! `projector` lets the pure `ledger` add it to its payment, and appends the
+//! change to the `feed`. Every method reads what was written so, and
 //! never asks Stripe.
 
 mod feed;
-pub mod inbox;
+mod inbox;
 mod ledger;
 mod list;
 mod position;
@@ -26,7 +26,7 @@ use crate::contract;
 use crate::error::Error;
 use crate::pb;
 use crate::pb::payment_service_server::PaymentService;
-use crate::storage::{self, Storage};
+use crate::storage::Storage;
 use crate::stripe;
 
 /// How payments are kept up to date and told, and the bounds of both.
@@ -56,35 +56,41 @@ pub struct Config {
 pub struct Payments {
     config: Config,
     storage: Storage,
+    stripe: stripe::Client,
+    stop: CancellationToken,
     feed: Feed,
     arrival: Arc<Notify>,
-    head: Arc<watch::Sender<i64>>,
+    changed: Arc<watch::Sender<()>>,
 }
 
 // === impl Payments ===
 
 impl Payments {
-    /// Opens the payments that storage holds. Streams end when `drain` is
-    /// cancelled, so that a server that waits for them can end.
-    pub async fn open(
-        config: Config,
+    /// Tells of the payments that storage holds. When `stop` is cancelled,
+    /// streams end, so that a server which waits for them can end too.
+    #[must_use]
+    pub fn new(
+        config: &Config,
         storage: Storage,
-        drain: CancellationToken,
-    ) -> Result<Self, storage::Error> {
-        let (head, seen) = watch::channel(storage.feed_head().await?);
-        Ok(Self {
-            feed: Feed::new(&config, storage.clone(), seen, drain),
-            config,
+        stripe: stripe::Client,
+        stop: CancellationToken,
+    ) -> Self {
+        let (changed, news) = watch::channel(());
+        Self {
+            feed: Feed::new(config, storage.clone(), news, stop.clone()),
+            config: config.clone(),
             storage,
+            stripe,
+            stop,
             arrival: Arc::new(Notify::new()),
-            head: Arc::new(head),
-        })
+            changed: Arc::new(changed),
+        }
     }
 
-    /// Adds arriving events to their payments, until `shutdown` is cancelled.
-    /// Runs once in a process. What it has not finished it does after a restart.
-    pub async fn project(&self, stripe: stripe::Client, shutdown: CancellationToken) {
-        Projector::new(self, stripe).run(shutdown).await;
+    /// Adds arriving events to their payments until it is stopped. Runs once in
+    /// a process. What it has not finished then, it does after the next start.
+    pub async fn run(self) {
+        Projector::new(&self, self.stripe.clone()).run(self.stop).await;
     }
 }
 

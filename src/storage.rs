@@ -106,8 +106,11 @@ impl Storage {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Tells whether the memory answers.
+    /// Says whether the memory answers: it serves a read, and its writer lives.
     pub async fn ping(&self) -> Result<(), Error> {
+        if self.queue.is_closed() {
+            return Err(Error::Closed);
+        }
         sqlx::query("SELECT 1").execute(&self.readers).await?;
         Ok(())
     }

@@ -27,12 +27,12 @@ const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// A stream of changes.
 pub(super) type Changes = BoxStream<'static, Result<pb::WatchPaymentsResponse, Status>>;
 
-/// The feed, as far as this process knows.
+/// The feed, and how it is told.
 #[derive(Debug, Clone)]
 pub(super) struct Feed {
     storage: Storage,
-    head: watch::Receiver<i64>,
-    drain: CancellationToken,
+    changes: watch::Receiver<()>,
+    stop: CancellationToken,
     heartbeat: Duration,
     limit: PageLimit,
     places: Arc<Semaphore>,
@@ -57,13 +57,13 @@ impl Feed {
     pub(super) fn new(
         config: &Config,
         storage: Storage,
-        head: watch::Receiver<i64>,
-        drain: CancellationToken,
+        changes: watch::Receiver<()>,
+        stop: CancellationToken,
     ) -> Self {
         Self {
             storage,
-            head,
-            drain,
+            changes,
+            stop,
             heartbeat: Duration::from_millis(config.heartbeat_ms.get()),
             limit: PageLimit { changes: config.watch_page_max.get(), bytes: PAGE_BYTES_MAX },
             places: Arc::new(Semaphore::new(config.watchers_max as usize)),
@@ -101,7 +101,7 @@ impl Feed {
 impl Watcher {
     async fn next(&mut self) -> Result<pb::WatchPaymentsResponse, Status> {
         loop {
-            if self.feed.drain.is_cancelled() {
+            if self.feed.stop.is_cancelled() {
                 return Err(Error::Draining.into());
             }
             if let Some(event) = self.page.pop_front() {
@@ -121,7 +121,7 @@ impl Watcher {
     /// Reads the next page; none when everything was read.
     async fn read(&mut self) -> Result<(), Status> {
         // What is committed from here on wakes the sleep after this read.
-        self.feed.head.mark_unchanged();
+        self.feed.changes.mark_unchanged();
         let link = self.payment_link.as_deref();
         let page = self.feed.storage.feed_after(self.through, link, self.feed.limit).await?;
         self.page = page.changes.into();
@@ -133,9 +133,9 @@ impl Watcher {
     async fn sleep(&mut self) -> Result<bool, Error> {
         tokio::select! {
             biased;
-            () = self.feed.drain.cancelled() => Err(Error::Draining),
+            () = self.feed.stop.cancelled() => Err(Error::Draining),
             () = sleep_until(self.heartbeat_at) => Ok(true),
-            changed = self.feed.head.changed() => match changed {
+            changed = self.feed.changes.changed() => match changed {
                 Ok(()) => Ok(false),
                 // Nobody is left who could write.
                 Err(_) => Err(Error::Draining),

@@ -1,42 +1,32 @@
 //! Takes in what Stripe reports.
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
+
 use super::{Payments, ledger, now_ms};
 use crate::storage::{self, EventState, NewEvent};
-use crate::stripe::webhook;
+use crate::stripe::webhook::Event;
 
-/// What became of an event on arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Receipt {
-    /// It was new; its payment will learn of it.
-    Recorded,
-    /// It was new, and is kept unread: it tells of nothing that is recorded here.
-    Ignored,
-    /// It had arrived before.
-    Duplicate,
-}
-
-/// Why an event was not taken in.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The body is no event. Sending it again will not help.
-    #[error(transparent)]
-    Event(#[from] webhook::NotAnEvent),
-    /// The event is not safe. Stripe must send it again.
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-}
+static EVENTS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.events.received")
+        .with_description("Events from Stripe, by whether they were new and tell of payments.")
+        .build()
+});
 
 // === impl Payments ===
 
 impl Payments {
-    /// Takes in the body of an event whose signature was verified.
+    /// Takes in an event whose signature was verified, with the body it was read from.
     ///
     /// When this returns `Ok`, the event is on disk and its payment will learn
-    /// of it, whatever happens to the process. Events that came before change
-    /// nothing.
-    pub async fn receive(&self, body: &[u8]) -> Result<Receipt, Error> {
-        let event = webhook::Event::parse(body)?;
-        let is_ours = ledger::is_told_by(&event.kind);
+    /// of it, whatever happens to the process. An event that came before changes
+    /// nothing. On an error, Stripe must send the event again.
+    pub async fn receive(&self, event: Event, body: Bytes) -> Result<(), storage::Error> {
+        let is_told = ledger::is_told_by(&event.kind);
         let new = NewEvent {
             id: event.id,
             kind: event.kind,
@@ -44,17 +34,19 @@ impl Payments {
             livemode: event.livemode,
             created_at_ms: event.created.saturating_mul(1_000),
             received_at_ms: now_ms(),
-            body: body.to_vec(),
-            state: if is_ours { EventState::Pending } else { EventState::Ignored },
+            body: body.into(),
+            // What nobody reads today may be what a later version wants to know.
+            state: if is_told { EventState::Pending } else { EventState::Ignored },
         };
-        let is_new = self.storage.insert_event(new).await?;
-        if is_new && is_ours {
-            self.arrival.notify_one();
-        }
-        Ok(match (is_new, is_ours) {
-            (false, _) => Receipt::Duplicate,
-            (true, true) => Receipt::Recorded,
-            (true, false) => Receipt::Ignored,
-        })
+        let outcome = match (self.storage.insert_event(new).await?, is_told) {
+            (false, _) => "duplicate",
+            (true, false) => "ignored",
+            (true, true) => {
+                self.arrival.notify_one();
+                "recorded"
+            }
+        };
+        EVENTS.add(1, &[KeyValue::new("outcome", outcome)]);
+        Ok(())
     }
 }

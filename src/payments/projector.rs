@@ -54,7 +54,7 @@ pub(super) struct Projector<L> {
     storage: Storage,
     line_items: L,
     arrival: Arc<Notify>,
-    head: Arc<watch::Sender<i64>>,
+    changed: Arc<watch::Sender<()>>,
     /// The questions that are with Stripe, and the events that they are for.
     reads: FuturesUnordered<BoxFuture<'static, Read>>,
     reading: HashSet<String>,
@@ -90,24 +90,28 @@ impl<L: LineItems> Projector<L> {
             storage: payments.storage.clone(),
             line_items,
             arrival: payments.arrival.clone(),
-            head: payments.head.clone(),
+            changed: payments.changed.clone(),
             reads: FuturesUnordered::new(),
             reading: HashSet::new(),
             ready: Vec::new(),
         }
     }
 
-    pub(super) async fn run(mut self, shutdown: CancellationToken) {
-        while !shutdown.is_cancelled() {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
             let pause = match self.round().await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "Payments could not be updated, which is tried again");
+                    // What was ready is still due, and will be found again.
+                    for outcome in self.ready.drain(..) {
+                        self.reading.remove(outcome.event_id());
+                    }
                     STORAGE_PAUSE
                 }
             };
             tokio::select! {
-                () = shutdown.cancelled() => {}
+                () = stop.cancelled() => {}
                 () = self.arrival.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 Some(read) = self.reads.next() => self.conclude(read),
@@ -200,12 +204,9 @@ impl<L: LineItems> Projector<L> {
         for outcome in &ready {
             self.reading.remove(outcome.event_id());
         }
-        let head = settle::settle(&self.storage, ready, &self.config).await?;
-        self.head.send_if_modified(|known| {
-            let is_newer = head > *known;
-            *known = head.max(*known);
-            is_newer
-        });
+        if settle::settle(&self.storage, ready, &self.config).await? {
+            self.changed.send_replace(());
+        }
         Ok(true)
     }
 }

@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::stripe::webhook::{BadSignature, verify};
+use crate::stripe::webhook::{BadSignature, Event, verify};
 
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
@@ -37,17 +37,12 @@ pub struct Config {
     pub tolerance_secs: i64,
 }
 
-/// Keeps the event of a verified body for good, or says why not.
-pub type Keep = Arc<dyn Fn(Bytes) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync>;
+/// Keeps an event, with the body it was read from, for good; or says that it could not.
+pub type Keep = Arc<dyn Fn(Event, Bytes) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync>;
 
-/// Why a body was not kept.
+/// The event could not be stored; Stripe will send it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotKept {
-    /// It is no event; sending it again will not help.
-    NotAnEvent,
-    /// It could not be stored; Stripe will send it again.
-    Unsafe,
-}
+pub struct NotKept;
 
 #[derive(Clone)]
 struct Webhook {
@@ -99,13 +94,13 @@ impl Webhook {
             tracing::warn!(reason, "A webhook was refused");
             return (reason, StatusCode::BAD_REQUEST.into_response());
         }
-        match (self.keep)(body).await {
+        let Ok(event) = Event::parse(&body) else {
+            tracing::error!("A signed webhook is not an event, and was refused");
+            return ("not_an_event", StatusCode::BAD_REQUEST.into_response());
+        };
+        match (self.keep)(event, body).await {
             Ok(()) => ("kept", StatusCode::OK.into_response()),
-            Err(NotKept::NotAnEvent) => {
-                tracing::error!("A signed webhook is not an event, and was refused");
-                ("not_an_event", StatusCode::BAD_REQUEST.into_response())
-            }
-            Err(NotKept::Unsafe) => ("not_kept", later()),
+            Err(NotKept) => ("not_kept", later()),
         }
     }
 

@@ -105,7 +105,9 @@ async fn two_memories_have_different_epochs() {
 async fn a_closed_memory_refuses() {
     let disk = Disk::new();
     let storage = disk.open().await;
+    assert!(storage.ping().await.is_ok());
     storage.close().await;
+    assert!(matches!(storage.ping().await, Err(Error::Closed)));
     assert!(matches!(storage.insert_event(event("evt_1")).await, Err(Error::Closed)));
     assert!(matches!(storage.payment("cs_1").await, Err(Error::Closed)));
 }

@@ -1,7 +1,6 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
 use futures_util::StreamExt as _;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::payments::Payments;
@@ -20,7 +19,8 @@ async fn append(payments: &Payments, id: &str, payment_link: &str) {
             transaction.append_change(&known.payment, State::Unspecified, "evt_1", 1_500).await
         })
     });
-    payments.head.send_replace(write.await.unwrap());
+    write.await.unwrap();
+    payments.changed.send_replace(());
 }
 
 async fn refusal(payments: &Payments, position: &str) -> String {
@@ -31,7 +31,7 @@ async fn refusal(payments: &Payments, position: &str) -> String {
 
 #[tokio::test]
 async fn a_stream_tells_everything_in_order_though_pages_are_small() {
-    let payments = open(config()).await;
+    let payments = open(&config()).await;
     for number in 1..=5 {
         append(&payments, &format!("cs_{number}"), "plink_1").await;
     }
@@ -46,7 +46,7 @@ async fn a_stream_tells_everything_in_order_though_pages_are_small() {
 
 #[tokio::test]
 async fn a_stream_goes_on_as_changes_come() {
-    let payments = open(config()).await;
+    let payments = open(&config()).await;
     let mut stream = watch(&payments, "", "").await;
     for sequence in 1..=3 {
         let (change, ()) =
@@ -57,7 +57,7 @@ async fn a_stream_goes_on_as_changes_come() {
 
 #[tokio::test]
 async fn any_position_continues_exactly_after_it() {
-    let payments = open(config()).await;
+    let payments = open(&config()).await;
     for number in 1..=4 {
         append(&payments, &format!("cs_{number}"), "plink_1").await;
     }
@@ -71,7 +71,7 @@ async fn any_position_continues_exactly_after_it() {
 
 #[tokio::test]
 async fn a_stream_with_nothing_to_tell_gives_its_position_at_once() {
-    let payments = open(config()).await;
+    let payments = open(&config()).await;
     let message = watch(&payments, "", "").await.next().await.unwrap().unwrap();
     assert_eq!(message.content, Some(Content::Heartbeat(Heartbeat {})));
     assert_eq!(message.position, format!("{}-0", payments.storage.epoch()));
@@ -80,7 +80,7 @@ async fn a_stream_with_nothing_to_tell_gives_its_position_at_once() {
 #[tokio::test]
 async fn a_silent_stream_gives_heartbeats() {
     let heartbeat_ms = NonZeroU64::new(5).unwrap();
-    let payments = open(Config { heartbeat_ms, ..config() }).await;
+    let payments = open(&Config { heartbeat_ms, ..config() }).await;
     append(&payments, "cs_1", "plink_1").await;
     let mut stream = watch(&payments, "", "").await;
     next_change(&mut stream).await;
@@ -93,7 +93,7 @@ async fn a_silent_stream_gives_heartbeats() {
 
 #[tokio::test]
 async fn a_stream_of_one_link_leaves_out_others_and_advances_all_the_same() {
-    let payments = open(config()).await;
+    let payments = open(&config()).await;
     for (id, link) in [("cs_1", "a"), ("cs_2", "b"), ("cs_3", "a"), ("cs_4", "b")] {
         append(&payments, id, link).await;
     }
@@ -108,7 +108,7 @@ async fn a_stream_of_one_link_leaves_out_others_and_advances_all_the_same() {
 
 #[tokio::test]
 async fn positions_that_cannot_be_continued_are_refused() {
-    let payments = open(config()).await;
+    let payments = open(&config()).await;
     append(&payments, "cs_1", "plink_1").await;
     let epoch = payments.storage.epoch();
     assert_eq!(refusal(&payments, "7").await, "POSITION_INVALID");
@@ -118,12 +118,10 @@ async fn positions_that_cannot_be_continued_are_refused() {
 
 #[tokio::test]
 async fn a_shutdown_ends_a_stream_that_waits() {
-    let storage = crate::storage::Config::testing("sqlite::memory:").open().await.unwrap();
-    let drain = CancellationToken::new();
-    let payments = Payments::open(config(), storage, drain.clone()).await.unwrap();
+    let payments = open(&config()).await;
     let mut stream = watch(&payments, "", "").await;
     stream.next().await.unwrap().unwrap();
-    let (ended, ()) = tokio::join!(stream.next(), async { drain.cancel() });
+    let (ended, ()) = tokio::join!(stream.next(), async { payments.stop.cancel() });
     assert_eq!(reason(&ended.unwrap().unwrap_err()), "DRAINING");
     assert!(stream.next().await.is_none());
 }
@@ -131,7 +129,7 @@ async fn a_shutdown_ends_a_stream_that_waits() {
 #[tokio::test]
 async fn streams_beyond_the_bound_are_refused_until_one_ends() {
     let watch_page_max = NonZeroU32::new(1).unwrap();
-    let payments = open(Config { watchers_max: 1, watch_page_max, ..config() }).await;
+    let payments = open(&Config { watchers_max: 1, watch_page_max, ..config() }).await;
     let stream = watch(&payments, "", "").await;
     assert_eq!(refusal(&payments, "").await, "TOO_MANY_STREAMS");
     drop(stream);

@@ -22,8 +22,7 @@ pub(super) enum Outcome {
     },
 }
 
-/// Writes the outcomes in one transaction, and gives the newest sequence, or 0
-/// when no payment changed.
+/// Writes the outcomes in one transaction, and says whether a payment changed.
 ///
 /// When that fails for a reason that can lie in one of them, each is tried
 /// alone, and an event that still cannot be written is put off: it must not
@@ -32,12 +31,12 @@ pub(super) async fn settle(
     storage: &Storage,
     outcomes: Vec<Outcome>,
     config: &Config,
-) -> Result<i64, storage::Error> {
+) -> Result<bool, storage::Error> {
     match write(storage, outcomes.clone()).await {
         Err(error) if is_about_a_row(&error) => {}
         written => return written,
     }
-    let mut head = 0;
+    let mut changed = false;
     for outcome in outcomes {
         let event_id = outcome.event_id().to_owned();
         match write(storage, vec![outcome]).await {
@@ -46,10 +45,10 @@ pub(super) async fn settle(
                 let due_at_ms = now_ms().saturating_add(config.retry_max_ms.get().into());
                 write(storage, vec![Outcome::PutOff { event_id, due_at_ms }]).await?;
             }
-            written => head = head.max(written?),
+            written => changed |= written?,
         }
     }
-    Ok(head)
+    Ok(changed)
 }
 
 // === impl Outcome ===
@@ -67,15 +66,15 @@ fn is_about_a_row(error: &storage::Error) -> bool {
     matches!(error, storage::Error::Corrupt { .. } | storage::Error::Database(_))
 }
 
-async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<i64, storage::Error> {
+async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<bool, storage::Error> {
     storage
         .write(|mut transaction| {
             Box::pin(async move {
-                let mut head = 0;
+                let mut changed = false;
                 for outcome in outcomes {
                     match outcome {
                         Outcome::Told(fact) => {
-                            head = tell(&mut transaction, *fact).await?.unwrap_or(head);
+                            changed |= tell(&mut transaction, *fact).await?;
                         }
                         Outcome::Ignored { event_id } => {
                             transaction.settle_event(&event_id, EventState::Ignored).await?;
@@ -85,37 +84,32 @@ async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<i64, storage
                         }
                     }
                 }
-                Ok(head)
+                Ok(changed)
             })
         })
         .await
 }
 
-/// Adds a fact to its payment; gives the sequence of the change, if it is one.
-async fn tell(
-    transaction: &mut Transaction<'_>,
-    fact: Known,
-) -> Result<Option<i64>, storage::Error> {
+/// Adds a fact to its payment; says whether that changed the payment.
+async fn tell(transaction: &mut Transaction<'_>, fact: Known) -> Result<bool, storage::Error> {
     let event_id = fact.decided_by.clone();
-    let known = transaction.known(&fact.payment.id).await?;
-    let mut sequence = None;
-    if let Some(change) = ledger::apply(known.as_ref(), fact) {
-        let recorded_at_ms = now_ms();
-        transaction.put_known(&change.known, recorded_at_ms).await?;
-        if change.is_visible {
-            let payment = &change.known.payment;
-            let before = change.previous_state;
-            let appended = transaction.append_change(payment, before, &event_id, recorded_at_ms);
-            sequence = Some(appended.await?);
-            tracing::debug!(
-                event.id = event_id,
-                payment.id = payment.id,
-                payment.state = payment.state().as_str_name(),
-                feed.sequence = sequence,
-                "A payment has changed"
-            );
-        }
-    }
     transaction.settle_event(&event_id, EventState::Done).await?;
-    Ok(sequence)
+    let known = transaction.known(&fact.payment.id).await?;
+    let Some(change) = ledger::apply(known.as_ref(), fact) else { return Ok(false) };
+
+    let recorded_at_ms = now_ms();
+    transaction.put_known(&change.known, recorded_at_ms).await?;
+    if change.is_visible {
+        let (payment, before) = (&change.known.payment, change.previous_state);
+        let sequence =
+            transaction.append_change(payment, before, &event_id, recorded_at_ms).await?;
+        tracing::debug!(
+            event.id = event_id,
+            payment.id = payment.id,
+            payment.state = payment.state().as_str_name(),
+            feed.sequence = sequence,
+            "A payment has changed"
+        );
+    }
+    Ok(change.is_visible)
 }
