@@ -135,13 +135,11 @@ impl From<figment2::Error> for Error {
     fn from(error: figment2::Error) -> Self {
         let what = match &error.kind {
             Kind::UnknownField(name, known) => {
-                let key = [error.path.as_slice(), &[name.clone()]].concat().join(".");
                 let what = format!("unknown key; known here are {}", known.join(", "));
-                return Self { key: Some(key), what };
+                return Self { key: Some(path_to(&error, name)), what };
             }
             Kind::MissingField(name) => {
-                let key = [error.path.as_slice(), &[name.clone().into_owned()]].concat().join(".");
-                return Self { key: Some(key), what: "must be set".into() };
+                return Self { key: Some(path_to(&error, name)), what: "must be set".into() };
             }
             Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
                 format!("must be {expected}")
@@ -154,6 +152,15 @@ impl From<figment2::Error> for Error {
         let key = (!error.path.is_empty()).then(|| error.path.join("."));
         Self { key, what }
     }
+}
+
+/// The whole path of a field, which the error's path may or may not end with.
+fn path_to(error: &figment2::Error, field: &str) -> String {
+    let mut path = error.path.clone();
+    if path.last().is_none_or(|last| last != field) {
+        path.push(field.to_owned());
+    }
+    path.join(".")
 }
 
 #[cfg(test)]

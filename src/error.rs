@@ -11,7 +11,7 @@
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
 //! | a position of another installation | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
-//! | as many streams are open as may be | `RESOURCE_EXHAUSTED` | `TOO_MANY_STREAMS` | RI |
+//! | too many streams | `RESOURCE_EXHAUSTED` | `TOO_MANY_STREAMS` | RI |
 //! | the service is stopping | `UNAVAILABLE` | `DRAINING` | RI |
 //! | storage fails or is full | `UNAVAILABLE` | `STORAGE_UNAVAILABLE` | RI |
 //! | Stripe 400 with a parameter | `INVALID_ARGUMENT` | `STRIPE_INVALID_PARAMETER` | `BadRequest` |
@@ -190,6 +190,7 @@ impl From<storage::Error> for Status {
 }
 
 /// Answers a call with an error, outside of any method.
+#[must_use]
 pub fn response(error: Error) -> Response {
     Status::from(error).into_http()
 }

@@ -5,8 +5,8 @@ pub mod plan;
 pub mod walk;
 
 #[expect(
+    clippy::all,
     clippy::pedantic,
-    clippy::indexing_slicing,
     reason = "generated from proto/, where the documentation is checked by buf"
 )]
 mod v1 {

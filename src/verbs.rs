@@ -88,24 +88,12 @@ impl Failure {
 fn greet(addresses: Addresses) {
     let Addresses { grpc, webhook, operations, sandbox } = addresses;
     let sandbox = sandbox.map(|sandbox| format!("http://{sandbox}")).unwrap_or_default();
-    say(&format!(
-        "paylink dev: a sandbox stands in for Stripe; nothing here costs money.
-
-  grpc {grpc}
-  webhook {webhook}
-  operations {operations}
-  sandbox {sandbox}
-
-Try next:
-
-  grpcurl -plaintext {grpc} list
-  grpcurl -plaintext -d '{{\"payment_link\":{{\"line_items\":[{{\"price_data\":{{\"currency\":\"usd\",\"unit_amount\":\"2500\",\
-\"product_data\":{{\"name\":\"Poster\"}}}},\"quantity\":\"1\"}}]}}}}' \\
-    {grpc} paylink.v1.PaymentLinkService/CreatePaymentLink
-  # open the answer's url, pay with 4242 4242 4242 4242, then
-  grpcurl -plaintext -d '{{}}' {grpc} paylink.v1.PaymentService/WatchPayments
-"
-    ));
+    let greeting = include_str!("verbs/greeting.txt")
+        .replace("{grpc}", &grpc.to_string())
+        .replace("{webhook}", &webhook.to_string())
+        .replace("{operations}", &operations.to_string())
+        .replace("{sandbox}", &sandbox);
+    say(&greeting);
 }
 
 /// Writes to standard output. A reader that has gone away is no reason to stop.

@@ -1,5 +1,11 @@
 //! The invariants of `ARCHITECTURE.md`, held against the source.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot read the source must fail"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -217,7 +223,9 @@ fn files_and_lines_stay_short() {
             wrong.push(format!("{path} has {lines} lines"));
         }
         for (number, line) in source.text.lines().enumerate() {
-            if line.chars().count() > COLUMNS_MAX && !line.contains("http") {
+            // An address and a row of a table cannot be broken.
+            let whole = line.contains("http") || line.trim_start().starts_with("//! |");
+            if line.chars().count() > COLUMNS_MAX && !whole {
                 wrong.push(format!("{path}:{} is longer than {COLUMNS_MAX}", number + 1));
             }
         }
@@ -239,12 +247,11 @@ fn no_file_is_a_drawer_and_nothing_is_left_for_later() {
 }
 
 fn assert_unused(source: &Source, library: &str) {
+    let text = without_tests(source);
     let used = [format!("use {library}::"), format!("use {library};"), format!("{library}::")];
     let found = used.iter().any(|using| {
-        source
-            .text
-            .match_indices(using.as_str())
-            .any(|(at, _)| !source.text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+        text.match_indices(using.as_str())
+            .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
     });
     assert!(!found, "{} uses {library}", source.path.display());
 }

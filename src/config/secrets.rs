@@ -45,7 +45,7 @@ pub(super) fn mask(root: &mut toml::Table) {
         let Some(toml::Value::Table(table)) = root.get_mut(table) else { continue };
         match table.get_mut(key) {
             Some(toml::Value::Array(several)) => {
-                several.iter_mut().for_each(|one| *one = MASK.into());
+                several.fill(MASK.into());
             }
             // A file's path is no secret; the password in a server's URL is.
             Some(toml::Value::String(url)) if key == "url" && !url.contains('@') => {}

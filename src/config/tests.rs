@@ -1,3 +1,5 @@
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::*;
 
 fn load(profile: Profile, variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -56,9 +58,9 @@ fn a_secret_can_stand_in_a_file_of_its_own() {
         ],
     )
     .unwrap();
-    use secrecy::ExposeSecret as _;
     assert_eq!(config.stripe.api_key.expose_secret(), "rk_test_1");
-    let secrets: Vec<_> = config.stripe.webhook_secrets.iter().map(|s| s.expose_secret()).collect();
+    let secrets: Vec<_> =
+        config.stripe.webhook_secrets.iter().map(SecretString::expose_secret).collect();
     assert_eq!(secrets, ["whsec_new", "whsec_old"]);
 
     let both = load(
@@ -70,7 +72,6 @@ fn a_secret_can_stand_in_a_file_of_its_own() {
 
 #[test]
 fn several_secrets_are_separated_by_commas_and_digits_stay_text() {
-    use secrecy::ExposeSecret as _;
     let config = load(
         Profile::Dev,
         &[

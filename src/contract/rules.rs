@@ -43,7 +43,7 @@ pub(super) fn check(
                 checker.at(field, None, |checker| {
                     checker.identity(message.get(), value.bytes());
                     checker.message(message.get(), value.bytes(), Scope::Touched(&mask.root));
-                })
+                });
             }
             _ => checker.value(field, index, value, Scope::Whole),
         }

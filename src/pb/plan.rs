@@ -174,6 +174,10 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
 });
 
 /// Gives the plan of a message type.
+///
+/// # Panics
+///
+/// Never for the types of [`super`], which come from the same descriptors.
 #[must_use]
 pub fn of<M: prost::Name>() -> &'static Message {
     #[expect(clippy::expect_used, reason = "types and plan come from the same descriptors")]

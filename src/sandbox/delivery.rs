@@ -38,7 +38,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
             }
         }
-        let due = next_due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        let due = next_due.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
         tokio::select! {
             () = wake.notified() => {}
             Some(landed) = in_flight.join_next() => {
@@ -119,7 +119,8 @@ fn settle(shared: &Shared, parcel: Parcel, outcome: Result<(), String>) {
 
 /// Doubles from the first wait to the longest.
 fn backoff(config: &Config, attempts: u32) -> Duration {
-    let doubled = config.webhook_backoff_first_ms.saturating_mul(1 << attempts.min(20).max(1) - 1);
+    let doubled =
+        config.webhook_backoff_first_ms.saturating_mul(1 << (attempts.min(20).max(1) - 1));
     Duration::from_millis(doubled.min(config.webhook_backoff_max_ms))
 }
 

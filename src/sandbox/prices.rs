@@ -78,9 +78,9 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
         let mut options = after["currency_options"].clone();
         let known = amount::currency_options(sent.as_object());
         if sent.is_null() {
-            options = known
+            options = known;
         } else {
-            object::overlay(&mut options, &known)
+            object::overlay(&mut options, &known);
         }
         object::set(&mut after, "currency_options", options);
     }

@@ -97,7 +97,7 @@ mod tests {
     async fn check(timeout: Option<&str>) -> (Response, Duration) {
         let limits = Limits::new(15_000, 60_000);
         let routes = Router::new()
-            .fallback(any(|| std::future::pending::<()>()))
+            .fallback(any(std::future::pending::<()>))
             .layer(axum::middleware::from_fn_with_state(limits, enforce));
         let mut request = Request::builder();
         if let Some(timeout) = timeout {

@@ -77,7 +77,10 @@ fn a_case_is_read_with_and_without_options() {
             {"key": "b", "type": "text", "text": null},
             {"key": "c", "type": "hologram"}
         ],
-        "after_completion": {"type": "hosted_confirmation", "hosted_confirmation": {"custom_message": null}}
+        "after_completion": {
+            "type": "hosted_confirmation",
+            "hosted_confirmation": {"custom_message": null}
+        }
     }));
     let cases: Vec<_> =
         fields.message.custom_fields.into_iter().map(|field| field.r#type).collect();
