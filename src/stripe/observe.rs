@@ -82,21 +82,23 @@ where
                 span.record("http.response.status_code", status);
             }
             let (request_id, kind) = match &outcome {
-                Ok(answer) => (answer.request_id.as_deref(), ""),
-                Err(error) => (error.request_id(), error_type(error)),
+                Ok(answer) => (answer.request_id.as_deref(), None),
+                Err(error) => (error.request_id(), Some(error_type(error))),
             };
             if let Some(request_id) = request_id {
                 span.record("stripe.request_id", request_id);
             }
-            if !kind.is_empty() {
+            if let Some(kind) = kind {
                 span.record("error.type", kind).record("otel.status_code", "ERROR");
             }
-            let attributes = [
+            let mut attributes = vec![
                 KeyValue::new("http.request.method", method.as_str().to_owned()),
                 KeyValue::new("url.template", route),
-                KeyValue::new("http.response.status_code", i64::from(status.unwrap_or_default())),
-                KeyValue::new("error.type", kind),
             ];
+            attributes.extend(
+                status.map(|code| KeyValue::new("http.response.status_code", i64::from(code))),
+            );
+            attributes.extend(kind.map(|kind| KeyValue::new("error.type", kind)));
             DURATION.record(start.elapsed().as_secs_f64(), &attributes);
             outcome
         })
