@@ -114,9 +114,7 @@ impl Sandbox {
     /// A handle that outlives [`Sandbox::run`].
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle {
-            shared: Arc::clone(&self.shared),
-        }
+        Handle { shared: Arc::clone(&self.shared) }
     }
 
     /// Serves until `shutdown` completes, then finishes the requests under way.
@@ -168,3 +166,6 @@ async fn sweep(shared: &Shared) {
         shared.with(checkout::expire_due);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,48 +50,18 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("POST", "/v1/prices", "price", prices::create),
     endpoint("GET", "/v1/prices/{price}", "price", prices::retrieve),
     endpoint("POST", "/v1/prices/{price}", "price", prices::update),
-    endpoint(
-        "GET",
-        "/v1/payment_links",
-        "list payment_link",
-        payment_links::list,
-    ),
-    endpoint(
-        "POST",
-        "/v1/payment_links",
-        "payment_link",
-        payment_links::create,
-    ),
-    endpoint(
-        "GET",
-        "/v1/payment_links/{payment_link}",
-        "payment_link",
-        payment_links::retrieve,
-    ),
-    endpoint(
-        "POST",
-        "/v1/payment_links/{payment_link}",
-        "payment_link",
-        payment_links::update,
-    ),
+    endpoint("GET", "/v1/payment_links", "list payment_link", payment_links::list),
+    endpoint("POST", "/v1/payment_links", "payment_link", payment_links::create),
+    endpoint("GET", "/v1/payment_links/{payment_link}", "payment_link", payment_links::retrieve),
+    endpoint("POST", "/v1/payment_links/{payment_link}", "payment_link", payment_links::update),
     endpoint(
         "GET",
         "/v1/payment_links/{payment_link}/line_items",
         "list item",
         payment_links::line_items,
     ),
-    endpoint(
-        "GET",
-        "/v1/checkout/sessions",
-        "list checkout.session",
-        checkout::list,
-    ),
-    endpoint(
-        "GET",
-        "/v1/checkout/sessions/{session}",
-        "checkout.session",
-        checkout::retrieve,
-    ),
+    endpoint("GET", "/v1/checkout/sessions", "list checkout.session", checkout::list),
+    endpoint("GET", "/v1/checkout/sessions/{session}", "checkout.session", checkout::retrieve),
     endpoint(
         "GET",
         "/v1/checkout/sessions/{session}/line_items",
@@ -104,27 +74,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         "checkout.session",
         checkout::expire,
     ),
-    endpoint(
-        "GET",
-        "/v1/payment_intents",
-        "list payment_intent",
-        payment_intents::list,
-    ),
-    endpoint(
-        "GET",
-        "/v1/payment_intents/{intent}",
-        "payment_intent",
-        payment_intents::retrieve,
-    ),
+    endpoint("GET", "/v1/payment_intents", "list payment_intent", payment_intents::list),
+    endpoint("GET", "/v1/payment_intents/{intent}", "payment_intent", payment_intents::retrieve),
     endpoint("GET", "/v1/charges", "list charge", charges::list),
     endpoint("GET", "/v1/charges/{charge}", "charge", charges::retrieve),
     endpoint("GET", "/v1/customers", "list customer", customers::list),
-    endpoint(
-        "GET",
-        "/v1/customers/{customer}",
-        "customer",
-        customers::retrieve,
-    ),
+    endpoint("GET", "/v1/customers/{customer}", "customer", customers::retrieve),
     endpoint("GET", "/v1/events", "list event", events::list),
     endpoint("GET", "/v1/events/{id}", "event", events::retrieve),
 ];
@@ -135,12 +90,7 @@ const fn endpoint(
     answer: &'static str,
     run: fn(&mut State, &Call) -> Result<Value, Refusal>,
 ) -> Endpoint {
-    Endpoint {
-        method,
-        path,
-        answer,
-        run,
-    }
+    Endpoint { method, path, answer, run }
 }
 
 /// The endpoint at an address, and what stands at its placeholder.
@@ -184,10 +134,7 @@ impl Call {
 
     /// Whether a boolean parameter was sent as `true`.
     pub(super) fn flag(&self, name: &str) -> bool {
-        self.params
-            .get(name)
-            .and_then(Value::as_bool)
-            .unwrap_or_default()
+        self.params.get(name).and_then(Value::as_bool).unwrap_or_default()
     }
 }
 
@@ -200,11 +147,7 @@ mod tests {
     fn every_endpoint_has_its_facts() {
         let tables = Tables::compiled().unwrap();
         for endpoint in ENDPOINTS {
-            assert!(
-                tables.endpoint(&endpoint.name()).is_some(),
-                "{}",
-                endpoint.name()
-            );
+            assert!(tables.endpoint(&endpoint.name()).is_some(), "{}", endpoint.name());
         }
     }
 

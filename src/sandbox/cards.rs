@@ -26,7 +26,7 @@ pub(super) struct Decline {
     /// Stripe's error code.
     pub(super) code: &'static str,
     /// Why the bank refused, if it is the bank that did.
-    pub(super) decline_code: Option<&'static str>,
+    pub(super) reason: Option<&'static str>,
     /// The text for the buyer.
     pub(super) message: &'static str,
 }
@@ -50,12 +50,7 @@ const DECLINED: &str = "Your card was declined.";
 
 /// Numbers that are declined, with the error code, the decline code and the message.
 const DECLINES: &[(&str, &str, &str, &str)] = &[
-    (
-        "4000000000000002",
-        "card_declined",
-        "generic_decline",
-        DECLINED,
-    ),
+    ("4000000000000002", "card_declined", "generic_decline", DECLINED),
     (
         "4000000000009995",
         "card_declined",
@@ -64,18 +59,8 @@ const DECLINES: &[(&str, &str, &str, &str)] = &[
     ),
     ("4000000000009987", "card_declined", "lost_card", DECLINED),
     ("4000000000009979", "card_declined", "stolen_card", DECLINED),
-    (
-        "4000000000000069",
-        "expired_card",
-        "",
-        "Your card has expired.",
-    ),
-    (
-        "4000000000000127",
-        "incorrect_cvc",
-        "",
-        "Your card's security code is incorrect.",
-    ),
+    ("4000000000000069", "expired_card", "", "Your card has expired."),
+    ("4000000000000127", "incorrect_cvc", "", "Your card's security code is incorrect."),
     (
         "4000000000000119",
         "processing_error",
@@ -90,18 +75,8 @@ const DECLINES: &[(&str, &str, &str, &str)] = &[
          amount limit.",
     ),
     ("4100000000000019", "card_declined", "fraudulent", DECLINED),
-    (
-        "4000008400001629",
-        "card_declined",
-        "generic_decline",
-        DECLINED,
-    ),
-    (
-        "4000008400001280",
-        "card_declined",
-        "generic_decline",
-        DECLINED,
-    ),
+    ("4000008400001629", "card_declined", "generic_decline", DECLINED),
+    ("4000008400001280", "card_declined", "generic_decline", DECLINED),
     (
         "4000008260003178",
         "card_declined",
@@ -151,13 +126,8 @@ const APPROVED: &[&str] = &[
     "4000000000005126",
 ];
 
-const VISA: Brand = Brand {
-    word: "visa",
-    block_word: Some("visa"),
-    name: "Visa",
-    digits: &[16],
-    cvc_digits: 3,
-};
+const VISA: Brand =
+    Brand { word: "visa", block_word: Some("visa"), name: "Visa", digits: &[16], cvc_digits: 3 };
 
 // === impl Card ===
 
@@ -169,9 +139,7 @@ impl Card {
 
     /// The digits that may be shown.
     pub(super) fn last4(&self) -> &str {
-        self.number
-            .get(self.number.len().saturating_sub(4)..)
-            .unwrap_or_default()
+        self.number.get(self.number.len().saturating_sub(4)..).unwrap_or_default()
     }
 
     /// Whether the bank first asks the buyer to prove who they are.
@@ -183,12 +151,8 @@ impl Card {
     pub(super) fn verdict(&self) -> Verdict {
         let known = DECLINES.iter().find(|(number, ..)| *number == self.number);
         if let Some((_, code, reason, message)) = known {
-            let decline_code = (!reason.is_empty()).then_some(*reason);
-            return Verdict::Declined(Decline {
-                code,
-                decline_code,
-                message,
-            });
+            let reason = (!reason.is_empty()).then_some(*reason);
+            return Verdict::Declined(Decline { code, reason, message });
         }
         let number = self.number.as_str();
         if APPROVED.contains(&number) || CHALLENGED.contains(&number) {
@@ -196,7 +160,7 @@ impl Card {
         }
         Verdict::Declined(Decline {
             code: "card_declined",
-            decline_code: Some("test_mode_live_card"),
+            reason: Some("test_mode_live_card"),
             message: "Your card was declined. Your request was in test mode, but used a non test \
                       card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
         })
@@ -206,17 +170,14 @@ impl Card {
 /// A buyer who could not prove who they are.
 pub(super) const UNAUTHENTICATED: Decline = Decline {
     code: "payment_intent_authentication_failure",
-    decline_code: None,
+    reason: None,
     message: "We are unable to authenticate your payment method. Please choose a different payment \
               method and try again.",
 };
 
 /// Checks a number as it was typed; the answer is its digits, or what to tell the buyer.
 pub(super) fn check_number(typed: &str) -> Result<String, &'static str> {
-    let digits: String = typed
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '-')
-        .collect();
+    let digits: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
     if digits.is_empty() {
         return Err("Enter your card number.");
     }
@@ -237,9 +198,7 @@ pub(super) fn check_number(typed: &str) -> Result<String, &'static str> {
 pub(super) fn check_expiry(typed: &str, today: (i64, i64)) -> Result<(i64, i64), &'static str> {
     let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
     let split = if typed.contains('/') {
-        typed
-            .split_once('/')
-            .map(|(month, year)| (month.trim(), year.trim()))
+        typed.split_once('/').map(|(month, year)| (month.trim(), year.trim()))
     } else {
         digits.split_at_checked(2)
     };
@@ -282,46 +241,21 @@ pub(super) fn check_cvc(typed: &str, number: &str) -> Result<(), &'static str> {
 /// The network of a number, by its first digits.
 pub(super) fn brand(number: &str) -> Brand {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| number.starts_with(prefix));
-    let of = |word, block_word, name, digits| Brand {
-        word,
-        block_word,
-        name,
-        digits,
-        cvc_digits: 3,
-    };
+    let of =
+        |word, block_word, name, digits| Brand { word, block_word, name, digits, cvc_digits: 3 };
     if begins(&["34", "37"]) {
         let amex = of("amex", Some("american_express"), "American Express", &[15]);
-        Brand {
-            cvc_digits: 4,
-            ..amex
-        }
-    } else if begins(&[
-        "51", "52", "53", "54", "55", "22", "23", "24", "25", "26", "27",
-    ]) {
+        Brand { cvc_digits: 4, ..amex }
+    } else if begins(&["51", "52", "53", "54", "55", "22", "23", "24", "25", "26", "27"]) {
         of("mastercard", Some("mastercard"), "Mastercard", &[16])
     } else if begins(&["60", "64", "65"]) {
-        of(
-            "discover",
-            Some("discover_global_network"),
-            "Discover",
-            &[16],
-        )
+        of("discover", Some("discover_global_network"), "Discover", &[16])
     } else if begins(&["30", "36", "38", "39"]) {
-        of(
-            "diners",
-            Some("discover_global_network"),
-            "Diners Club",
-            &[14, 16],
-        )
+        of("diners", Some("discover_global_network"), "Diners Club", &[14, 16])
     } else if begins(&["35"]) {
         of("jcb", Some("discover_global_network"), "JCB", &[16])
     } else if begins(&["62"]) {
-        of(
-            "unionpay",
-            Some("discover_global_network"),
-            "UnionPay",
-            &[16],
-        )
+        of("unionpay", Some("discover_global_network"), "UnionPay", &[16])
     } else {
         VISA
     }
@@ -341,7 +275,7 @@ fn passes_luhn(digits: &str) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]
@@ -349,23 +283,15 @@ mod tests {
     use super::*;
 
     fn card(number: &str) -> Card {
-        Card {
-            number: number.to_owned(),
-            exp_month: 12,
-            exp_year: 2034,
-        }
+        Card { number: number.to_owned(), exp_month: 12, exp_year: 2034 }
     }
 
     fn check(number: &str, expected: &str) {
         let card = card(number);
-        let challenge = if card.is_challenged() {
-            "challenge, "
-        } else {
-            ""
-        };
+        let challenge = if card.is_challenged() { "challenge, " } else { "" };
         let seen = match card.verdict() {
             Verdict::Approved => "approved",
-            Verdict::Declined(decline) => decline.decline_code.unwrap_or(decline.code),
+            Verdict::Declined(decline) => decline.reason.unwrap_or(decline.code),
         };
         assert_eq!(format!("{challenge}{seen}"), expected);
     }
@@ -388,26 +314,17 @@ mod tests {
     #[test]
     fn every_listed_number_is_well_formed() {
         let declines = DECLINES.iter().map(|(number, ..)| *number);
-        for number in declines
-            .chain(CHALLENGED.iter().copied())
-            .chain(APPROVED.iter().copied())
-        {
+        for number in declines.chain(CHALLENGED.iter().copied()).chain(APPROVED.iter().copied()) {
             assert_eq!(check_number(number), Ok(number.to_owned()));
         }
     }
 
     #[test]
     fn numbers_are_checked_before_any_bank_is_asked() {
-        assert_eq!(
-            check_number("4242 4242 4242 4241"),
-            Err("Your card number is invalid.")
-        );
+        assert_eq!(check_number("4242 4242 4242 4241"), Err("Your card number is invalid."));
         assert_eq!(check_number("4242"), Err("Your card number is incomplete."));
         assert_eq!(check_number("4242 x"), Err("Your card number is invalid."));
-        assert_eq!(
-            check_number("3782 822463 10005"),
-            Ok("378282246310005".to_owned())
-        );
+        assert_eq!(check_number("3782 822463 10005"), Ok("378282246310005".to_owned()));
     }
 
     #[test]
@@ -419,18 +336,9 @@ mod tests {
             check_expiry("05/30", today),
             Err("Your card's expiration date is in the past.")
         );
-        assert_eq!(
-            check_expiry("13/34", today),
-            Err("Your card's expiration month is invalid.")
-        );
-        assert_eq!(
-            check_expiry("12/95", today),
-            Err("Your card's expiration year is invalid.")
-        );
-        assert_eq!(
-            check_expiry("12", today),
-            Err("Your card's expiration date is incomplete.")
-        );
+        assert_eq!(check_expiry("13/34", today), Err("Your card's expiration month is invalid."));
+        assert_eq!(check_expiry("12/95", today), Err("Your card's expiration year is invalid."));
+        assert_eq!(check_expiry("12", today), Err("Your card's expiration date is incomplete."));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::api::{Call, Origin};
 use super::line_items::Line;
+use super::object::Members;
+use super::payment_links::Link;
 use super::refusal::Refusal;
 use super::store::{Held, State};
 use super::{events, list as lists, object, prices};
@@ -33,30 +35,17 @@ pub(super) struct Session {
 
 /// `GET /v1/checkout/sessions/{session}`.
 pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
-    state
-        .sessions
-        .named(&call.id)
-        .map(|session| session.object.clone())
+    state.sessions.named(&call.id).map(|session| session.object.clone())
 }
 
 /// `GET /v1/checkout/sessions`.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let details = call.params.get("customer_details");
-    let email = details
-        .map(|details| details["email"].clone())
-        .unwrap_or_default();
+    let email = details.map(|details| details.at("email").clone()).unwrap_or_default();
     lists::page(&state.sessions, call, "/v1/checkout/sessions", |session| {
-        let names = [
-            "customer",
-            "payment_intent",
-            "payment_link",
-            "status",
-            "subscription",
-        ];
-        names
-            .iter()
-            .all(|name| lists::matches(&call.params, name, session))
-            && lists::in_range(call.params.get("created"), &session["created"])
+        let names = ["customer", "payment_intent", "payment_link", "status", "subscription"];
+        names.iter().all(|name| lists::matches(&call.params, name, session))
+            && lists::in_range(call.params.get("created"), session.at("created"))
             && (email.is_null() || session.pointer("/customer_details/email") == Some(&email))
     })
 }
@@ -82,18 +71,37 @@ pub(super) fn expire(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     retrieve(state, call)
 }
 
+/// Why a session cannot be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// There is no such session.
+    Unknown,
+    /// It is paid, or on its way to be.
+    Complete,
+    /// Its time is over.
+    Expired,
+    /// Its link is switched off.
+    Inactive,
+}
+
+/// The session if it can be paid.
+pub(super) fn standing<'a>(state: &'a State, id: &str) -> Result<&'a Session, Closed> {
+    let session = state.sessions.get(id).ok_or(Closed::Unknown)?;
+    match session.status() {
+        "complete" => Err(Closed::Complete),
+        "expired" => Err(Closed::Expired),
+        _ => match session.link(state) {
+            Some(link) if link.object.at("active") != true => Err(Closed::Inactive),
+            _ => Ok(session),
+        },
+    }
+}
+
 /// Ends the sessions whose time has come.
 pub(super) fn expire_due(state: &mut State) {
     let now = state.clock.now();
-    while let Some((_, id)) = state
-        .expiring
-        .pop_front_if(|(expires_at, _)| *expires_at <= now)
-    {
-        if state
-            .sessions
-            .get(&id)
-            .is_some_and(|session| session.status() == "open")
-        {
+    while let Some((_, id)) = state.expiring.pop_front_if(|(expires_at, _)| *expires_at <= now) {
+        if state.sessions.get(&id).is_some_and(|session| session.status() == "open") {
             end(state, &id, &Origin::default());
         }
     }
@@ -121,12 +129,17 @@ impl Held for Session {
 impl Session {
     /// `open`, `complete` or `expired`.
     pub(super) fn status(&self) -> &str {
-        self.object["status"].as_str().unwrap_or_default()
+        self.object.at("status").as_str().unwrap_or_default()
+    }
+
+    /// The link that it came from.
+    pub(super) fn link<'a>(&self, state: &'a State) -> Option<&'a Link> {
+        state.links.get(self.object.at("payment_link").as_str()?)
     }
 
     /// The currency of everything in it.
     pub(super) fn currency(&self) -> &str {
-        self.object["currency"].as_str().unwrap_or_default()
+        self.object.at("currency").as_str().unwrap_or_default()
     }
 
     /// What is to be paid now, in minor units: a trial puts off what recurs.
@@ -134,16 +147,9 @@ impl Session {
         let trial = self.visit.trial_days.is_some();
         let due_now = |line: &&Line| {
             !trial
-                || state
-                    .prices
-                    .get(&line.price)
-                    .is_none_or(|price| price["type"] != "recurring")
+                || state.prices.get(&line.price).is_none_or(|price| price.at("type") != "recurring")
         };
-        let amounts = self
-            .lines
-            .iter()
-            .filter(due_now)
-            .map(|line| line.amount(state));
+        let amounts = self.lines.iter().filter(due_now).map(|line| line.amount(state));
         amounts.fold(0, i64::saturating_add)
     }
 
@@ -159,7 +165,7 @@ impl Session {
             }
             let price = state.prices.get(&line.price);
             let open = price.and_then(|price| prices::in_currency(price, &line.currency));
-            if open.is_some_and(|price| price["custom_unit_amount"].is_object())
+            if open.is_some_and(|price| price.at("custom_unit_amount").is_object())
                 && choice.amount.is_some()
             {
                 line.chosen_amount = choice.amount;

@@ -78,30 +78,15 @@ impl Config {
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let local_addr = listener.local_addr().map_err(bind)?;
         let shared = Arc::new(self.share(local_addr)?);
-        Ok(Sandbox {
-            listener,
-            local_addr,
-            shared,
-        })
+        Ok(Sandbox { listener, local_addr, shared })
     }
 
     /// An empty sandbox that is reached at that address.
     pub(super) fn share(self, local_addr: SocketAddr) -> Result<Shared, Error> {
         let tables = Tables::compiled().map_err(Error::Tables)?;
-        let url = self
-            .public_url
-            .clone()
-            .unwrap_or_else(|| format!("http://{local_addr}"));
+        let url = self.public_url.clone().unwrap_or_else(|| format!("http://{local_addr}"));
         let outbox = Outbox::new(self.webhook_url.clone(), self.webhook_queue_max);
-        let state = State::new(
-            url.trim_end_matches('/').to_owned(),
-            self.objects_max,
-            outbox,
-        );
-        Ok(Shared {
-            config: self,
-            tables,
-            state: Mutex::new(state),
-        })
+        let state = State::new(url.trim_end_matches('/').to_owned(), self.objects_max, outbox);
+        Ok(Shared { config: self, tables, state: Mutex::new(state) })
     }
 }

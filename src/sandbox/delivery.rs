@@ -38,7 +38,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
             }
         }
-        let due = next_due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        let due = next_due.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
         tokio::select! {
             () = wake.notified() => {}
             Some(landed) = in_flight.join_next() => {
@@ -85,14 +85,8 @@ async fn post(
     let now = Timestamp::now().as_second();
     let request = http::Request::post(url)
         .header("content-type", "application/json; charset=utf-8")
-        .header(
-            "user-agent",
-            "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-        )
-        .header(
-            "stripe-signature",
-            signature::header(&config.webhook_secret, now, &body),
-        )
+        .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
+        .header("stripe-signature", signature::header(&config.webhook_secret, now, &body))
         .body(Full::new(body))
         .map_err(|error| error.to_string())?;
     let timeout = Duration::from_millis(config.webhook_timeout_ms);
@@ -113,20 +107,10 @@ fn settle(shared: &Shared, parcel: Parcel, outcome: Result<(), String>) {
             }
         }),
         Err(reason) if attempts >= shared.config.webhook_attempts_max => {
-            tracing::warn!(
-                event.id = parcel.event,
-                attempts,
-                reason,
-                "webhook given up"
-            );
+            tracing::warn!(event.id = parcel.event, attempts, reason, "webhook given up");
         }
         Err(reason) => {
-            tracing::debug!(
-                event.id = parcel.event,
-                attempts,
-                reason,
-                "webhook will be retried"
-            );
+            tracing::debug!(event.id = parcel.event, attempts, reason, "webhook will be retried");
             let due = Instant::now() + backoff(&shared.config, attempts);
             shared.with(|state| state.outbox.put_back(Parcel { attempts, ..parcel }, due));
         }
@@ -135,9 +119,7 @@ fn settle(shared: &Shared, parcel: Parcel, outcome: Result<(), String>) {
 
 /// Doubles from the first wait to the longest.
 fn backoff(config: &Config, attempts: u32) -> Duration {
-    let doubled = config
-        .webhook_backoff_first_ms
-        .saturating_mul(1 << attempts.min(20).max(1) - 1);
+    let doubled = config.webhook_backoff_first_ms.saturating_mul(1 << (attempts.clamp(1, 20) - 1));
     Duration::from_millis(doubled.min(config.webhook_backoff_max_ms))
 }
 

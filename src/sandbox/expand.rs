@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::list;
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
 
@@ -33,50 +34,20 @@ enum Way {
 const GRAPH: &[Edge] = &[
     edge("product", "default_price", Way::Reference, "price"),
     edge("price", "product", Way::Reference, "product"),
-    edge(
-        "price",
-        "currency_options",
-        Way::Included,
-        "currency_options",
-    ),
+    edge("price", "currency_options", Way::Included, "currency_options"),
     edge("price", "tiers", Way::Included, "tiers"),
     edge("item", "price", Way::Inline, "price"),
     edge("item", "discounts", Way::Included, "discounts"),
     edge("item", "taxes", Way::Included, "taxes"),
     edge("payment_link", "line_items", Way::Included, "list item"),
     edge("checkout.session", "line_items", Way::Included, "list item"),
-    edge(
-        "checkout.session",
-        "payment_link",
-        Way::Reference,
-        "payment_link",
-    ),
-    edge(
-        "checkout.session",
-        "payment_intent",
-        Way::Reference,
-        "payment_intent",
-    ),
+    edge("checkout.session", "payment_link", Way::Reference, "payment_link"),
+    edge("checkout.session", "payment_intent", Way::Reference, "payment_intent"),
     edge("checkout.session", "customer", Way::Reference, "customer"),
-    edge(
-        "checkout.session",
-        "subscription",
-        Way::Reference,
-        "subscription",
-    ),
+    edge("checkout.session", "subscription", Way::Reference, "subscription"),
     edge("checkout.session", "invoice", Way::Reference, "invoice"),
-    edge(
-        "checkout.session",
-        "setup_intent",
-        Way::Reference,
-        "setup_intent",
-    ),
-    edge(
-        "checkout.session",
-        "total_details",
-        Way::Inline,
-        "total_details",
-    ),
+    edge("checkout.session", "setup_intent", Way::Reference, "setup_intent"),
+    edge("checkout.session", "total_details", Way::Inline, "total_details"),
     edge("total_details", "breakdown", Way::Included, "breakdown"),
     edge("payment_intent", "latest_charge", Way::Reference, "charge"),
     edge("payment_intent", "customer", Way::Reference, "customer"),
@@ -85,12 +56,7 @@ const GRAPH: &[Edge] = &[
 ];
 
 const fn edge(owner: &'static str, member: &'static str, way: Way, target: &'static str) -> Edge {
-    Edge {
-        owner,
-        member,
-        way,
-        target,
-    }
+    Edge { owner, member, way, target }
 }
 
 /// Refuses paths that lead nowhere from what an endpoint answers with.
@@ -106,7 +72,8 @@ pub(super) fn validate(answer: &'static str, params: &Map<String, Value>) -> Res
             let mut message = format!("This property cannot be expanded ({path}).");
             let element = answer.strip_prefix("list ");
             if element.is_some_and(|element| leads_somewhere(element, &segments)) {
-                message += &format!(" You may want to try expanding 'data.{path}' instead.");
+                let hint = format!(" You may want to try expanding 'data.{path}' instead.");
+                message.push_str(&hint);
             }
             return Err(Refusal::invalid(message).param("expand"));
         }
@@ -141,9 +108,7 @@ fn paths(params: &Map<String, Value>) -> impl Iterator<Item = &str> {
 }
 
 fn find(owner: &str, member: &str) -> Option<&'static Edge> {
-    GRAPH
-        .iter()
-        .find(|edge| edge.owner == owner && edge.member == member)
+    GRAPH.iter().find(|edge| edge.owner == owner && edge.member == member)
 }
 
 fn leads_somewhere(answer: &'static str, segments: &[&str]) -> bool {
@@ -172,10 +137,7 @@ fn follow(state: &State, value: &mut Value, segments: &[&str]) {
         }
         return;
     }
-    let noun = value["object"]
-        .as_str()
-        .unwrap_or("total_details")
-        .to_owned();
+    let noun = value.at("object").as_str().unwrap_or("total_details").to_owned();
     if noun != "list" {
         let Some(edge) = find(&noun, segment) else {
             return;
@@ -183,7 +145,7 @@ fn follow(state: &State, value: &mut Value, segments: &[&str]) {
         let expanded = match edge.way {
             Way::Inline => None,
             Way::Reference => {
-                let id = value[*segment].as_str();
+                let id = value.at(segment).as_str();
                 id.and_then(|id| look_up(state, edge.target, id))
             }
             Way::Included if value.get(segment).is_some() => None,
@@ -211,8 +173,8 @@ fn look_up(state: &State, noun: &str, id: &str) -> Option<Value> {
 }
 
 fn included(state: &State, owner: &Value, member: &str) -> Option<Value> {
-    let id = owner["id"].as_str().unwrap_or_default();
-    match (owner["object"].as_str(), member) {
+    let id = owner.at("id").as_str().unwrap_or_default();
+    match (owner.at("object").as_str(), member) {
         (Some("price"), hidden) => state.prices.get(id)?.get(hidden).cloned(),
         (Some("payment_link"), _) => {
             let link = state.links.get(id)?;
@@ -241,12 +203,7 @@ mod tests {
     fn check(answer: &'static str, path: &str, expected: &str) {
         let params = json!({ "expand": [path] });
         let verdict = validate(answer, params.as_object().unwrap());
-        assert_eq!(
-            verdict
-                .err()
-                .map_or(String::new(), |refusal| refusal.message),
-            expected
-        );
+        assert_eq!(verdict.err().map_or(String::new(), |refusal| refusal.message), expected);
     }
 
     #[test]
@@ -271,16 +228,8 @@ mod tests {
 
     #[test]
     fn what_is_always_shown_does_not_expand() {
-        check(
-            "list payment_link",
-            "data",
-            "This property cannot be expanded (data).",
-        );
-        check(
-            "product",
-            "name",
-            "This property cannot be expanded (name).",
-        );
+        check("list payment_link", "data", "This property cannot be expanded (data).");
+        check("product", "name", "This property cannot be expanded (name).");
     }
 
     #[test]

@@ -68,11 +68,7 @@ fn split(name: &str) -> Result<Vec<&str>, Refusal> {
         path.push(segment);
         rest = tail;
     }
-    if rest.is_empty() && path.len() <= DEPTH_MAX {
-        Ok(path)
-    } else {
-        Err(malformed())
-    }
+    if rest.is_empty() && path.len() <= DEPTH_MAX { Ok(path) } else { Err(malformed()) }
 }
 
 fn insert(node: &mut Node, path: &[&str], value: &str, name: &str) -> Result<(), Refusal> {
@@ -134,10 +130,8 @@ mod tests {
         match node {
             Node::Text(text) => text.clone(),
             Node::Members(members) => {
-                let parts: Vec<_> = members
-                    .iter()
-                    .map(|(name, node)| format!("{name}:{}", show(node)))
-                    .collect();
+                let parts: Vec<_> =
+                    members.iter().map(|(name, node)| format!("{name}:{}", show(node))).collect();
                 format!("({})", parts.join(" "))
             }
         }
@@ -184,10 +178,7 @@ mod tests {
         check("a[b=1", "Invalid request: malformed parameter a[b");
         check("[a]=1", "Invalid request: malformed parameter [a]");
         let deep = format!("a{}", "[b]".repeat(DEPTH_MAX));
-        check(
-            &format!("{deep}=1"),
-            &format!("Invalid request: malformed parameter {deep}"),
-        );
+        check(&format!("{deep}=1"), &format!("Invalid request: malformed parameter {deep}"));
     }
 
     #[test]

@@ -44,9 +44,7 @@ fn answer(shared: &Shared, parts: &request::Parts, body: Option<Bytes>, request_
     let refuse = |refusal: &Refusal| save(refusal.status, &refusal.body(request_id), request_id);
     match receive(shared, parts, body, request_id) {
         Err(refusal) => refuse(&refusal),
-        Ok(exchange) => exchange
-            .run(request_id)
-            .unwrap_or_else(|refusal| refuse(&refusal)),
+        Ok(exchange) => exchange.run(request_id).unwrap_or_else(|refusal| refuse(&refusal)),
     }
 }
 
@@ -61,21 +59,11 @@ fn receive<'a>(
     let (method, path) = (parts.method.as_str(), parts.uri.path());
     let (endpoint, id) = api::find(method, path).ok_or_else(|| unrecognized(method, path))?;
     let Some(body) = body else {
-        let message = format!(
-            "Request bodies can have up to {} bytes.",
-            shared.config.body_bytes_max
-        );
-        return Err(Refusal {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            ..Refusal::invalid(message)
-        });
+        let message =
+            format!("Request bodies can have up to {} bytes.", shared.config.body_bytes_max);
+        return Err(Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, ..Refusal::invalid(message) });
     };
-    let header = |name: &str| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     if !body.is_empty() && header("content-type").is_some_and(|kind| kind.contains("json")) {
         return Err(Refusal::invalid(
             "Invalid request (check that your POST content type is \
@@ -87,17 +75,9 @@ fn receive<'a>(
     let node = form::decode(&[query.as_bytes(), &body])?;
     // Only POST has keys: the other methods can be repeated as they are.
     let key = header("idempotency-key").filter(|_| parts.method == Method::POST);
-    let origin = Origin {
-        request_id: Some(request_id.to_owned()),
-        idempotency_key: key.map(str::to_owned),
-    };
-    Ok(Exchange {
-        shared,
-        endpoint,
-        id: id.to_owned(),
-        node,
-        origin,
-    })
+    let origin =
+        Origin { request_id: Some(request_id.to_owned()), idempotency_key: key.map(str::to_owned) };
+    Ok(Exchange { shared, endpoint, id: id.to_owned(), node, origin })
 }
 
 fn unrecognized(method: &str, path: &str) -> Refusal {
@@ -105,18 +85,11 @@ fn unrecognized(method: &str, path: &str) -> Refusal {
         "Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can \
          help at https://support.stripe.com/."
     );
-    Refusal {
-        status: StatusCode::NOT_FOUND,
-        ..Refusal::invalid(message)
-    }
+    Refusal { status: StatusCode::NOT_FOUND, ..Refusal::invalid(message) }
 }
 
 fn save(status: StatusCode, body: &Value, request_id: &str) -> Saved {
-    Saved {
-        status,
-        body: Bytes::from(body.to_string()),
-        request_id: request_id.to_owned(),
-    }
+    Saved { status, body: Bytes::from(body.to_string()), request_id: request_id.to_owned() }
 }
 
 fn respond(asked: &HeaderMap, saved: Saved, request_id: &str) -> Response {
@@ -136,10 +109,7 @@ fn respond(asked: &HeaderMap, saved: Saved, request_id: &str) -> Response {
         tell("original-request", &saved.request_id);
     }
     let echo = |name: &str| asked.get(name).and_then(|value| value.to_str().ok());
-    tell(
-        "stripe-version",
-        echo("stripe-version").unwrap_or(API_VERSION),
-    );
+    tell("stripe-version", echo("stripe-version").unwrap_or(API_VERSION));
     for name in ["idempotency-key", "stripe-account"] {
         if let Some(value) = echo(name) {
             tell(name, value);
@@ -155,12 +125,8 @@ impl Exchange<'_> {
     fn run(self, request_id: &str) -> Result<Saved, Refusal> {
         let key = self.origin.idempotency_key.clone();
         if let Some(key) = &key {
-            let fingerprint = format!(
-                "{} {} {}",
-                self.endpoint.name(),
-                self.id,
-                self.node.fingerprint()
-            );
+            let fingerprint =
+                format!("{} {} {}", self.endpoint.name(), self.id, self.node.fingerprint());
             let earlier = self.shared.with(|state| {
                 let now = state.clock.now();
                 state.ledger.begin(key, fingerprint, now)
@@ -175,15 +141,13 @@ impl Exchange<'_> {
             let params = match checked {
                 Ok(params) => params,
                 Err(refusal) => {
-                    key.iter().for_each(|key| state.ledger.forget(key));
+                    if let Some(key) = &key {
+                        state.ledger.forget(key);
+                    }
                     return Err(refusal);
                 }
             };
-            let call = Call {
-                id: self.id,
-                params,
-                origin: self.origin,
-            };
+            let call = Call { id: self.id, params, origin: self.origin };
             let saved = match (self.endpoint.run)(state, &call) {
                 Ok(mut value) => {
                     expand::apply(state, &mut value, &call.params);
@@ -191,8 +155,9 @@ impl Exchange<'_> {
                 }
                 Err(refusal) => save(refusal.status, &refusal.body(request_id), request_id),
             };
-            key.iter()
-                .for_each(|key| state.ledger.finish(key, saved.clone()));
+            if let Some(key) = &key {
+                state.ledger.finish(key, saved.clone());
+            }
             Ok(saved)
         })
     }

@@ -47,11 +47,7 @@ struct Entry {
 
 impl Ledger {
     pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            entries: HashMap::new(),
-            by_age: VecDeque::new(),
-            capacity,
-        }
+        Self { entries: HashMap::new(), by_age: VecDeque::new(), capacity }
     }
 
     /// Begins a request under a key, or finds the answer that it was given before.
@@ -69,19 +65,13 @@ impl Ledger {
         }
         match self.entries.get(key) {
             None => {
-                let entry = Entry {
-                    begun_at: now,
-                    fingerprint,
-                    saved: None,
-                };
+                let entry = Entry { begun_at: now, fingerprint, saved: None };
                 self.entries.insert(key.to_owned(), entry);
                 self.by_age.push_back((now, key.to_owned()));
                 Ok(None)
             }
             Some(entry) if entry.fingerprint != fingerprint => Err(mismatch(key)),
-            Some(Entry {
-                saved: Some(saved), ..
-            }) => Ok(Some(saved.clone())),
+            Some(Entry { saved: Some(saved), .. }) => Ok(Some(saved.clone())),
             Some(_) => Err(in_use(key)),
         }
     }
@@ -104,11 +94,7 @@ impl Ledger {
                 break;
             }
             // The key may have been forgotten and begun anew; then a younger note of it follows.
-            if self
-                .entries
-                .get(key)
-                .is_some_and(|entry| entry.begun_at <= *begun_at)
-            {
+            if self.entries.get(key).is_some_and(|entry| entry.begun_at <= *begun_at) {
                 self.entries.remove(key);
             }
             self.by_age.pop_front();
@@ -121,10 +107,7 @@ fn mismatch(key: &str) -> Refusal {
         "Keys for idempotent requests can only be used with the same parameters they were first \
          used with. Try using a key other than '{key}' if you meant to execute a different request."
     );
-    Refusal {
-        kind: "idempotency_error",
-        ..Refusal::invalid(message)
-    }
+    Refusal { kind: "idempotency_error", ..Refusal::invalid(message) }
 }
 
 fn in_use(key: &str) -> Refusal {
@@ -134,11 +117,7 @@ fn in_use(key: &str) -> Refusal {
          try again later."
     );
     let refusal = Refusal::invalid(message).code("idempotency_key_in_use");
-    Refusal {
-        status: StatusCode::CONFLICT,
-        kind: "idempotency_error",
-        ..refusal
-    }
+    Refusal { status: StatusCode::CONFLICT, kind: "idempotency_error", ..refusal }
 }
 
 #[cfg(test)]
@@ -147,11 +126,7 @@ mod tests {
 
     fn saved(body: &'static str) -> Saved {
         let body = Bytes::from_static(body.as_bytes());
-        Saved {
-            status: StatusCode::OK,
-            body,
-            request_id: "req_1".to_owned(),
-        }
+        Saved { status: StatusCode::OK, body, request_id: "req_1".to_owned() }
     }
 
     fn ledger_with(key: &str) -> Ledger {
@@ -172,10 +147,7 @@ mod tests {
         let mut ledger = ledger_with("k");
         ledger.finish("k", saved("one"));
         let refusal = ledger.begin("k", "a=2".into(), 5).unwrap_err();
-        assert_eq!(
-            (refusal.status.as_u16(), refusal.kind),
-            (400, "idempotency_error")
-        );
+        assert_eq!((refusal.status.as_u16(), refusal.kind), (400, "idempotency_error"));
     }
 
     #[test]
@@ -196,12 +168,7 @@ mod tests {
     fn keys_are_forgotten_after_a_day() {
         let mut ledger = ledger_with("k");
         ledger.finish("k", saved("one"));
-        assert!(
-            ledger
-                .begin("k", "a=1".into(), KEPT_S - 1)
-                .unwrap()
-                .is_some()
-        );
+        assert!(ledger.begin("k", "a=1".into(), KEPT_S - 1).unwrap().is_some());
         assert_eq!(ledger.begin("k", "a=2".into(), KEPT_S), Ok(None));
     }
 
@@ -211,11 +178,6 @@ mod tests {
         ledger.forget("k");
         assert_eq!(ledger.begin("k", "a=2".into(), 10), Ok(None));
         ledger.finish("k", saved("two"));
-        assert!(
-            ledger
-                .begin("k", "a=2".into(), KEPT_S + 5)
-                .unwrap()
-                .is_some()
-        );
+        assert!(ledger.begin("k", "a=2".into(), KEPT_S + 5).unwrap().is_some());
     }
 }

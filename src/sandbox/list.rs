@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::api::Call;
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::{Collection, Held};
 
@@ -22,36 +23,22 @@ pub(super) fn page<T: Held>(
     let mut data: Vec<Value> = match cursor(&call.params)? {
         Some(Cursor::After(id)) => {
             let age = collection.age(id, "starting_after")?;
-            collection
-                .older_than(age)
-                .filter(kept)
-                .take(limit + 1)
-                .map(shown)
-                .collect()
+            collection.older_than(age).filter(kept).take(limit + 1).map(shown).collect()
         }
         Some(Cursor::Before(id)) => {
             let age = collection.age(id, "ending_before")?;
-            let mut near: Vec<Value> = collection
-                .newer_than(age)
-                .filter(kept)
-                .take(limit + 1)
-                .map(shown)
-                .collect();
+            let mut near: Vec<Value> =
+                collection.newer_than(age).filter(kept).take(limit + 1).map(shown).collect();
             let has_more = near.len() > limit;
             near.truncate(limit);
             near.reverse();
-            return Ok(envelope(near, has_more, url));
+            return Ok(envelope(&near, has_more, url));
         }
-        None => collection
-            .newest()
-            .filter(kept)
-            .take(limit + 1)
-            .map(shown)
-            .collect(),
+        None => collection.newest().filter(kept).take(limit + 1).map(shown).collect(),
     };
     let has_more = data.len() > limit;
     data.truncate(limit);
-    Ok(envelope(data, has_more, url))
+    Ok(envelope(&data, has_more, url))
 }
 
 /// One page of a list that has its own order, such as line items.
@@ -63,7 +50,7 @@ pub(super) fn page_in_order(
 ) -> Result<Value, Refusal> {
     let limit = limit(params);
     let at = |id: &str, param: &str| {
-        let found = all.iter().position(|value| value["id"] == id);
+        let found = all.iter().position(|value| value.at("id") == id);
         found.ok_or_else(|| Refusal::dangling(noun, id, param))
     };
     let (start, end) = match cursor(params)? {
@@ -82,7 +69,7 @@ pub(super) fn page_in_order(
         _ => end < all.len(),
     };
     all.truncate(end);
-    Ok(envelope(all.split_off(start.min(end)), has_more, url))
+    Ok(envelope(&all.split_off(start.min(end)), has_more, url))
 }
 
 /// Whether a time satisfies a filter: a second, or bounds, or nothing.
@@ -107,9 +94,7 @@ pub(super) fn in_range(filter: Option<&Value>, time: &Value) -> bool {
 
 /// Whether an object's member has the value that the parameter of that name asks for, if it was sent.
 pub(super) fn matches(params: &Map<String, Value>, name: &str, object: &Value) -> bool {
-    params
-        .get(name)
-        .is_none_or(|wanted| object.get(name) == Some(wanted))
+    params.get(name).is_none_or(|wanted| object.get(name) == Some(wanted))
 }
 
 enum Cursor<'a> {
@@ -129,10 +114,9 @@ fn cursor(params: &Map<String, Value>) -> Result<Option<Cursor<'_>>, Refusal> {
 
 fn limit(params: &Map<String, Value>) -> usize {
     let sent = params.get("limit").and_then(Value::as_u64);
-    sent.and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(LIMIT_DEFAULT)
+    sent.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LIMIT_DEFAULT)
 }
 
-fn envelope(data: Vec<Value>, has_more: bool, url: &str) -> Value {
+fn envelope(data: &[Value], has_more: bool, url: &str) -> Value {
     json!({ "object": "list", "data": data, "has_more": has_more, "url": url })
 }

@@ -90,10 +90,7 @@ pub(super) fn places(currency: &str) -> u32 {
 
 /// The least amount of a charge in minor units; 0 where Stripe states none.
 pub(super) fn minimum_charge(currency: &str) -> i64 {
-    MINIMUM_CHARGE
-        .iter()
-        .find(|(code, _)| *code == currency)
-        .map_or(0, |(_, amount)| *amount)
+    MINIMUM_CHARGE.iter().find(|(code, _)| *code == currency).map_or(0, |(_, amount)| *amount)
 }
 
 /// An amount of minor units as a reader expects it: `$1,234.50`, `¥500`, `KWD 1.250`.
@@ -138,7 +135,7 @@ pub(super) fn parse(text: &str, currency: &str) -> Option<i64> {
 fn grouped(whole: &str) -> String {
     let mut out = String::new();
     for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -2,6 +2,20 @@
 
 use serde_json::{Map, Value};
 
+/// Reading an object by the names of its members.
+pub(super) trait Members {
+    /// The member of that name; null where there is none.
+    fn at(&self, name: &str) -> &Value;
+}
+
+// === impl Members ===
+
+impl Members for Value {
+    fn at(&self, name: &str) -> &Value {
+        self.get(name).unwrap_or(&Value::Null)
+    }
+}
+
 /// Metadata after a change: keys are merged, a key sent empty goes, and empty metadata goes whole.
 pub(super) fn merge_metadata(current: &Value, change: Option<&Value>) -> Value {
     let mut merged = current.as_object().cloned().unwrap_or_default();
@@ -64,11 +78,7 @@ pub(super) fn previous_attributes(before: &Value, after: &Value) -> Value {
     for (name, now) in after {
         let old = before.get(name).unwrap_or(&Value::Null);
         if old != now {
-            let told = if name == "metadata" {
-                changed_keys(old, now)
-            } else {
-                old.clone()
-            };
+            let told = if name == "metadata" { changed_keys(old, now) } else { old.clone() };
             previous.insert(name.clone(), told);
         }
     }
@@ -77,13 +87,8 @@ pub(super) fn previous_attributes(before: &Value, after: &Value) -> Value {
 
 fn changed_keys(old: &Value, now: &Value) -> Value {
     let empty = Map::new();
-    let (old, now) = (
-        old.as_object().unwrap_or(&empty),
-        now.as_object().unwrap_or(&empty),
-    );
-    let keys = old
-        .keys()
-        .chain(now.keys().filter(|key| !old.contains_key(*key)));
+    let (old, now) = (old.as_object().unwrap_or(&empty), now.as_object().unwrap_or(&empty));
+    let keys = old.keys().chain(now.keys().filter(|key| !old.contains_key(*key)));
     keys.filter(|key| old.get(*key) != now.get(*key))
         .map(|key| (key.clone(), old.get(key).cloned().unwrap_or_default()))
         .collect::<Map<_, _>>()
@@ -100,10 +105,7 @@ mod tests {
     fn metadata_is_merged_key_by_key() {
         let current = json!({"a": "1", "b": "2"});
         let change = json!({"b": null, "c": "3"});
-        assert_eq!(
-            merge_metadata(&current, Some(&change)),
-            json!({"a": "1", "c": "3"})
-        );
+        assert_eq!(merge_metadata(&current, Some(&change)), json!({"a": "1", "c": "3"}));
         assert_eq!(merge_metadata(&current, Some(&Value::Null)), json!({}));
         assert_eq!(merge_metadata(&current, None), current);
     }

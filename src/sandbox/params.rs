@@ -29,9 +29,7 @@ pub(super) fn check(endpoint: &Field, node: &Node) -> Result<Map<String, Value>,
     if let Some(first) = unknown.first() {
         let plural = if unknown.len() == 1 { "" } else { "s" };
         let message = format!("Received unknown parameter{plural}: {}", unknown.join(", "));
-        return Err(Refusal::invalid(message)
-            .code("parameter_unknown")
-            .param(first));
+        return Err(Refusal::invalid(message).code("parameter_unknown").param(first));
     }
     object(endpoint, node, "")
 }
@@ -79,11 +77,7 @@ fn object(field: &Field, node: &Node, name: &str) -> Result<Map<String, Value>, 
 
 fn value(field: &Field, node: &Node, name: &str) -> Result<Value, Refusal> {
     if matches!(node, Node::Text(text) if text.is_empty()) {
-        return if field.clear {
-            Ok(Value::Null)
-        } else {
-            Err(empty(name))
-        };
+        return if field.clear { Ok(Value::Null) } else { Err(empty(name)) };
     }
     match field.kind {
         Kind::Object => object(field, node, name).map(Value::Object),
@@ -154,9 +148,7 @@ fn currency_key(key: &str, name: &str) -> Result<(), Refusal> {
         ))
         .param(name));
     }
-    money::supported(&lower)
-        .then_some(())
-        .ok_or_else(|| scalar::unknown_currency(key, name))
+    money::supported(&lower).then_some(()).ok_or_else(|| scalar::unknown_currency(key, name))
 }
 
 fn metadata_entry(key: &str, text: &str, name: &str) -> Result<Value, Refusal> {
@@ -176,11 +168,7 @@ fn metadata_entry(key: &str, text: &str, name: &str) -> Result<Value, Refusal> {
         ))
         .param(name));
     }
-    Ok(if text.is_empty() {
-        Value::Null
-    } else {
-        text.into()
-    })
+    Ok(if text.is_empty() { Value::Null } else { text.into() })
 }
 
 fn range(node: &Node, name: &str) -> Result<Value, Refusal> {
@@ -201,17 +189,11 @@ fn range(node: &Node, name: &str) -> Result<Value, Refusal> {
 }
 
 fn nested(name: &str, key: &str) -> String {
-    if name.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{name}[{key}]")
-    }
+    if name.is_empty() { key.to_owned() } else { format!("{name}[{key}]") }
 }
 
 fn empty(name: &str) -> Refusal {
-    let last = name
-        .rsplit_once('[')
-        .map_or(name, |(_, last)| last.trim_end_matches(']'));
+    let last = name.rsplit_once('[').map_or(name, |(_, last)| last.trim_end_matches(']'));
     Refusal::invalid(format!(
         "You passed an empty string for '{name}'. We assume empty values are an attempt to unset a \
          parameter; however '{last}' cannot be unset. You should remove '{name}' from your request \

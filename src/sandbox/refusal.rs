@@ -43,24 +43,17 @@ impl Refusal {
 
     /// An object named by the path that does not exist.
     pub(super) fn missing(noun: &str, id: &str) -> Self {
-        Self {
-            status: StatusCode::NOT_FOUND,
-            ..Self::dangling(noun, id, "id")
-        }
+        Self { status: StatusCode::NOT_FOUND, ..Self::dangling(noun, id, "id") }
     }
 
     /// An object named by a parameter that does not exist.
     pub(super) fn dangling(noun: &str, id: &str, param: &str) -> Self {
-        Self::invalid(format!("No such {noun}: '{id}'"))
-            .code("resource_missing")
-            .param(param)
+        Self::invalid(format!("No such {noun}: '{id}'")).code("resource_missing").param(param)
     }
 
     /// Two parameters of which one at most may be sent.
     pub(super) fn only_one_of(first: &str, second: &str) -> Self {
-        Self::invalid(format!(
-            "You may only specify one of these parameters: {first}, {second}."
-        ))
+        Self::invalid(format!("You may only specify one of these parameters: {first}, {second}."))
     }
 
     /// A required parameter that was not sent.
@@ -81,18 +74,12 @@ impl Refusal {
 
     /// The same refusal with Stripe's error code.
     pub(super) fn code(self, code: &'static str) -> Self {
-        Self {
-            code: Some(code),
-            ..self
-        }
+        Self { code: Some(code), ..self }
     }
 
     /// The same refusal with the parameter at fault.
     pub(super) fn param(self, param: impl Into<String>) -> Self {
-        Self {
-            param: Some(param.into()),
-            ..self
-        }
+        Self { param: Some(param.into()), ..self }
     }
 
     /// The body of the answer. Attributes that do not apply are left out, as Stripe does.

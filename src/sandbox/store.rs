@@ -83,13 +83,7 @@ impl State {
 impl<T> Collection<T> {
     fn new(noun: &'static str, capacity: usize) -> Self {
         let (by_id, by_age) = (HashMap::new(), BTreeMap::new());
-        Self {
-            noun,
-            capacity,
-            by_id,
-            by_age,
-            next: 0,
-        }
+        Self { noun, capacity, by_id, by_age, next: 0 }
     }
 
     /// Keeps an object under its identifier, as the newest one.
@@ -135,8 +129,7 @@ impl<T> Collection<T> {
 
     /// The object that a request's parameter names.
     pub(super) fn referred(&self, id: &str, param: &str) -> Result<&T, Refusal> {
-        self.get(id)
-            .ok_or_else(|| Refusal::dangling(self.noun, id, param))
+        self.get(id).ok_or_else(|| Refusal::dangling(self.noun, id, param))
     }
 
     /// All objects, newest first.
@@ -146,17 +139,12 @@ impl<T> Collection<T> {
 
     /// The objects made before that age, newest first.
     pub(super) fn older_than(&self, age: u64) -> impl Iterator<Item = &T> {
-        self.by_age
-            .range(..age)
-            .rev()
-            .filter_map(|(_, id)| self.get(id))
+        self.by_age.range(..age).rev().filter_map(|(_, id)| self.get(id))
     }
 
     /// The objects made after that age, oldest first.
     pub(super) fn newer_than(&self, age: u64) -> impl Iterator<Item = &T> {
-        self.by_age
-            .range(age.saturating_add(1)..)
-            .filter_map(|(_, id)| self.get(id))
+        self.by_age.range(age.saturating_add(1)..).filter_map(|(_, id)| self.get(id))
     }
 
     /// The age of the object that a cursor names.

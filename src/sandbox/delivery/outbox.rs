@@ -31,13 +31,7 @@ impl Outbox {
     /// An outbox that holds so many events at most, for a webhook that may become known later.
     pub(in crate::sandbox) fn new(url: Option<String>, capacity: usize) -> Self {
         let (waiting, wake) = (BTreeMap::new(), Arc::new(Notify::new()));
-        Self {
-            url,
-            waiting,
-            next: 0,
-            capacity,
-            wake,
-        }
+        Self { url, waiting, next: 0, capacity, wake }
     }
 
     /// Where events go.
@@ -67,10 +61,7 @@ impl Outbox {
         if self.waiting.len() > self.capacity
             && let Some((_, parcel)) = self.waiting.pop_first()
         {
-            tracing::warn!(
-                event.id = parcel.event,
-                "webhook given up: too many are waiting"
-            );
+            tracing::warn!(event.id = parcel.event, "webhook given up: too many are waiting");
         }
         self.wake.notify_one();
     }
@@ -103,10 +94,7 @@ mod tests {
     fn events_leave_in_the_order_in_which_they_are_due() {
         let mut outbox = Outbox::new(Some("http://x".into()), 9);
         let now = Instant::now();
-        let parcel = |event: &str| Parcel {
-            event: event.into(),
-            attempts: 0,
-        };
+        let parcel = |event: &str| Parcel { event: event.into(), attempts: 0 };
         outbox.put_back(parcel("late"), now + Duration::from_secs(9));
         outbox.put_back(parcel("one"), now);
         outbox.put_back(parcel("two"), now);
@@ -122,10 +110,7 @@ mod tests {
         outbox.push("one".into());
         outbox.push("two".into());
         let later = Instant::now() + Duration::from_secs(1);
-        assert_eq!(
-            outbox.take_due(later).map(|parcel| parcel.event),
-            Some("two".into())
-        );
+        assert_eq!(outbox.take_due(later).map(|parcel| parcel.event), Some("two".into()));
         assert_eq!(outbox.take_due(later), None);
     }
 }

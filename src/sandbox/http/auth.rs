@@ -13,10 +13,8 @@ const SHOWN_LAST: usize = 4;
 
 /// Refuses a request without a key, or with one that is neither the configured one nor a test key.
 pub(super) fn check(headers: &HeaderMap, own: &str) -> Result<(), Refusal> {
-    let Some(key) = headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok())
-        .and_then(key)
+    let Some(key) =
+        headers.get("authorization").and_then(|value| value.to_str().ok()).and_then(key)
     else {
         return Err(unauthorized(
             "You did not provide an API key. You need to provide your API key in the Authorization \
@@ -30,10 +28,7 @@ pub(super) fn check(headers: &HeaderMap, own: &str) -> Result<(), Refusal> {
     if key == own || of_test_mode {
         return Ok(());
     }
-    Err(unauthorized(format!(
-        "Invalid API Key provided: {}",
-        masked(&key)
-    )))
+    Err(unauthorized(format!("Invalid API Key provided: {}", masked(&key))))
 }
 
 fn key(authorization: &str) -> Option<String> {
@@ -42,11 +37,7 @@ fn key(authorization: &str) -> Option<String> {
         credentials.trim().to_owned()
     } else if scheme.eq_ignore_ascii_case("basic") {
         let decoded = STANDARD.decode(credentials.trim()).ok()?;
-        String::from_utf8(decoded)
-            .ok()?
-            .split(':')
-            .next()?
-            .to_owned()
+        String::from_utf8(decoded).ok()?.split(':').next()?.to_owned()
     } else {
         return None;
     };
@@ -56,17 +47,11 @@ fn key(authorization: &str) -> Option<String> {
 fn masked(key: &str) -> String {
     let length = key.chars().count();
     let shown = |at: usize| at < SHOWN_FIRST || at + SHOWN_LAST >= length;
-    key.chars()
-        .enumerate()
-        .map(|(at, c)| if shown(at) { c } else { '*' })
-        .collect()
+    key.chars().enumerate().map(|(at, c)| if shown(at) { c } else { '*' }).collect()
 }
 
 fn unauthorized(message: String) -> Refusal {
-    Refusal {
-        status: StatusCode::UNAUTHORIZED,
-        ..Refusal::invalid(message)
-    }
+    Refusal { status: StatusCode::UNAUTHORIZED, ..Refusal::invalid(message) }
 }
 
 #[cfg(test)]
@@ -79,13 +64,8 @@ mod tests {
             headers.insert("authorization", authorization.parse().unwrap());
         }
         let verdict = super::check(&headers, "own-key");
-        let shown = verdict
-            .err()
-            .map_or(String::new(), |refusal| refusal.message);
-        assert!(
-            shown.starts_with(expected) && shown.is_empty() == expected.is_empty(),
-            "{shown}"
-        );
+        let shown = verdict.err().map_or(String::new(), |refusal| refusal.message);
+        assert!(shown.starts_with(expected) && shown.is_empty() == expected.is_empty(), "{shown}");
     }
 
     #[test]
@@ -104,9 +84,6 @@ mod tests {
 
     #[test]
     fn another_key_is_refused_and_not_shown_in_full() {
-        check(
-            "Bearer sk_live_0123456789abcd",
-            "Invalid API Key provided: sk_live_**********abcd",
-        );
+        check("Bearer sk_live_0123456789abcd", "Invalid API Key provided: sk_live_**********abcd");
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::cards::{self, Card};
 use super::super::checkout::{Choice as Chosen, Payer, Session, plausible_email};
 use super::super::money;
+use super::super::object::Members;
 use super::fields::{Field, Rule, Section};
 
 /// The most values that a submission may hold; a page asks for far fewer.
@@ -25,17 +26,12 @@ impl Entry {
     /// Reads a submitted form.
     pub(super) fn parse(body: &Bytes) -> Self {
         let pairs = form_urlencoded::parse(body).into_owned().take(VALUES_MAX);
-        Self {
-            values: pairs.collect(),
-        }
+        Self { values: pairs.collect() }
     }
 
     /// The value of that name, trimmed; empty if it was not sent.
     pub(super) fn get(&self, name: &str) -> &str {
-        self.values
-            .get(name)
-            .map(|value| value.trim())
-            .unwrap_or_default()
+        self.values.get(name).map(|value| value.trim()).unwrap_or_default()
     }
 
     /// The quantities and amounts that the buyer chose.
@@ -64,11 +60,7 @@ impl Entry {
     fn check(&self, field: &Field, today: (i64, i64)) -> Result<(), String> {
         let value = field.value.as_str();
         if value.is_empty() {
-            return if field.optional {
-                Ok(())
-            } else {
-                Err(missing(field))
-            };
+            return if field.optional { Ok(()) } else { Err(missing(field)) };
         }
         let length = value.chars().count();
         let sized = |min: usize, max: usize, what: &str| match length {
@@ -89,7 +81,7 @@ impl Entry {
             }
             Rule::Digits { min, max } => sized(*min, *max, "digits"),
             Rule::Choice(choices) if !choices.iter().any(|choice| choice.value == value) => {
-                Err("Choose one of the list.".to_owned())
+                Err("Choose an option from the list.".to_owned())
             }
             Rule::CardNumber { blocked } => {
                 let number = cards::check_number(value)?;
@@ -100,9 +92,7 @@ impl Entry {
                 }
                 Ok(())
             }
-            Rule::Expiry => cards::check_expiry(value, today)
-                .map(drop)
-                .map_err(str::to_owned),
+            Rule::Expiry => cards::check_expiry(value, today).map(drop).map_err(str::to_owned),
             Rule::SecurityCode => {
                 cards::check_cvc(value, &digits(self.get("card_number"))).map_err(str::to_owned)
             }
@@ -119,15 +109,10 @@ impl Entry {
     ) -> Payer {
         let mut payer = Payer::default();
         let asked = |name: &str| {
-            sections
-                .iter()
-                .flat_map(|section| &section.fields)
-                .find(|field| field.name == name)
+            sections.iter().flat_map(|section| &section.fields).find(|field| field.name == name)
         };
         let given = |name: &str| {
-            asked(name)
-                .map(|field| field.value.clone())
-                .filter(|value| !value.is_empty())
+            asked(name).map(|field| field.value.clone()).filter(|value| !value.is_empty())
         };
         payer.email = given("email").unwrap_or_default();
         payer.phone = given("phone");
@@ -140,20 +125,18 @@ impl Entry {
         if let Some(name) = given("shipping_name") {
             payer.shipping = json!({ "address": address("shipping", &given), "name": name });
         }
-        payer.answers = session.object["custom_fields"]
+        payer.answers = session
+            .object
+            .at("custom_fields")
             .as_array()
             .into_iter()
             .flatten()
-            .filter_map(|field| field["key"].as_str())
+            .filter_map(|field| field.at("key").as_str())
             .filter_map(|key| Some((key.to_owned(), given(&format!("custom_{key}"))?)))
             .collect();
         payer.card = given("card_number").and_then(|number| {
             let (exp_month, exp_year) = cards::check_expiry(self.get("card_expiry"), today).ok()?;
-            Some(Card {
-                number: digits(&number),
-                exp_month,
-                exp_year,
-            })
+            Some(Card { number: digits(&number), exp_month, exp_year })
         });
         payer
     }
@@ -162,7 +145,7 @@ impl Entry {
 fn missing(field: &Field) -> String {
     match field.rule {
         Rule::Tick => "Tick this box to go on.".to_owned(),
-        Rule::Choice(_) => "Choose one of the list.".to_owned(),
+        Rule::Choice(_) => "Choose an option from the list.".to_owned(),
         _ => format!("Enter your {}.", in_sentence(&field.label)),
     }
 }

@@ -7,18 +7,13 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::super::checkout::Session;
+use super::super::object::Members;
 
 /// The countries by code and name, in the order of a drop-down list.
 static COUNTRIES: LazyLock<Vec<Choice>> = LazyLock::new(|| {
     let lines = include_str!("countries.txt").lines();
-    let choice = |(code, name): (&str, &str)| Choice {
-        value: code.into(),
-        label: name.into(),
-    };
-    lines
-        .filter_map(|line| line.split_once(' '))
-        .map(choice)
-        .collect()
+    let choice = |(code, name): (&str, &str)| Choice { value: code.into(), label: name.into() };
+    lines.filter_map(|line| line.split_once(' ')).map(choice).collect()
 });
 
 /// The country that a buyer is taken to live in until they say otherwise.
@@ -95,136 +90,88 @@ pub(super) struct Choice {
 /// Everything that a session asks for, filled with what is known already.
 pub(super) fn of(session: &Session, due: i64) -> Vec<Section> {
     let object = &session.object;
-    let pays = due > 0 || object["mode"] == "subscription";
+    let pays = due > 0 || object.at("mode") == "subscription";
     let mut sections = vec![contact(session)];
-    if object["shipping_address_collection"].is_object() {
+    if object.at("shipping_address_collection").is_object() {
         sections.push(shipping(object));
     }
-    let custom: Vec<Field> = object["custom_fields"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(custom)
-        .collect();
+    let custom: Vec<Field> =
+        object.at("custom_fields").as_array().into_iter().flatten().map(custom).collect();
     if !custom.is_empty() {
-        sections.push(Section {
-            title: "Additional information",
-            note: None,
-            fields: custom,
-        });
+        sections.push(Section { title: "Additional information", note: None, fields: custom });
     }
-    if pays && (due > 0 || object["payment_method_collection"] == "always") {
+    if pays && (due > 0 || object.at("payment_method_collection") == "always") {
         sections.push(card(object));
     }
-    if object["billing_address_collection"] == "required" {
+    if object.at("billing_address_collection") == "required" {
         let fields = address("billing", COUNTRIES.clone());
-        sections.push(Section {
-            title: "Billing address",
-            note: None,
-            fields,
-        });
+        sections.push(Section { title: "Billing address", note: None, fields });
     }
     let consents = consents(object);
     if !consents.is_empty() {
-        sections.push(Section {
-            title: "Your consent",
-            note: None,
-            fields: consents,
-        });
+        sections.push(Section { title: "Your consent", note: None, fields: consents });
     }
     sections
 }
 
 fn contact(session: &Session) -> Section {
     let object = &session.object;
-    let rule = Rule::Email {
-        locked: session.visit.email_locked,
-    };
+    let rule = Rule::Email { locked: session.visit.email_locked };
     let mut email = Field::new("email", "Email", rule).auto("email", "you@example.com");
     email.value = session.visit.email.clone().unwrap_or_default();
     let mut fields = vec![email];
-    if object["phone_number_collection"]["enabled"] == true {
+    if object.at("phone_number_collection").at("enabled") == true {
         fields
             .push(Field::new("phone", "Phone number", Rule::Phone).auto("tel", "+1 201 555 0123"));
     }
-    for (kind, label, autocomplete) in [
-        ("individual", "Full name", "name"),
-        ("business", "Business name", "organization"),
-    ] {
-        let asked = &object["name_collection"][kind];
-        if asked["enabled"] == true {
-            let rule = Rule::Line {
-                min: 1,
-                max: LINE_CHARS_MAX,
-            };
+    for (kind, label, autocomplete) in
+        [("individual", "Full name", "name"), ("business", "Business name", "organization")]
+    {
+        let asked = object.at("name_collection").at(kind);
+        if asked.at("enabled") == true {
+            let rule = Rule::Line { min: 1, max: LINE_CHARS_MAX };
             let mut field = Field::new(format!("{kind}_name"), label, rule).auto(autocomplete, "");
-            field.optional = asked["optional"] == true;
+            field.optional = asked.at("optional") == true;
             fields.push(field);
         }
     }
-    Section {
-        title: "Contact information",
-        note: None,
-        fields,
-    }
+    Section { title: "Contact information", note: None, fields }
 }
 
 fn shipping(object: &Value) -> Section {
-    let allowed = &object["shipping_address_collection"]["allowed_countries"];
+    let allowed = object.at("shipping_address_collection").at("allowed_countries");
     let is_allowed = |choice: &&Choice| {
-        allowed
-            .as_array()
-            .is_none_or(|codes| codes.iter().any(|code| *code == *choice.value))
+        allowed.as_array().is_none_or(|codes| codes.iter().any(|code| *code == *choice.value))
     };
     let countries = COUNTRIES.iter().filter(is_allowed).cloned().collect();
-    let rule = Rule::Line {
-        min: 1,
-        max: LINE_CHARS_MAX,
-    };
+    let rule = Rule::Line { min: 1, max: LINE_CHARS_MAX };
     let name = Field::new("shipping_name", "Full name", rule).auto("shipping name", "");
     let mut fields = vec![name];
     fields.extend(address("shipping", countries));
-    Section {
-        title: "Shipping address",
-        note: text(object, "shipping_address"),
-        fields,
-    }
+    Section { title: "Shipping address", note: text(object, "shipping_address"), fields }
 }
 
 fn card(object: &Value) -> Section {
     let blocked = object.pointer("/payment_method_options/card/restrictions/brands_blocked");
     let blocked = blocked.and_then(Value::as_array).into_iter().flatten();
-    let blocked = blocked
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
+    let blocked = blocked.filter_map(Value::as_str).map(str::to_owned).collect();
     let number = Rule::CardNumber { blocked };
-    let name = Rule::Line {
-        min: 1,
-        max: LINE_CHARS_MAX,
-    };
+    let name = Rule::Line { min: 1, max: LINE_CHARS_MAX };
     let mut fields = vec![
         Field::new("card_number", "Card number", number).auto("cc-number", "1234 1234 1234 1234"),
         Field::new("card_expiry", "Expiry", Rule::Expiry).auto("cc-exp", "MM / YY"),
         Field::new("card_cvc", "Security code", Rule::SecurityCode).auto("cc-csc", "CVC"),
         Field::new("card_name", "Name on card", name).auto("cc-name", "Full name on card"),
     ];
-    if object["billing_address_collection"] != "required" {
+    if object.at("billing_address_collection") != "required" {
         fields.push(country("billing", COUNTRIES.clone()));
     }
-    Section {
-        title: "Payment details",
-        note: None,
-        fields,
-    }
+    Section { title: "Payment details", note: None, fields }
 }
 
 fn address(prefix: &'static str, countries: Vec<Choice>) -> Vec<Field> {
     let line = |name: &str, label: &str, autocomplete, optional| {
-        let rule = Rule::Line {
-            min: 1,
-            max: LINE_CHARS_MAX,
-        };
+        let rule = Rule::Line { min: 1, max: LINE_CHARS_MAX };
         let field = Field::new(format!("{prefix}_{name}"), label, rule).auto(autocomplete, "");
         Field { optional, ..field }
     };
@@ -239,83 +186,63 @@ fn address(prefix: &'static str, countries: Vec<Choice>) -> Vec<Field> {
 }
 
 fn country(prefix: &str, countries: Vec<Choice>) -> Field {
-    let home = countries
-        .iter()
-        .find(|choice| choice.value == HOME)
-        .or(countries.first());
+    let home = countries.iter().find(|choice| choice.value == HOME).or(countries.first());
     let value = home.map(|choice| choice.value.clone()).unwrap_or_default();
-    let field = Field::new(
-        format!("{prefix}_country"),
-        "Country or region",
-        Rule::Choice(countries),
-    );
-    Field {
-        value,
-        ..field.auto("country", "")
-    }
+    let field =
+        Field::new(format!("{prefix}_country"), "Country or region", Rule::Choice(countries));
+    Field { value, ..field.auto("country", "") }
 }
 
 fn custom(asked: &Value) -> Field {
-    let kind = asked["type"].as_str().unwrap_or_default();
-    let detail = &asked[kind];
-    let length = |name: &str| detail[name].as_u64().and_then(|n| usize::try_from(n).ok());
+    let kind = asked.at("type").as_str().unwrap_or_default();
+    let detail = asked.at(kind);
+    let length = |name: &str| detail.at(name).as_u64().and_then(|n| usize::try_from(n).ok());
     let min = length("minimum_length").unwrap_or(1);
     let max = length("maximum_length").unwrap_or(ANSWER_CHARS_MAX);
     let rule = match kind {
-        "dropdown" => Rule::Choice(options(&detail["options"])),
+        "dropdown" => Rule::Choice(options(detail.at("options"))),
         "numeric" => Rule::Digits { min, max },
         _ => Rule::Line { min, max },
     };
-    let key = asked["key"].as_str().unwrap_or_default();
-    let label = asked["label"]["custom"].as_str().unwrap_or(key);
+    let key = asked.at("key").as_str().unwrap_or_default();
+    let label = asked.at("label").at("custom").as_str().unwrap_or(key);
     let mut field = Field::new(format!("custom_{key}"), label, rule);
-    field.optional = asked["optional"] == true;
-    field.value = detail["default_value"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    field
+    field.optional = asked.at("optional") == true;
+    let value = detail.at("default_value").as_str().unwrap_or_default().to_owned();
+    Field { value, ..field }
 }
 
 fn options(listed: &Value) -> Vec<Choice> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let choice = |option: &Value| Choice {
-        value: text(&option["value"]),
-        label: text(&option["label"]),
+        value: text(option.at("value")),
+        label: text(option.at("label")),
     };
-    let nothing = Choice {
-        value: String::new(),
-        label: "Select…".to_owned(),
-    };
+    let nothing = Choice { value: String::new(), label: "Select…".to_owned() };
     let listed = listed.as_array().into_iter().flatten().map(choice);
     std::iter::once(nothing).chain(listed).collect()
 }
 
 fn consents(object: &Value) -> Vec<Field> {
-    let asked = &object["consent_collection"];
+    let asked = object.at("consent_collection");
     let mut fields = Vec::new();
-    if asked["terms_of_service"] == "required" {
+    if asked.at("terms_of_service") == "required" {
         let own = text(object, "terms_of_service_acceptance");
         let label = own.unwrap_or_else(|| {
             "I agree to the seller's Terms of Service and Privacy Policy".to_owned()
         });
         fields.push(Field::new("terms", label, Rule::Tick));
     }
-    if asked["promotions"] == "auto" {
+    if asked.at("promotions") == "auto" {
         let label = "Send me news and offers by e-mail";
-        fields.push(Field {
-            optional: true,
-            ..Field::new("promotions", label, Rule::Tick)
-        });
+        fields.push(Field { optional: true, ..Field::new("promotions", label, Rule::Tick) });
     }
     fields
 }
 
 /// One of the link's own texts.
 pub(super) fn text(object: &Value, slot: &str) -> Option<String> {
-    object["custom_text"][slot]["message"]
-        .as_str()
-        .map(str::to_owned)
+    object.at("custom_text")[slot].at("message").as_str().map(str::to_owned)
 }
 
 // === impl Field ===
@@ -335,11 +262,7 @@ impl Field {
     }
 
     fn auto(self, autocomplete: &'static str, placeholder: &'static str) -> Self {
-        Self {
-            autocomplete,
-            placeholder,
-            ..self
-        }
+        Self { autocomplete, placeholder, ..self }
     }
 
     /// The type of the input element.

@@ -71,10 +71,7 @@ fn number(field: &Field, text: &str, name: &str) -> Result<Value, Refusal> {
     let invalid = || Refusal::invalid(format!("Invalid decimal: {text}")).param(name);
     let number: f64 = text.parse().map_err(|_| invalid())?;
     // The bounds of numbers in the facts are small whole numbers, so the comparison loses nothing.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the bounds are small whole numbers"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "the bounds are small whole numbers")]
     let inside = field.min.is_none_or(|min| number >= min as f64)
         && field.max.is_none_or(|max| number <= max as f64);
     if !number.is_finite() || !inside {
@@ -115,16 +112,11 @@ fn url(text: &str, name: &str) -> Result<Value, Refusal> {
     let web = text.starts_with("https://") || text.starts_with("http://");
     // The placeholder of a session's id stands in redirect URLs as it is, braces and all.
     let plain = text.replace("{CHECKOUT_SESSION_ID}", "id");
-    let host = plain
-        .parse::<http::Uri>()
-        .ok()
-        .and_then(|uri| uri.host().map(str::to_owned));
+    let host = plain.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
     if web && host.is_some() {
         return Ok(text.into());
     }
-    Err(Refusal::invalid("Not a valid URL")
-        .code("url_invalid")
-        .param(name))
+    Err(Refusal::invalid("Not a valid URL").code("url_invalid").param(name))
 }
 
 fn limited(field: &Field, text: &str, name: &str) -> Result<Value, Refusal> {

@@ -82,16 +82,11 @@ impl Tables {
         let mut sets: HashMap<&str, Vec<String>> = HashMap::new();
         let mut tables = Self::default();
         let mut current = String::new();
-        for line in text
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        {
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let fault = || format!("not understood: {line}");
             if let Some(set) = line.strip_prefix("set ") {
                 let (name, words) = set.split_once(' ').ok_or_else(fault)?;
-                sets.entry(name)
-                    .or_default()
-                    .extend(words.split(' ').map(str::to_owned));
+                sets.entry(name).or_default().extend(words.split(' ').map(str::to_owned));
             } else if let Some(parameter) = line.strip_prefix("  ") {
                 let (path, spec) = parameter.split_once(' ').ok_or_else(fault)?;
                 let field = Field::parse(spec, &sets).ok_or_else(fault)?;
@@ -111,10 +106,7 @@ impl Tables {
 impl Field {
     fn parse(spec: &str, sets: &HashMap<&str, Vec<String>>) -> Option<Self> {
         let mut attributes = spec.split(' ');
-        let mut field = Self {
-            kind: Kind::parse(attributes.next()?)?,
-            ..Self::default()
-        };
+        let mut field = Self { kind: Kind::parse(attributes.next()?)?, ..Self::default() };
         for attribute in attributes {
             match attribute.split_once('=') {
                 None if attribute == "required" => field.required = true,
@@ -138,17 +130,12 @@ impl Field {
         let end = path.find(['.', '[', '{']).unwrap_or(path.len());
         let (segment, rest) = path.split_at(end);
         if segment.is_empty() {
-            let rest = rest
-                .strip_prefix("[]")
-                .or_else(|| rest.strip_prefix("{}"))?;
+            let rest = rest.strip_prefix("[]").or_else(|| rest.strip_prefix("{}"))?;
             if rest.is_empty() {
                 self.element = Some(Box::new(field));
                 return Some(());
             }
-            return self
-                .element
-                .as_mut()?
-                .place(rest.strip_prefix('.').unwrap_or(rest), field);
+            return self.element.as_mut()?.place(rest.strip_prefix('.').unwrap_or(rest), field);
         }
         if rest.is_empty() {
             self.members.push((segment.to_owned(), field));
@@ -160,10 +147,7 @@ impl Field {
 
     /// The member of that name.
     pub(super) fn member(&self, name: &str) -> Option<&Self> {
-        self.members
-            .iter()
-            .find(|(member, _)| member == name)
-            .map(|(_, field)| field)
+        self.members.iter().find(|(member, _)| member == name).map(|(_, field)| field)
     }
 }
 
@@ -210,12 +194,7 @@ mod tests {
         let tables = Tables::compiled().unwrap();
         let link = tables.endpoint("POST /v1/payment_links").unwrap();
         let countries = link.member("shipping_address_collection").unwrap();
-        let country = countries
-            .member("allowed_countries")
-            .unwrap()
-            .element
-            .as_ref()
-            .unwrap();
+        let country = countries.member("allowed_countries").unwrap().element.as_ref().unwrap();
         assert_eq!(country.words.len(), 238);
     }
 

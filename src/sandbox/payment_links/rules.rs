@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::line_items::Line;
+use super::super::object::Members;
 use super::super::refusal::Refusal;
 use super::super::store::State;
 use super::super::{money, prices};
@@ -19,16 +20,9 @@ pub(super) fn check(params: &Params, offer: &Offer) -> Result<(), Refusal> {
     check_mode(params, offer.recurring())?;
     check_parts(params)?;
     for (index, draft) in offer.drafts.iter().enumerate() {
-        check_quantities(
-            &draft.line,
-            offer.drafts.len(),
-            &format!("line_items[{index}]"),
-        )?;
+        check_quantities(&draft.line, offer.drafts.len(), &format!("line_items[{index}]"))?;
     }
-    let optional = params
-        .get("optional_items")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
+    let optional = params.get("optional_items").and_then(Value::as_array).map_or(0, Vec::len);
     if offer.drafts.len() + optional > ITEMS_MAX {
         let message = format!("Line items and optional items can be up to {ITEMS_MAX} altogether.");
         return Err(Refusal::invalid(message).param("optional_items"));
@@ -45,13 +39,13 @@ pub(super) fn check_update(
 ) -> Result<(), Refusal> {
     let price = |line: &Line| state.prices.get(&line.price);
     let any = |test: fn(&Value) -> bool| lines.iter().filter_map(price).any(test);
-    check_mode(params, any(|price| price["type"] == "recurring"))?;
+    check_mode(params, any(|price| price.at("type") == "recurring"))?;
     check_parts(params)?;
     for line in lines {
         check_quantities(line, lines.len(), "line_items")?;
     }
-    if after["allow_promotion_codes"] == true
-        && any(|price| price["custom_unit_amount"].is_object())
+    if after.at("allow_promotion_codes") == true
+        && any(|price| price.at("custom_unit_amount").is_object())
     {
         return Err(promotion_codes());
     }
@@ -60,7 +54,7 @@ pub(super) fn check_update(
 
 /// A price that the buyer chooses stands alone.
 fn check_custom_amount(params: &Params, offer: &Offer) -> Result<(), Refusal> {
-    let custom = |price: &Value| price["custom_unit_amount"].is_object();
+    let custom = |price: &Value| price.at("custom_unit_amount").is_object();
     let Some(draft) = offer.drafts.iter().find(|draft| custom(&draft.price)) else {
         return Ok(());
     };
@@ -73,10 +67,7 @@ fn check_custom_amount(params: &Params, offer: &Offer) -> Result<(), Refusal> {
     } else if draft.line.quantity != 1 {
         "You can only specify a quantity of 1 when using a price with `custom_unit_amount` \
          configured."
-    } else if params
-        .get("allow_promotion_codes")
-        .is_some_and(|allowed| allowed == true)
-    {
+    } else if params.get("allow_promotion_codes").is_some_and(|allowed| allowed == true) {
         return Err(promotion_codes());
     } else if params.contains_key("optional_items") {
         "You cannot specify `optional_items` when using a price with `custom_unit_amount` \
@@ -97,14 +88,9 @@ fn promotion_codes() -> Refusal {
 /// Some parameters only make sense when something is paid once, others when it is paid repeatedly.
 fn check_mode(params: &Params, recurring: bool) -> Result<(), Refusal> {
     let sent = |name: &str| params.get(name).is_some_and(|value| !value.is_null());
-    let invoices = params
-        .get("invoice_creation")
-        .is_some_and(|sent| sent["enabled"] == true);
+    let invoices = params.get("invoice_creation").is_some_and(|sent| sent.at("enabled") == true);
     let (param, message) = if recurring && sent("payment_intent_data") {
-        (
-            "payment_intent_data",
-            "You can not pass `payment_intent_data` in `subscription` mode.",
-        )
+        ("payment_intent_data", "You can not pass `payment_intent_data` in `subscription` mode.")
     } else if recurring && invoices {
         (
             "invoice_creation",
@@ -112,30 +98,21 @@ fn check_mode(params: &Params, recurring: bool) -> Result<(), Refusal> {
              created automatically when `mode` is set to `subscription`",
         )
     } else if recurring && sent("customer_creation") {
-        (
-            "customer_creation",
-            "`customer_creation` can only be used in `payment` mode.",
-        )
+        ("customer_creation", "`customer_creation` can only be used in `payment` mode.")
     } else if recurring && sent("application_fee_amount") {
         (
             "application_fee_amount",
             "You can not pass `application_fee_amount` in `subscription` mode.",
         )
     } else if !recurring && sent("subscription_data") {
-        (
-            "subscription_data",
-            "You can not pass `subscription_data` in `payment` mode.",
-        )
+        ("subscription_data", "You can not pass `subscription_data` in `payment` mode.")
     } else if !recurring && sent("payment_method_collection") {
         (
             "payment_method_collection",
             "You can only set `payment_method_collection` in `subscription` mode.",
         )
     } else if !recurring && sent("application_fee_percent") {
-        (
-            "application_fee_percent",
-            "You can not pass `application_fee_percent` in `payment` mode.",
-        )
+        ("application_fee_percent", "You can not pass `application_fee_percent` in `payment` mode.")
     } else {
         return Ok(());
     };
@@ -145,8 +122,8 @@ fn check_mode(params: &Params, recurring: bool) -> Result<(), Refusal> {
 /// Parameters with a `type` bring the details of that type.
 fn check_parts(params: &Params) -> Result<(), Refusal> {
     if let Some(after) = params.get("after_completion") {
-        let other = if after["type"] == "redirect" {
-            if after["redirect"].is_null() {
+        let other = if after.at("type") == "redirect" {
+            if after.at("redirect").is_null() {
                 return Err(Refusal::required("after_completion[redirect]"));
             }
             "hosted_confirmation"
@@ -154,49 +131,40 @@ fn check_parts(params: &Params) -> Result<(), Refusal> {
             "redirect"
         };
         if !after[other].is_null() {
-            let kind = after["type"].as_str().unwrap_or_default();
+            let kind = after.at("type").as_str().unwrap_or_default();
             let message = format!("You cannot specify `{other}` when `type` is `{kind}`.");
             return Err(Refusal::invalid(message).param(format!("after_completion[{other}]")));
         }
     }
     if let Some(Value::Array(options)) = params.get("shipping_options")
-        && let Some(id) = options
-            .iter()
-            .find_map(|option| option["shipping_rate"].as_str())
+        && let Some(id) = options.iter().find_map(|option| option.at("shipping_rate").as_str())
     {
-        return Err(Refusal::dangling(
-            "shipping rate",
-            id,
-            "shipping_options[0][shipping_rate]",
-        ));
+        return Err(Refusal::dangling("shipping rate", id, "shipping_options[0][shipping_rate]"));
     }
     let fields = params.get("custom_fields").and_then(Value::as_array);
     let mut keys = Vec::new();
     for (index, field) in fields.into_iter().flatten().enumerate() {
         let name = format!("custom_fields[{index}]");
         check_custom_field(field, &name)?;
-        if keys.contains(&&field["key"]) {
+        if keys.contains(&field.at("key")) {
             let message = "Custom field keys must be unique.";
             return Err(Refusal::invalid(message).param(format!("{name}[key]")));
         }
-        keys.push(&field["key"]);
+        keys.push(field.at("key"));
     }
     Ok(())
 }
 
 fn check_custom_field(field: &Value, name: &str) -> Result<(), Refusal> {
-    let kind = field["type"].as_str().unwrap_or_default();
-    for other in ["dropdown", "numeric", "text"]
-        .iter()
-        .filter(|other| **other != kind)
-    {
-        if !field[*other].is_null() {
+    let kind = field.at("type").as_str().unwrap_or_default();
+    for other in ["dropdown", "numeric", "text"].iter().filter(|other| **other != kind) {
+        if !field.at(other).is_null() {
             let message = format!("You cannot specify `{other}` when `type` is `{kind}`.");
             return Err(Refusal::invalid(message).param(format!("{name}[{other}]")));
         }
     }
-    let detail = &field[kind];
-    let length = |name: &str| detail[name].as_i64();
+    let detail = field.at(kind);
+    let length = |name: &str| detail.at(name).as_i64();
     if let (Some(low), Some(high)) = (length("minimum_length"), length("maximum_length"))
         && low > high
     {
@@ -206,15 +174,12 @@ fn check_custom_field(field: &Value, name: &str) -> Result<(), Refusal> {
     if kind != "dropdown" {
         return Ok(());
     }
-    let options = detail["options"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let options = detail.at("options").as_array().map(Vec::as_slice).unwrap_or_default();
     if options.is_empty() {
         return Err(Refusal::required(&format!("{name}[dropdown][options]")));
     }
-    let wanted = &detail["default_value"];
-    if !wanted.is_null() && !options.iter().any(|option| &option["value"] == wanted) {
+    let wanted = detail.at("default_value");
+    if !wanted.is_null() && !options.iter().any(|option| option.at("value") == wanted) {
         let message = "`default_value` must match the `value` of one of the options.";
         return Err(Refusal::invalid(message).param(format!("{name}[dropdown][default_value]")));
     }
