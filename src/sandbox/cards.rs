@@ -162,7 +162,8 @@ impl Card {
             code: "card_declined",
             reason: Some("test_mode_live_card"),
             message: "Your card was declined. Your request was in test mode, but used a non test \
-                      card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
+                      card. For a list of valid test cards, visit: \
+                      https://stripe.com/docs/testing.",
         })
     }
 }

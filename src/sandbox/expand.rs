@@ -1,7 +1,7 @@
 //! Expansion: the members of an answer that are shown in full only on request.
 //!
-//! The graph below says which members can be expanded. A path is checked against it before a request
-//! is carried out, so that a wrong one changes nothing.
+//! The graph below says which members can be expanded. A path is checked against it before a
+//! request is carried out, so that a wrong one changes nothing.
 
 use serde_json::{Map, Value};
 

@@ -92,7 +92,7 @@ pub(super) fn in_range(filter: Option<&Value>, time: &Value) -> bool {
     }
 }
 
-/// Whether an object's member has the value that the parameter of that name asks for, if it was sent.
+/// Whether a member has the value that the parameter of its name asks for, if it was sent.
 pub(super) fn matches(params: &Map<String, Value>, name: &str, object: &Value) -> bool {
     params.get(name).is_none_or(|wanted| object.get(name) == Some(wanted))
 }

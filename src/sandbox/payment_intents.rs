@@ -166,7 +166,7 @@ fn describe(
         "currency": session.at("currency"),
         "customer": session.at("customer"),
         "description": data.at("description"),
-        "metadata": if data.at("metadata").is_object() { data.at("metadata").clone() } else { json!({}) },
+        "metadata": object::metadata(data.get("metadata")),
         "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
         "payment_method_types": session.at("payment_method_types"),
         "setup_future_usage": data.at("setup_future_usage"),

@@ -150,7 +150,7 @@ fn missing(field: &Field) -> String {
     }
 }
 
-/// A label as it stands inside a sentence: lower case at its beginning, unless it is an abbreviation.
+/// A label inside a sentence: it begins with a small letter, unless it is an abbreviation.
 fn in_sentence(label: &str) -> String {
     let mut chars = label.chars();
     match (chars.next(), chars.clone().next()) {

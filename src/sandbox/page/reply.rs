@@ -14,8 +14,8 @@ use super::fields::{self, Section};
 use super::{summary, view};
 
 /// Nothing but the sandbox's own style and script, and pictures from wherever products have them.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' http: \
-                      https: data:; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' \
+                      http: https: data:; base-uri 'none'; frame-ancestors 'none'";
 
 /// The payment page, with what was entered and what came of it.
 pub(super) fn pay(

@@ -79,9 +79,9 @@ fn an_empty_value_unsets_only_where_it_may() {
     product(
         "name=",
         &json!([
-            "You passed an empty string for 'name'. We assume empty values are an attempt to unset a \
-         parameter; however 'name' cannot be unset. You should remove 'name' from your request or \
-         supply a non-empty value.",
+            "You passed an empty string for 'name'. We assume empty values are an attempt to unset \
+             a parameter; however 'name' cannot be unset. You should remove 'name' from your \
+             request or supply a non-empty value.",
             "name",
             "parameter_invalid_empty",
         ]),

@@ -104,7 +104,7 @@ fn member(name: &str, current: &Value, sent: &Value) -> Value {
     }
 }
 
-/// Merges what was sent into what is there. Metadata inside is replaced whole: an update declares it.
+/// Merges what was sent into what is there. Metadata inside is declared, so it is replaced whole.
 fn merged(name: &str, current: &Value, sent: &Value) -> Value {
     let mut merged = if current.is_null() { shape(name) } else { current.clone() };
     if sent.get("metadata").is_some() {
