@@ -18,7 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The mapping to Stripe and the field rules live in custom options, which
     // only the compiler's own encoding keeps.
     let descriptors = compiler.encode_file_descriptor_set();
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("descriptors.bin"), descriptors)?;
+    #[expect(clippy::disallowed_methods, reason = "cargo says in it where to write")]
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), descriptors)?;
 
     // Options are read from the descriptors, so only our own messages become code.
     let mut files = compiler.file_descriptor_set();

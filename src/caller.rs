@@ -19,7 +19,7 @@ pub struct Caller {
 pub struct CallId(Arc<OnceLock<Uuid>>);
 
 /// How long a call lasts that no layer has given a deadline, as in tests of a slice alone.
-const UNBOUNDED: Duration = Duration::from_secs(60);
+const UNBOUNDED: Duration = Duration::from_mins(1);
 
 // === impl Caller ===
 

@@ -122,7 +122,8 @@ impl Check {
                     // Offsets outlive the borrow of the bytes they point into.
                     let start = value.bytes().as_ptr() as usize - bytes.as_ptr() as usize;
                     let bytes = start..start + value.bytes().len();
-                    *resource = Some(Resource { field: &field.name, message: message.get(), bytes });
+                    *resource =
+                        Some(Resource { field: &field.name, message: message.get(), bytes });
                 }
                 _ => {}
             }

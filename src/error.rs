@@ -11,6 +11,7 @@
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
 //! | a position of another installation | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
+//! | too many streams | `RESOURCE_EXHAUSTED` | `TOO_MANY_STREAMS` | RI |
 //! | the service is stopping | `UNAVAILABLE` | `DRAINING` | RI |
 //! | storage fails or is full | `UNAVAILABLE` | `STORAGE_UNAVAILABLE` | RI |
 //! | Stripe 400 with a parameter | `INVALID_ARGUMENT` | `STRIPE_INVALID_PARAMETER` | `BadRequest` |
@@ -38,6 +39,8 @@ mod stripe;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use axum::response::Response;
+use http::{HeaderMap, HeaderName};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
@@ -46,6 +49,8 @@ use crate::storage;
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "paylink";
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// When to come back, where nothing says better.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -68,6 +73,9 @@ pub enum Error {
     /// The position lies after the newest event.
     #[error("the position lies after the newest event")]
     PositionAhead,
+    /// As many streams are open as this process allows.
+    #[error("too many streams are open")]
+    TooManyStreams,
     /// The service is stopping; another replica, or the next start, goes on.
     #[error("the service is stopping")]
     Draining,
@@ -137,17 +145,20 @@ impl From<Error> for Status {
                 told.details.set_resource_info("paylink.v1.Payment", id, "", "");
                 told
             }
-            Error::PositionInvalid => {
-                Told::new(Code::InvalidArgument, "POSITION_INVALID", &message).violation(
-                    "position",
-                    Reason::Format.as_str(),
-                    &message,
-                )
-            }
+            Error::PositionInvalid => Told::new(
+                Code::InvalidArgument,
+                "POSITION_INVALID",
+                &message,
+            )
+            .violation("position", Reason::Format.as_str(), &message),
             Error::EpochChanged => {
                 Told::new(Code::FailedPrecondition, "STREAM_EPOCH_CHANGED", message)
             }
             Error::PositionAhead => Told::new(Code::OutOfRange, "SEQ_AHEAD", message),
+            Error::TooManyStreams => {
+                Told::new(Code::ResourceExhausted, "TOO_MANY_STREAMS", message)
+                    .again_after(RETRY_DELAY)
+            }
             Error::Draining => {
                 Told::new(Code::Unavailable, "DRAINING", message).again_after(RETRY_DELAY)
             }
@@ -161,8 +172,7 @@ impl From<Error> for Status {
 
 impl From<Violations> for Status {
     fn from(violations: Violations) -> Status {
-        let mut told =
-            Told::new(Code::InvalidArgument, "INVALID_REQUEST", violations.to_string());
+        let mut told = Told::new(Code::InvalidArgument, "INVALID_REQUEST", violations.to_string());
         let field = |v: &Violation| violation(&v.field, v.reason.as_str(), &v.description);
         told.details.set_bad_request(violations.0.iter().map(field).collect::<Vec<_>>());
         told.status()
@@ -177,6 +187,77 @@ impl From<storage::Error> for Status {
             .again_after(RETRY_DELAY)
             .status()
     }
+}
+
+/// Answers a call with an error, outside of any method.
+#[must_use]
+pub fn response(error: Error) -> Response {
+    Status::from(error).into_http()
+}
+
+/// Ends a stream with an error.
+#[must_use]
+pub fn trailers(error: Error) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    // Fails only for text that no header can carry; ours is plain.
+    let _ = Status::from(error).add_header(&mut trailers);
+    trailers
+}
+
+/// Adds the id of the call to an error's details (`RequestInfo`), so that the
+/// caller can ask again under it. Leaves successes as they are.
+pub fn name_request(headers: &mut HeaderMap, request_id: &str) {
+    let Some(status) = Status::from_header_map(headers).filter(|s| s.code() != Code::Ok) else {
+        return;
+    };
+    let mut details = status.get_error_details();
+    details.set_request_info(request_id, "");
+    let named = Status::with_error_details_and_metadata(
+        status.code(),
+        status.message(),
+        details,
+        status.metadata().clone(),
+    );
+    let _ = named.add_header(headers);
+}
+
+/// Reads the name of the status out of headers or trailers.
+#[must_use]
+pub fn code_name(headers: &HeaderMap) -> Option<&'static str> {
+    Some(match Code::from_bytes(headers.get(GRPC_STATUS)?.as_bytes()) {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    })
+}
+
+/// Tells whether a status is the service's fault, as OpenTelemetry's conventions
+/// for servers have it: <https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>.
+#[must_use]
+pub fn is_ours(code_name: &str) -> bool {
+    matches!(
+        code_name,
+        "UNKNOWN"
+            | "DEADLINE_EXCEEDED"
+            | "UNIMPLEMENTED"
+            | "INTERNAL"
+            | "UNAVAILABLE"
+            | "DATA_LOSS"
+    )
 }
 
 fn violation(field: &str, reason: &str, description: &str) -> FieldViolation {

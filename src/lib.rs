@@ -1,15 +1,32 @@
 //! A gRPC service over Stripe Payment Links, with a sandbox Stripe inside.
 //!
-//! `ARCHITECTURE.md` is the map. The modules stand in layers; each may import
-//! what stands below it here, nothing above and nothing beside.
+//! `ARCHITECTURE.md` is the map. The modules stand in layers; each imports what
+//! stands on a lower line, nothing above and nothing beside:
+//!
+//! 1. `verbs`: what the program can be told to do
+//! 2. `app`: builds, runs and stops every part
+//! 3. `config`: composes and loads the configuration
+//! 4. `server`: the way in
+//! 5. `catalog`, `links`, `payments`: the slices
+//! 6. `error`: every failure as a status
+//! 7. `stripe`: the way out; `storage`: the memory
+//! 8. `contract`: what requests must satisfy
+//! 9. `caller`, `telemetry`, `pb`: leaves
+//!
+//! `sandbox` imports nothing of ours, and only `app`, `config` and `verbs` import it.
 
+pub mod app;
 pub mod caller;
 pub mod catalog;
+pub mod config;
 pub mod contract;
 pub mod error;
 pub mod links;
+pub mod payments;
 pub mod pb;
 pub mod sandbox;
+pub mod server;
 pub mod storage;
 pub mod stripe;
 pub mod telemetry;
+pub mod verbs;

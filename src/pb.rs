@@ -5,16 +5,28 @@ pub mod plan;
 pub mod walk;
 
 #[expect(
+    clippy::all,
     clippy::pedantic,
-    clippy::indexing_slicing,
     reason = "generated from proto/, where the documentation is checked by buf"
 )]
 mod v1 {
     tonic::include_proto!("paylink.v1");
 }
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 pub use v1::*;
 
 /// The compiled `proto/` with everything it imports, comments and custom
 /// options included: an encoded `google.protobuf.FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+static METHODS: LazyLock<HashSet<String>> = LazyLock::new(plan::methods);
+
+/// Gives the method that a request's path names, such as
+/// `paylink.v1.CatalogService/CreateProduct`, if there is one.
+#[must_use]
+pub fn method_named(path: &str) -> Option<&'static str> {
+    METHODS.get(path.trim_start_matches('/')).map(String::as_str)
+}

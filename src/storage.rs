@@ -34,15 +34,15 @@ pub struct Config {
     /// `sqlite::memory:`, which forgets everything when the process ends.
     pub url: String,
     /// How long a statement waits for another process that holds the file, in
-    /// milliseconds. Usual: 2000.
+    /// milliseconds.
     pub busy_timeout_ms: NonZeroU64,
-    /// How long a read waits for a free connection, in milliseconds. Usual: 500.
+    /// How long a read waits for a free connection, in milliseconds.
     pub acquire_timeout_ms: NonZeroU64,
-    /// How many connections read at the same time. Usual: 4.
+    /// How many connections read at the same time.
     pub readers_max: NonZeroU32,
-    /// How many writes share one commit. Usual: 64.
+    /// How many writes share one commit.
     pub write_batch_max: NonZeroUsize,
-    /// How many writes may wait; further ones are refused with [`Error::Busy`]. Usual: 1024.
+    /// How many writes may wait; further ones are refused with [`Error::Busy`].
     pub write_queue_max: NonZeroUsize,
 }
 
@@ -74,17 +74,8 @@ impl Config {
         drop(connection);
 
         let (queue, waiting) = mpsc::channel(self.write_queue_max.get());
-        tokio::spawn(writer::run(
-            writers.clone(),
-            waiting,
-            self.write_batch_max.get(),
-        ));
-        Ok(Storage {
-            readers,
-            writers,
-            queue,
-            epoch,
-        })
+        tokio::spawn(writer::run(writers.clone(), waiting, self.write_batch_max.get()));
+        Ok(Storage { readers, writers, queue, epoch })
     }
 }
 
@@ -113,6 +104,15 @@ impl Storage {
             mpsc::error::TrySendError::Closed(_) => Error::Closed,
         })?;
         answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Says whether the memory answers: it serves a read, and its writer lives.
+    pub async fn ping(&self) -> Result<(), Error> {
+        if self.queue.is_closed() {
+            return Err(Error::Closed);
+        }
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
     }
 
     /// Closes the memory once the reads and writes under way have ended; later

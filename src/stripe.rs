@@ -66,20 +66,12 @@ impl Config {
 
 impl Client {
     /// Creates the draft's resource.
-    pub async fn create<R: Resourceful>(
-        &self,
-        draft: &Draft,
-        caller: &Caller,
-    ) -> Result<R, Error> {
+    pub async fn create<R: Resourceful>(&self, draft: &Draft, caller: &Caller) -> Result<R, Error> {
         self.write(R::collection(), form::write(draft.part()), draft, caller).await
     }
 
     /// Updates the draft's resource.
-    pub async fn update<R: Resourceful>(
-        &self,
-        draft: &Draft,
-        caller: &Caller,
-    ) -> Result<R, Error> {
+    pub async fn update<R: Resourceful>(&self, draft: &Draft, caller: &Caller) -> Result<R, Error> {
         self.write(R::item(draft.resource_id()), form::write(draft.part()), draft, caller).await
     }
 
@@ -141,8 +133,7 @@ impl Client {
         draft: &Draft,
         caller: &Caller,
     ) -> Result<Listed<pb::ListLineItemsResponse>, Error> {
-        let place =
-            pb::PaymentLink::item(link).line_items("/v1/payment_links/{id}/line_items");
+        let place = pb::PaymentLink::item(link).line_items("/v1/payment_links/{id}/line_items");
         self.page(place, String::new(), draft, caller).await
     }
 
@@ -152,8 +143,7 @@ impl Client {
         payment: &str,
         caller: &Caller,
     ) -> Result<Vec<pb::LineItem>, Error> {
-        let place =
-            pb::Payment::item(payment).line_items("/v1/checkout/sessions/{id}/line_items");
+        let place = pb::Payment::item(payment).line_items("/v1/checkout/sessions/{id}/line_items");
         let mut items: Vec<pb::LineItem> = Vec::new();
         loop {
             let mut query = format!("limit={PAGE_ITEMS_MAX}");
@@ -186,12 +176,7 @@ impl Client {
         Ok(Listed { list: page.message, has_more: page.has_more })
     }
 
-    async fn read(
-        &self,
-        place: Place,
-        query: String,
-        caller: &Caller,
-    ) -> Result<Answer, Error> {
+    async fn read(&self, place: Place, query: String, caller: &Caller) -> Result<Answer, Error> {
         self.send(Call {
             method: Method::GET,
             place,
@@ -296,10 +281,7 @@ fn expand(form: &mut String, resource: &Resource, of: &str) {
     }
 }
 
-fn read<M: Message + Name + Default>(
-    answer: &Answer,
-    write: bool,
-) -> Result<json::Read<M>, Error> {
+fn read<M: Message + Name + Default>(answer: &Answer, write: bool) -> Result<json::Read<M>, Error> {
     let read = json::read::<M>(&answer.body)
         .map_err(|_| Error::Unreadable { write, request_id: answer.request_id.clone() })?;
     if read.unknown > 0 {

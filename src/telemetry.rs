@@ -144,9 +144,8 @@ impl Metrics {
 
 /// Puts a span into the trace that a request came with.
 pub fn continue_trace(span: &Span, headers: &HeaderMap) {
-    let parent = global::get_text_map_propagator(|propagator| {
-        propagator.extract(&HeaderExtractor(headers))
-    });
+    let parent =
+        global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(headers)));
     // Fails only where no tracer listens, and then nobody asks for the parent.
     let _ = span.set_parent(parent);
 }
@@ -165,9 +164,7 @@ pub fn outgoing_context() -> HeaderMap {
 fn exporting_tracer() -> Result<SdkTracerProvider, Error> {
     let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;
     let provider = SdkTracerProvider::builder()
-        .with_resource(
-            opentelemetry_sdk::Resource::builder().with_service_name("paylink").build(),
-        )
+        .with_resource(opentelemetry_sdk::Resource::builder().with_service_name("paylink").build())
         .with_batch_exporter(exporter)
         .build();
     global::set_tracer_provider(provider.clone());

@@ -39,10 +39,12 @@ pub(super) fn check(
         let resource = matches!(field.kind, Kind::Message(m) if m.get().resource.is_some());
         let index = count(&mut given, at);
         match (field.kind, mask) {
-            (Kind::Message(message), Some(mask)) if resource => checker.at(field, None, |checker| {
-                checker.identity(message.get(), value.bytes());
-                checker.message(message.get(), value.bytes(), Scope::Touched(&mask.root));
-            }),
+            (Kind::Message(message), Some(mask)) if resource => {
+                checker.at(field, None, |checker| {
+                    checker.identity(message.get(), value.bytes());
+                    checker.message(message.get(), value.bytes(), Scope::Touched(&mask.root));
+                });
+            }
             _ => checker.value(field, index, value, Scope::Whole),
         }
     }

@@ -139,9 +139,10 @@ fn a_page_token_belongs_to_its_arguments() {
                    same request";
     let other = pb::ListPricesRequest { currency: "eur".into(), ..next };
     assert_eq!(violations(&other), [refused]);
-    assert_eq!(violations(&pb::ListProductsRequest { page_token: token, ..Default::default() }), [
-        refused
-    ]);
+    assert_eq!(
+        violations(&pb::ListProductsRequest { page_token: token, ..Default::default() }),
+        [refused]
+    );
     let garbage = pb::ListPricesRequest { page_token: "%%".into(), ..first };
     assert_eq!(violations(&garbage), [refused]);
 }

@@ -55,11 +55,7 @@ pub struct Violations(pub Vec<Violation>);
 
 impl Violation {
     /// Tells of one broken rule.
-    pub fn new(
-        field: impl Into<String>,
-        reason: Reason,
-        description: impl Into<String>,
-    ) -> Self {
+    pub fn new(field: impl Into<String>, reason: Reason, description: impl Into<String>) -> Self {
         Self { field: field.into(), reason, description: description.into() }
     }
 }

@@ -80,10 +80,7 @@ fn a_lost_answer_to_a_write_is_pending_and_safe_to_ask_again() {
         StripeFailure::AnswerLost { write: true },
         StripeFailure::TimedOut { write: true },
         StripeFailure::Unreadable { write: true, request_id: None },
-        StripeFailure::Refused(Box::new(Refusal {
-            write: true,
-            ..refusal(500, "api_error", "")
-        })),
+        StripeFailure::Refused(Box::new(Refusal { write: true, ..refusal(500, "api_error", "") })),
     ] {
         let status = Status::from(error);
         let details = status.get_error_details();

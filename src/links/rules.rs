@@ -121,11 +121,14 @@ mod tests {
             ],
             ..Default::default()
         };
-        assert_eq!(violations(&link, Purpose::Create), [
-            "payment_link.custom_fields[0].dropdown.options[2].value DUPLICATE",
-            "payment_link.custom_fields[1].key DUPLICATE",
-            "payment_link.custom_fields[1].dropdown.default_value CONFLICT",
-        ]);
+        assert_eq!(
+            violations(&link, Purpose::Create),
+            [
+                "payment_link.custom_fields[0].dropdown.options[2].value DUPLICATE",
+                "payment_link.custom_fields[1].key DUPLICATE",
+                "payment_link.custom_fields[1].dropdown.default_value CONFLICT",
+            ]
+        );
     }
 
     #[test]
@@ -143,19 +146,20 @@ mod tests {
             maximum_length: Some(8),
             ..Default::default()
         };
-        let field = pb::CustomField {
-            r#type: Some(custom_field::Type::Text(text)),
-            ..Default::default()
-        };
+        let field =
+            pb::CustomField { r#type: Some(custom_field::Type::Text(text)), ..Default::default() };
         let link = pb::PaymentLink {
             line_items: vec![item],
             custom_fields: vec![field],
             ..Default::default()
         };
-        assert_eq!(violations(&link, Purpose::Create), [
-            "payment_link.line_items[0].adjustable_quantity.minimum CONFLICT",
-            "payment_link.custom_fields[0].text.minimum_length CONFLICT",
-        ]);
+        assert_eq!(
+            violations(&link, Purpose::Create),
+            [
+                "payment_link.line_items[0].adjustable_quantity.minimum CONFLICT",
+                "payment_link.custom_fields[0].text.minimum_length CONFLICT",
+            ]
+        );
     }
 
     #[test]
@@ -166,9 +170,12 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(violations(&link, Purpose::Create), Vec::<String>::new());
-        assert_eq!(violations(&link, Purpose::Update), [
-            "payment_link.line_items[1].id FIELD_REQUIRED",
-            "payment_link.line_items[2].id DUPLICATE",
-        ]);
+        assert_eq!(
+            violations(&link, Purpose::Update),
+            [
+                "payment_link.line_items[1].id FIELD_REQUIRED",
+                "payment_link.line_items[2].id DUPLICATE",
+            ]
+        );
     }
 }

@@ -7,7 +7,7 @@
 
 mod read;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -174,6 +174,10 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
 });
 
 /// Gives the plan of a message type.
+///
+/// # Panics
+///
+/// Never for the types of [`super`], which come from the same descriptors.
 #[must_use]
 pub fn of<M: prost::Name>() -> &'static Message {
     #[expect(clippy::expect_used, reason = "types and plan come from the same descriptors")]
@@ -184,6 +188,11 @@ pub fn of<M: prost::Name>() -> &'static Message {
 #[must_use]
 pub fn named(full_name: &str) -> Option<&'static Message> {
     PLAN.by_name.get(full_name).and_then(|&at| PLAN.messages.get(at))
+}
+
+/// Names every method of our own services, and of health checks.
+pub(super) fn methods() -> HashSet<String> {
+    read::methods()
 }
 
 // === impl Message ===
@@ -246,7 +255,10 @@ mod tests {
     fn the_plan_holds_what_the_proto_says() {
         let link = of::<pb::PaymentLink>();
         let resource = link.resource.as_ref().unwrap();
-        assert_eq!((&*resource.item, &*resource.object), ("/v1/payment_links/{id}", "payment_link"));
+        assert_eq!(
+            (&*resource.item, &*resource.object),
+            ("/v1/payment_links/{id}", "payment_link")
+        );
         assert_eq!(resource.expand, ["line_items"]);
 
         let (_, items) = link.field_named("line_items").unwrap();

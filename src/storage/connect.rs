@@ -11,11 +11,8 @@ use super::{Config, Error};
 
 /// Every version of the schema, oldest first. What was released never changes:
 /// sqlx compares checksums and refuses an edited one.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "payments",
-    include_str!("migrations/sqlite/0001_payments.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "payments", include_str!("migrations/sqlite/0001_payments.sql"))];
 
 /// Where the memory is.
 enum Place<'a> {
@@ -63,13 +60,7 @@ pub(super) async fn connect(config: &Config) -> Result<(SqlitePool, SqlitePool),
 /// Brings the schema up to date.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Error> {
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
-        Migration::new(
-            version,
-            name.into(),
-            MigrationType::Simple,
-            sql.into_sql_str(),
-            false,
-        )
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
     let migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect());
     Ok(migrator.run(connection).await?)
@@ -79,9 +70,9 @@ fn place(url: &str) -> Result<Place<'_>, Error> {
     match url.strip_prefix("sqlite:") {
         None => Err(Error::Url("must be sqlite: and a path, or sqlite::memory:")),
         Some(":memory:") => Ok(Place::Memory),
-        Some(path) if path.contains('?') => Err(Error::Url(
-            "takes no parameters; remove the ? and what follows it",
-        )),
+        Some(path) if path.contains('?') => {
+            Err(Error::Url("takes no parameters; remove the ? and what follows it"))
+        }
         Some(path) => match path.strip_prefix("//").unwrap_or(path) {
             "" => Err(Error::Url("must have a path after sqlite:")),
             path => Ok(Place::File(path)),
@@ -92,28 +83,14 @@ fn place(url: &str) -> Result<Place<'_>, Error> {
 /// Reads back the settings that a commit's durability depends on, since SQLite
 /// silently keeps others where a file system or a build does not allow ours.
 async fn verify(writers: &SqlitePool, journal_mode: &'static str) -> Result<(), Error> {
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(writers)
-        .await?;
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(writers).await?;
     same("journal_mode", journal_mode, journal)?;
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(writers)
-        .await?;
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(writers).await?;
     same("synchronous", "2", synchronous.to_string())?;
-    let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys")
-        .fetch_one(writers)
-        .await?;
+    let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(writers).await?;
     same("foreign_keys", "1", foreign_keys.to_string())
 }
 
 fn same(setting: &'static str, wanted: &'static str, found: String) -> Result<(), Error> {
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(Error::Setting {
-            setting,
-            wanted,
-            found,
-        })
-    }
+    if found == wanted { Ok(()) } else { Err(Error::Setting { setting, wanted, found }) }
 }

@@ -128,7 +128,8 @@ impl Transaction<'_> {
     pub(super) async fn insert_event(&mut self, event: NewEvent) -> Result<bool, Error> {
         let inserted = sqlx::query(
             "INSERT INTO events
-             (id, type, api_version, livemode, created_at_ms, received_at_ms, body, state, due_at_ms)
+             (id, type, api_version, livemode, created_at_ms, received_at_ms, body, state,
+              due_at_ms)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6)
              ON CONFLICT (id) DO NOTHING",
         )

@@ -63,20 +63,14 @@ impl Storage {
             rows = rows.bind(payment_link);
         }
 
-        let mut page = Page {
-            changes: Vec::new(),
-            through: head.max(sequence),
-        };
+        let mut page = Page { changes: Vec::new(), through: head.max(sequence) };
         let mut bytes = 0;
         let mut rows = rows.fetch(&self.readers);
         while let Some(row) = rows.try_next().await? {
             bytes += row.1.len();
             page.changes.push(change(row)?);
             if bytes >= limit.bytes || page.changes.len() >= limit.changes as usize {
-                page.through = page
-                    .changes
-                    .last()
-                    .map_or(sequence, |change| change.sequence);
+                page.through = page.changes.last().map_or(sequence, |change| change.sequence);
                 break;
             }
         }
@@ -117,9 +111,8 @@ impl Transaction<'_> {
 
 fn change(row: Row) -> Result<pb::PaymentEvent, Error> {
     let (sequence, bytes, previous_state, recorded_at_ms, stripe_event) = row;
-    let payment = pb::Payment::decode(bytes.as_slice()).map_err(|_| Error::Corrupt {
-        what: format!("feed {sequence}"),
-    })?;
+    let payment = pb::Payment::decode(bytes.as_slice())
+        .map_err(|_| Error::Corrupt { what: format!("feed {sequence}") })?;
     Ok(pb::PaymentEvent {
         sequence,
         payment: Some(payment),
@@ -135,8 +128,5 @@ fn change(row: Row) -> Result<pb::PaymentEvent, Error> {
 )]
 fn time(millis: i64) -> Timestamp {
     let nanos = millis.rem_euclid(1_000) * 1_000_000;
-    Timestamp {
-        seconds: millis.div_euclid(1_000),
-        nanos: nanos as i32,
-    }
+    Timestamp { seconds: millis.div_euclid(1_000), nanos: nanos as i32 }
 }

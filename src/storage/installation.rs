@@ -15,8 +15,7 @@ pub(super) async fn epoch(connection: &mut SqliteConnection) -> Result<Arc<str>,
         .bind(made)
         .execute(&mut *connection)
         .await?;
-    let epoch: String = sqlx::query_scalar("SELECT epoch FROM installation")
-        .fetch_one(connection)
-        .await?;
+    let epoch: String =
+        sqlx::query_scalar("SELECT epoch FROM installation").fetch_one(connection).await?;
     Ok(epoch.into())
 }

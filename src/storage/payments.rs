@@ -47,10 +47,7 @@ impl Cursor {
             let millis = i64::from(created.nanos) / 1_000_000;
             created.seconds.saturating_mul(1_000).saturating_add(millis)
         });
-        Self {
-            created_at_ms,
-            id: payment.id.clone(),
-        }
+        Self { created_at_ms, id: payment.id.clone() }
     }
 }
 
@@ -77,14 +74,10 @@ impl Storage {
             query.push(" AND state = ").push_bind(i32::from(state));
         }
         if let Some(Cursor { created_at_ms, id }) = listing.after {
-            query
-                .push(" AND (created_at_ms, id) < (")
-                .push_bind(created_at_ms);
+            query.push(" AND (created_at_ms, id) < (").push_bind(created_at_ms);
             query.push(", ").push_bind(id).push(")");
         }
-        query
-            .push(" ORDER BY created_at_ms DESC, id DESC LIMIT ")
-            .push_bind(listing.limit);
+        query.push(" ORDER BY created_at_ms DESC, id DESC LIMIT ").push_bind(listing.limit);
         let rows: Vec<(String, Vec<u8>)> = query.build_query_as().fetch_all(&self.readers).await?;
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
@@ -100,13 +93,8 @@ impl Transaction<'_> {
                 .bind(id)
                 .fetch_optional(&mut *self.0)
                 .await?;
-        row.map(|(bytes, decided_by)| {
-            Ok(Known {
-                payment: decode(id, &bytes)?,
-                decided_by,
-            })
-        })
-        .transpose()
+        row.map(|(bytes, decided_by)| Ok(Known { payment: decode(id, &bytes)?, decided_by }))
+            .transpose()
     }
 
     /// Replaces what is known of a payment.
@@ -135,7 +123,5 @@ impl Transaction<'_> {
 }
 
 fn decode(id: &str, bytes: &[u8]) -> Result<pb::Payment, Error> {
-    pb::Payment::decode(bytes).map_err(|_| Error::Corrupt {
-        what: format!("payment {id}"),
-    })
+    pb::Payment::decode(bytes).map_err(|_| Error::Corrupt { what: format!("payment {id}") })
 }

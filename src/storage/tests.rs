@@ -53,10 +53,7 @@ fn payment(id: &str) -> pb::Payment {
         id: id.into(),
         state: State::Paid.into(),
         payment_link: "plink_1".into(),
-        created: Some(prost_types::Timestamp {
-            seconds: 1,
-            nanos: 0,
-        }),
+        created: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
         ..Default::default()
     }
 }
@@ -65,22 +62,12 @@ async fn change(storage: &Storage, payment: pb::Payment, fails: bool) -> Result<
     storage
         .write(move |mut transaction| {
             Box::pin(async move {
-                let known = Known {
-                    payment,
-                    decided_by: "evt_1".into(),
-                };
+                let known = Known { payment, decided_by: "evt_1".into() };
                 transaction.put_known(&known, 0).await?;
                 let payment = &known.payment;
-                let sequence = transaction
-                    .append_change(payment, State::Open, "evt_1", 1_234)
-                    .await?;
-                if fails {
-                    Err(Error::Corrupt {
-                        what: "a test".into(),
-                    })
-                } else {
-                    Ok(sequence)
-                }
+                let sequence =
+                    transaction.append_change(payment, State::Open, "evt_1", 1_234).await?;
+                if fails { Err(Error::Corrupt { what: "a test".into() }) } else { Ok(sequence) }
             })
         })
         .await
@@ -104,10 +91,7 @@ async fn a_restart_forgets_nothing() {
     assert_eq!(storage.epoch(), epoch);
     assert_eq!(due(&storage, 2_000).await, ["evt_1"]);
     assert!(!storage.insert_event(event("evt_1")).await.unwrap());
-    assert_eq!(
-        storage.payment("cs_1").await.unwrap(),
-        Some(payment("cs_1"))
-    );
+    assert_eq!(storage.payment("cs_1").await.unwrap(), Some(payment("cs_1")));
     assert_eq!(change(&storage, payment("cs_2"), false).await.unwrap(), 2);
 }
 
@@ -121,11 +105,10 @@ async fn two_memories_have_different_epochs() {
 async fn a_closed_memory_refuses() {
     let disk = Disk::new();
     let storage = disk.open().await;
+    assert!(storage.ping().await.is_ok());
     storage.close().await;
-    assert!(matches!(
-        storage.insert_event(event("evt_1")).await,
-        Err(Error::Closed)
-    ));
+    assert!(matches!(storage.ping().await, Err(Error::Closed)));
+    assert!(matches!(storage.insert_event(event("evt_1")).await, Err(Error::Closed)));
     assert!(matches!(storage.payment("cs_1").await, Err(Error::Closed)));
 }
 
@@ -139,12 +122,7 @@ async fn a_memory_without_a_file_keeps_while_it_is_open() {
 
 #[tokio::test]
 async fn a_url_of_another_kind_is_refused_by_its_key_and_not_repeated() {
-    for url in [
-        "postgres://user:secret@host/db",
-        "sqlite:",
-        "sqlite://",
-        "sqlite:a.db?mode=ro",
-    ] {
+    for url in ["postgres://user:secret@host/db", "sqlite:", "sqlite://", "sqlite:a.db?mode=ro"] {
         let error = Config::testing(url).open().await.unwrap_err().to_string();
         assert!(error.starts_with("storage.url: "), "{error}");
         assert!(!error.contains("secret"), "{error}");
@@ -154,8 +132,5 @@ async fn a_url_of_another_kind_is_refused_by_its_key_and_not_repeated() {
 #[tokio::test]
 async fn a_file_that_cannot_be_opened_is_an_error() {
     let url = "sqlite:/nonexistent-directory/paylink.db";
-    assert!(matches!(
-        Config::testing(url).open().await,
-        Err(Error::Database(_))
-    ));
+    assert!(matches!(Config::testing(url).open().await, Err(Error::Database(_))));
 }

@@ -25,14 +25,7 @@ where
     W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    (
-        Box::new(Write {
-            work: Some(work),
-            result: Err(Error::Closed),
-            caller,
-        }),
-        answer,
-    )
+    (Box::new(Write { work: Some(work), result: Err(Error::Closed), caller }), answer)
 }
 
 /// Writes what comes, until no one is left who could send.

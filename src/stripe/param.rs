@@ -22,9 +22,8 @@ pub(super) fn path(draft: &Draft, param: &str) -> Option<String> {
         }
         let Some((_, field)) = message?.field_at_stripe(segment) else {
             // The word that tells the cases of a oneof apart is the oneof itself.
-            let tells = |choice: &crate::pb::plan::Choice| {
-                choice.discriminator.as_deref() == Some(segment)
-            };
+            let tells =
+                |choice: &crate::pb::plan::Choice| choice.discriminator.as_deref() == Some(segment);
             return message?.choices.iter().any(tells).then_some(path);
         };
         if !path.is_empty() {

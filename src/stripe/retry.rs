@@ -75,12 +75,9 @@ impl Policy<Call, Answer, Error> for Retry {
     type Future = Sleep;
 
     fn retry(&mut self, call: &mut Call, result: &mut Result<Answer, Error>) -> Option<Sleep> {
-        let error = match result {
-            Ok(_) => {
-                self.budget(call).deposit();
-                return None;
-            }
-            Err(error) => error,
+        let Err(error) = result else {
+            self.budget(call).deposit();
+            return None;
         };
         if let Error::Refused(refusal) = error {
             refusal.attempts = self.attempts;

@@ -11,7 +11,7 @@ pub(super) fn call(method: Method) -> Call {
         place: pb::Product::collection(),
         form: Bytes::from_static(b"name=Poster"),
         idempotency_key: Some("plv1-1".into()),
-        deadline: Instant::now() + Duration::from_secs(60),
+        deadline: Instant::now() + Duration::from_mins(1),
     }
 }
 

@@ -25,7 +25,7 @@ const POOL_IDLE_TIME_MAX: Duration = Duration::from_secs(55);
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The longest wait that Stripe can ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 const STRIPE_VERSION_HEADER: HeaderName = HeaderName::from_static("stripe-version");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -85,15 +85,14 @@ impl Transport {
 
     async fn attempt(self, call: Call, trace: HeaderMap) -> Result<Answer, Error> {
         let mut url = format!("{}{}", self.base_url, call.place.path);
-        let body = match call.method {
-            http::Method::POST => call.form.clone(),
-            _ => {
-                if let (false, Ok(query)) = (call.form.is_empty(), str::from_utf8(&call.form)) {
-                    url.push('?');
-                    url.push_str(query);
-                }
-                Bytes::new()
+        let body = if call.method == http::Method::POST {
+            call.form.clone()
+        } else {
+            if let (false, Ok(query)) = (call.form.is_empty(), str::from_utf8(&call.form)) {
+                url.push('?');
+                url.push_str(query);
             }
+            Bytes::new()
         };
         let mut request = self.http.request(call.method.clone(), url).headers(trace).body(body);
         if let Some(key) = &call.idempotency_key {

@@ -190,10 +190,7 @@ mod tests {
     fn another_body_secret_or_time_is_refused() {
         let header = format!("t={T},v1={V1}");
         let secrets = [SECRET.into()];
-        assert_eq!(
-            verify(header.as_bytes(), b"{}", &secrets, T, 300),
-            Err(BadSignature::Mismatch)
-        );
+        assert_eq!(verify(header.as_bytes(), b"{}", &secrets, T, 300), Err(BadSignature::Mismatch));
         assert_eq!(
             verify(header.as_bytes(), BODY, &["whsec_other".into()], T, 300),
             Err(BadSignature::Mismatch)
@@ -234,7 +231,8 @@ mod tests {
 
     #[test]
     fn an_event_is_anything_with_an_id_and_a_type() {
-        let event = Event::parse(br#"{"id":"evt_1","type":"v2.core.thing","created":"2026-01-01"}"#);
+        let event =
+            Event::parse(br#"{"id":"evt_1","type":"v2.core.thing","created":"2026-01-01"}"#);
         assert_eq!(event.unwrap().kind, "v2.core.thing");
         for body in ["", "[]", "{}", r#"{"id":"evt_1"}"#, r#"{"id":"","type":"a"}"#] {
             assert!(Event::parse(body.as_bytes()).is_err(), "{body}");
@@ -244,10 +242,9 @@ mod tests {
     #[test]
     fn a_session_is_read_from_session_events_only() {
         let event = |kind: &str| {
-            let body = format!(
-                r#"{{"id":"evt_1","type":"{kind}","data":{{"object":{{"id":"cs_1","payment_status":"paid"}}}}}}"#
-            );
-            Event::parse(body.as_bytes()).unwrap().session()
+            let object = serde_json::json!({"id": "cs_1", "payment_status": "paid"});
+            let body = serde_json::json!({"id": "evt_1", "type": kind, "data": {"object": object}});
+            Event::parse(body.to_string().as_bytes()).unwrap().session()
         };
         assert_eq!(event("checkout.session.completed").unwrap().id, "cs_1");
         assert!(event("payment_intent.succeeded").is_none());

@@ -3,7 +3,7 @@
 //! A rule or option that this code does not know stops the program, and so the
 //! tests: a contract must not say what nothing enforces.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor,
@@ -25,10 +25,21 @@ struct Options {
     discriminator: ExtensionDescriptor,
 }
 
+/// Names every method.
+pub(super) fn methods() -> HashSet<String> {
+    let pool = pool();
+    let methods = pool.services().flat_map(|service| {
+        let name = service.full_name().to_owned();
+        service.methods().map(move |method| format!("{name}/{}", method.name())).collect::<Vec<_>>()
+    });
+    let health = ["Check", "Watch"].map(|method| format!("grpc.health.v1.Health/{method}"));
+    methods.chain(health).collect()
+}
+
 /// Reads every message of our own package, and the few others that it uses.
 #[expect(clippy::expect_used, reason = "the descriptors are compiled in, and tested")]
 pub(super) fn messages() -> Vec<Message> {
-    let pool = DescriptorPool::decode(super::super::DESCRIPTORS).expect("descriptors decode");
+    let pool = pool();
     let option = |name: &str| pool.get_extension_by_name(name).expect("options are imported");
     let options = Options {
         behavior: option("google.api.field_behavior"),
@@ -47,6 +58,11 @@ pub(super) fn messages() -> Vec<Message> {
         .collect();
     let ids = chosen.iter().enumerate().map(|(at, m)| (m.full_name().to_owned(), at)).collect();
     chosen.iter().map(|message| options.message(message, &ids)).collect()
+}
+
+#[expect(clippy::expect_used, reason = "the descriptors are compiled in, and tested")]
+fn pool() -> DescriptorPool {
+    DescriptorPool::decode(super::super::DESCRIPTORS).expect("descriptors decode")
 }
 
 // === impl Options ===
@@ -88,7 +104,8 @@ impl Options {
         let options = oneof.options();
         Choice {
             name: oneof.name().to_owned(),
-            required: sub(&options, &self.oneof_rules).is_some_and(|rules| flag(&rules, "required")),
+            required: sub(&options, &self.oneof_rules)
+                .is_some_and(|rules| flag(&rules, "required")),
             discriminator: sub(&options, &self.discriminator).map(|d| text(&d, "name")),
         }
     }

@@ -1,9 +1,6 @@
 use super::*;
 
-const EVERYTHING: PageLimit = PageLimit {
-    changes: 1_000,
-    bytes: usize::MAX,
-};
+const EVERYTHING: PageLimit = PageLimit { changes: 1_000, bytes: usize::MAX };
 
 #[tokio::test]
 async fn an_event_put_off_is_due_later_or_when_the_clock_was_set_back() {
@@ -28,49 +25,18 @@ async fn an_event_put_off_is_due_later_or_when_the_clock_was_set_back() {
 async fn pages_of_the_feed_end_at_their_limits_and_pass_over_other_links() {
     let disk = Disk::new();
     let storage = disk.open().await;
-    for (id, link) in [
-        ("cs_1", "plink_1"),
-        ("cs_2", "plink_2"),
-        ("cs_3", "plink_1"),
-    ] {
-        let payment = pb::Payment {
-            payment_link: link.into(),
-            ..payment(id)
-        };
+    for (id, link) in [("cs_1", "plink_1"), ("cs_2", "plink_2"), ("cs_3", "plink_1")] {
+        let payment = pb::Payment { payment_link: link.into(), ..payment(id) };
         change(&storage, payment, false).await.unwrap();
     }
     let check = async |after, link, limit, expected: &[i64], through| {
         let page = storage.feed_after(after, link, limit).await.unwrap();
-        let sequences = page
-            .changes
-            .iter()
-            .map(|change| change.sequence)
-            .collect::<Vec<_>>();
+        let sequences = page.changes.iter().map(|change| change.sequence).collect::<Vec<_>>();
         assert_eq!((sequences.as_slice(), page.through), (expected, through));
     };
     check(0, None, EVERYTHING, &[1, 2, 3], 3).await;
-    check(
-        0,
-        None,
-        PageLimit {
-            changes: 2,
-            ..EVERYTHING
-        },
-        &[1, 2],
-        2,
-    )
-    .await;
-    check(
-        1,
-        None,
-        PageLimit {
-            bytes: 1,
-            ..EVERYTHING
-        },
-        &[2],
-        2,
-    )
-    .await;
+    check(0, None, PageLimit { changes: 2, ..EVERYTHING }, &[1, 2], 2).await;
+    check(1, None, PageLimit { bytes: 1, ..EVERYTHING }, &[2], 2).await;
     check(0, Some("plink_2"), EVERYTHING, &[2], 3).await;
     check(0, Some("plink_9"), EVERYTHING, &[], 3).await;
     check(3, None, EVERYTHING, &[], 3).await;
@@ -87,56 +53,16 @@ async fn the_newest_payment_is_listed_first() {
         change(&storage, payment, false).await.unwrap();
     }
     let check = async |listing: Listing, expected: &[&str]| {
-        let listed = storage
-            .payments(Listing {
-                limit: 100,
-                ..listing
-            })
-            .await
-            .unwrap();
-        let ids = listed
-            .iter()
-            .map(|payment| payment.id.as_str())
-            .collect::<Vec<_>>();
+        let listed = storage.payments(Listing { limit: 100, ..listing }).await.unwrap();
+        let ids = listed.iter().map(|payment| payment.id.as_str()).collect::<Vec<_>>();
         assert_eq!(ids, expected);
     };
     let link = Some("a".to_owned());
-    let after = Some(Cursor {
-        created_at_ms: 2_000,
-        id: "cs_3".into(),
-    });
+    let after = Some(Cursor { created_at_ms: 2_000, id: "cs_3".into() });
     check(Listing::default(), &["cs_3", "cs_2", "cs_1"]).await;
-    check(
-        Listing {
-            after: after.clone(),
-            ..Default::default()
-        },
-        &["cs_2", "cs_1"],
-    )
-    .await;
-    check(
-        Listing {
-            payment_link: link,
-            after,
-            ..Default::default()
-        },
-        &["cs_1"],
-    )
-    .await;
-    check(
-        Listing {
-            state: Some(State::Open),
-            ..Default::default()
-        },
-        &[],
-    )
-    .await;
-    check(
-        Listing {
-            state: Some(State::Paid),
-            ..Default::default()
-        },
-        &["cs_3", "cs_2", "cs_1"],
-    )
-    .await;
+    check(Listing { after: after.clone(), ..Default::default() }, &["cs_2", "cs_1"]).await;
+    check(Listing { payment_link: link, after, ..Default::default() }, &["cs_1"]).await;
+    check(Listing { state: Some(State::Open), ..Default::default() }, &[]).await;
+    check(Listing { state: Some(State::Paid), ..Default::default() }, &["cs_3", "cs_2", "cs_1"])
+        .await;
 }

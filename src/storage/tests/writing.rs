@@ -13,11 +13,7 @@ async fn an_event_that_comes_64_times_at_once_is_one_row() {
         let storage = storage.clone();
         tokio::spawn(async move { storage.insert_event(event("evt_1")).await.unwrap() })
     });
-    let new = join_all(inserts)
-        .await
-        .into_iter()
-        .filter(|new| *new.as_ref().unwrap())
-        .count();
+    let new = join_all(inserts).await.into_iter().filter(|new| *new.as_ref().unwrap()).count();
     assert_eq!(new, 1);
     assert_eq!(due(&storage, 2_000).await, ["evt_1"]);
 }
@@ -42,22 +38,9 @@ async fn the_feed_has_no_gaps_though_writes_fail_among_others() {
     let mut told = told.collect::<Vec<_>>();
     told.sort_unstable();
     assert_eq!(told, (1..=320).collect::<Vec<_>>());
-    let page = storage
-        .feed_after(
-            0,
-            None,
-            PageLimit {
-                changes: 1_000,
-                bytes: usize::MAX,
-            },
-        )
-        .await
-        .unwrap();
-    let kept = page
-        .changes
-        .iter()
-        .map(|change| change.sequence)
-        .collect::<Vec<_>>();
+    let page =
+        storage.feed_after(0, None, PageLimit { changes: 1_000, bytes: usize::MAX }).await.unwrap();
+    let kept = page.changes.iter().map(|change| change.sequence).collect::<Vec<_>>();
     assert_eq!(kept, told);
 }
 
@@ -68,9 +51,7 @@ async fn a_write_that_fails_leaves_the_others_of_its_commit_alone() {
     let write = |number: usize| {
         storage.write(move |mut transaction| {
             Box::pin(async move {
-                transaction
-                    .insert_event(event(&format!("evt_{number}")))
-                    .await?;
+                transaction.insert_event(event(&format!("evt_{number}"))).await?;
                 if number == 3 {
                     // The row is there since the memory was opened.
                     let taken = sqlx::query("INSERT INTO installation VALUES (1, 'x')");
@@ -82,16 +63,10 @@ async fn a_write_that_fails_leaves_the_others_of_its_commit_alone() {
     };
     // The writer runs only once all are in its queue.
     let results = join_all((0..10).map(write)).await;
-    let kept: Vec<usize> = results
-        .iter()
-        .filter_map(|result| result.clone().ok())
-        .collect();
+    let kept: Vec<usize> = results.iter().filter_map(|result| result.clone().ok()).collect();
     assert_eq!(kept, [0, 1, 2, 4, 5, 6, 7, 8, 9]);
     assert!(matches!(results[3], Err(Error::Database(_))));
-    let names = kept
-        .iter()
-        .map(|number| format!("evt_{number}"))
-        .collect::<Vec<_>>();
+    let names = kept.iter().map(|number| format!("evt_{number}")).collect::<Vec<_>>();
     assert_eq!(due(&storage, 2_000).await, names);
 }
 
@@ -105,9 +80,7 @@ async fn writes_that_wait_together_share_a_commit() {
         let readers = storage.readers.clone();
         storage.write(move |mut transaction| {
             Box::pin(async move {
-                transaction
-                    .insert_event(event(&format!("evt_{number}")))
-                    .await?;
+                transaction.insert_event(event(&format!("evt_{number}"))).await?;
                 running.fetch_add(1, Ordering::Relaxed);
                 // Until the commit, a reader sees none of the group.
                 let count = sqlx::query_scalar("SELECT count(*) FROM events");
@@ -115,11 +88,7 @@ async fn writes_that_wait_together_share_a_commit() {
             })
         })
     });
-    let seen: Vec<i64> = join_all(writes)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let seen: Vec<i64> = join_all(writes).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(seen, [0; 64]);
     assert_eq!(running.load(Ordering::Relaxed), 64);
 }
@@ -132,10 +101,7 @@ async fn a_full_queue_refuses_at_once() {
     let storage = config.open().await.unwrap();
     let names = ["evt_1", "evt_2", "evt_3"];
     let results = join_all(names.map(|id| storage.insert_event(event(id)))).await;
-    assert!(matches!(
-        results[..],
-        [Ok(true), Ok(true), Err(Error::Busy)]
-    ));
+    assert!(matches!(results[..], [Ok(true), Ok(true), Err(Error::Busy)]));
 }
 
 #[tokio::test]
@@ -147,28 +113,17 @@ async fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
         .write(|transaction| {
             Box::pin(async move {
                 // SQLite rounds this up to the size that the file has.
-                sqlx::query("PRAGMA max_page_count = 1")
-                    .execute(transaction.0)
-                    .await?;
+                sqlx::query("PRAGMA max_page_count = 1").execute(transaction.0).await?;
                 Ok(())
             })
         })
         .await
         .unwrap();
-    let large = NewEvent {
-        body: vec![0; 1_000_000],
-        ..event("evt_2")
-    };
+    let large = NewEvent { body: vec![0; 1_000_000], ..event("evt_2") };
     let both = join_all([large, event("evt_3")].map(|event| storage.insert_event(event))).await;
     assert!(matches!(both[0], Err(Error::Full)), "{both:?}");
-    assert_eq!(
-        due(&storage, 2_000).await.first().map(String::as_str),
-        Some("evt_1")
-    );
+    assert_eq!(due(&storage, 2_000).await.first().map(String::as_str), Some("evt_1"));
     // The failed batch took its connection along, and with it the limit.
-    let large = NewEvent {
-        body: vec![0; 1_000_000],
-        ..event("evt_2")
-    };
+    let large = NewEvent { body: vec![0; 1_000_000], ..event("evt_2") };
     assert!(storage.insert_event(large).await.unwrap());
 }

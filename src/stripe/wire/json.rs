@@ -287,7 +287,7 @@ impl<'de> Visitor<'de> for Slot<'_> {
                 }
                 Ok(())
             }
-            // An expanded object where the contract has an id, or a list object where it has a list.
+            // An expanded object where the contract has an id, or a list object for a list.
             (Shape::Single | Shape::Repeated, _) => {
                 let wanted = if shape == Shape::Single { "id" } else { "data" };
                 while let Some(key) = map.next_key::<std::borrow::Cow<'_, str>>()? {

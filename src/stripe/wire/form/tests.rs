@@ -142,10 +142,7 @@ fn an_update_sends_what_its_mask_names() {
         ..Default::default()
     };
     assert_eq!(form(&update(link.clone(), &["inactive_message"])), "inactive_message=gone");
-    assert_eq!(
-        form(&update(link, &[])),
-        "allow_promotion_codes=false\ninactive_message=gone"
-    );
+    assert_eq!(form(&update(link, &[])), "allow_promotion_codes=false\ninactive_message=gone");
 }
 
 #[test]

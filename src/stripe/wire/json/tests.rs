@@ -62,7 +62,8 @@ fn an_expanded_object_reads_as_its_id_and_a_list_object_as_its_data() {
 
 #[test]
 fn a_page_of_a_list_says_whether_it_goes_on() {
-    let page = json!({"object": "list", "data": [{"id": "prod_1"}, {"id": "prod_2"}], "has_more": true});
+    let page =
+        json!({"object": "list", "data": [{"id": "prod_1"}, {"id": "prod_2"}], "has_more": true});
     let read = check::<pb::ListProductsResponse>(&page);
     let ids: Vec<_> = read.message.products.iter().map(|product| product.id.as_str()).collect();
     assert_eq!((ids, read.has_more), (vec!["prod_1", "prod_2"], true));
@@ -76,15 +77,22 @@ fn a_case_is_read_with_and_without_options() {
             {"key": "b", "type": "text", "text": null},
             {"key": "c", "type": "hologram"}
         ],
-        "after_completion": {"type": "hosted_confirmation", "hosted_confirmation": {"custom_message": null}}
+        "after_completion": {
+            "type": "hosted_confirmation",
+            "hosted_confirmation": {"custom_message": null}
+        }
     }));
-    let cases: Vec<_> = fields.message.custom_fields.into_iter().map(|field| field.r#type).collect();
+    let cases: Vec<_> =
+        fields.message.custom_fields.into_iter().map(|field| field.r#type).collect();
     let four = custom_field::Text { maximum_length: Some(4), ..Default::default() };
-    assert_eq!(cases, [
-        Some(custom_field::Type::Numeric(four)),
-        Some(custom_field::Type::Text(custom_field::Text::default())),
-        None
-    ]);
+    assert_eq!(
+        cases,
+        [
+            Some(custom_field::Type::Numeric(four)),
+            Some(custom_field::Type::Text(custom_field::Text::default())),
+            None
+        ]
+    );
     assert!(matches!(
         fields.message.after_completion.unwrap().r#type,
         Some(payment_link::after_completion::Type::HostedConfirmation(_))

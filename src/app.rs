@@ -1,0 +1,209 @@
+//! The whole program put together: the only place that knows every part.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use futures_util::FutureExt as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::links::Links;
+use crate::payments::Payments;
+use crate::sandbox::Sandbox;
+use crate::server::listener::Listener;
+use crate::server::webhook::{Keep, NotKept};
+use crate::server::{grpc, operations, webhook};
+use crate::storage::Storage;
+use crate::telemetry::Telemetry;
+
+/// How often health is brought up to date with the storage.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The program, with everything bound and nothing served yet.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    addresses: Addresses,
+    telemetry: Telemetry,
+    storage: Storage,
+    payments: Payments,
+    sandbox: Option<Sandbox>,
+    health: HealthReporter,
+    listeners: [(Listener, Router); 3],
+    stop: CancellationToken,
+}
+
+/// Where the program can be reached, with true ports.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// gRPC.
+    pub grpc: SocketAddr,
+    /// Stripe's webhooks.
+    pub webhook: SocketAddr,
+    /// Operations.
+    pub operations: SocketAddr,
+    /// The sandbox, where there is one.
+    pub sandbox: Option<SocketAddr>,
+}
+
+// === impl App ===
+
+impl App {
+    /// Builds the service against the Stripe of the configuration.
+    pub async fn build(config: Config) -> Result<Self> {
+        Self::assemble(config, None).await
+    }
+
+    /// Builds the service against a sandbox of its own.
+    pub async fn build_with_sandbox(mut config: Config) -> Result<Self> {
+        let sandbox = config.sandbox.clone().build().await.context("sandbox")?;
+        config.stripe.base_url = format!("http://{}", from_here(sandbox.local_addr()));
+        config.stripe.api_key = config.sandbox.api_key.clone().into();
+        config.stripe.webhook_secrets = vec![config.sandbox.webhook_secret.clone().into()];
+        Self::assemble(config, Some(sandbox)).await
+    }
+
+    async fn assemble(config: Config, sandbox: Option<Sandbox>) -> Result<Self> {
+        let telemetry = config.telemetry.start()?;
+        let storage = config.storage.open().await?;
+        let stripe = config.stripe.client()?;
+        let stop = CancellationToken::new();
+        let payments =
+            Payments::new(&config.payments, storage.clone(), stripe.clone(), stop.clone());
+
+        let [grpc, webhook, operations] =
+            [config.grpc.listen, config.webhook.listen, config.operations.listen].map(
+                |address| async move {
+                    Listener::bind(address).await.with_context(|| format!("listening on {address}"))
+                },
+            );
+        let (grpc, webhook, operations) = (grpc.await?, webhook.await?, operations.await?);
+        let addresses = Addresses {
+            grpc: grpc.address(),
+            webhook: webhook.address(),
+            operations: operations.address(),
+            sandbox: sandbox.as_ref().map(Sandbox::local_addr),
+        };
+        if let Some(sandbox) = &sandbox {
+            let webhook = from_here(webhook.address());
+            sandbox.handle().set_webhook(format!("http://{webhook}/webhooks/stripe"));
+        }
+
+        let health = HealthReporter::new();
+        let services = grpc::Services {
+            catalog: Catalog::new(stripe.clone()),
+            links: Links::new(stripe),
+            payments: payments.clone(),
+        };
+        let methods = grpc::routes(&config.grpc, services, &health, stop.clone()).await?;
+        let secrets = config.stripe.webhook_secrets.clone();
+        let hooks = webhook::routes(config.webhook.clone(), secrets, keeping(payments.clone()));
+        let ready = readiness(storage.clone(), stop.clone());
+        let asked = operations::routes(ready, telemetry.metrics());
+        let listeners = [(grpc, methods), (webhook, hooks), (operations, asked)];
+        Ok(Self {
+            config,
+            addresses,
+            telemetry,
+            storage,
+            payments,
+            sandbox,
+            health,
+            listeners,
+            stop,
+        })
+    }
+
+    /// Where the program can be reached once it runs.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Runs until `shutdown`, then stops in order: health says so, streams end,
+    /// calls finish, what was received is stored, what was seen is exported.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
+        let mut parts = JoinSet::new();
+        for (listener, routes) in self.listeners {
+            parts.spawn(listener.serve(routes, self.config.connections, self.stop.clone()));
+        }
+        parts.spawn(self.payments.run());
+        parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
+        let sandbox_stop = CancellationToken::new();
+        let sandbox = self
+            .sandbox
+            .map(|sandbox| tokio::spawn(sandbox.run(sandbox_stop.clone().cancelled_owned())));
+
+        shutdown.await;
+        tracing::info!("Stopping");
+        self.stop.cancel();
+        parts.join_all().await;
+        sandbox_stop.cancel();
+        if let Some(sandbox) = sandbox {
+            // The payment page is not worth waiting for: a browser may keep it open.
+            sandbox.abort();
+        }
+        self.storage.close().await;
+        tokio::task::spawn_blocking(|| self.telemetry.stop()).await?;
+        Ok(())
+    }
+}
+
+/// An address that this machine can reach itself by: one that means every
+/// interface is no address to connect to.
+fn from_here(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
+fn keeping(payments: Payments) -> Keep {
+    Arc::new(move |event, body| {
+        let payments = payments.clone();
+        async move {
+            payments.receive(event, body).await.map_err(|error| {
+                tracing::error!(%error, "A webhook could not be stored");
+                NotKept
+            })
+        }
+        .boxed()
+    })
+}
+
+fn readiness(storage: Storage, stop: CancellationToken) -> operations::Ready {
+    Arc::new(move || {
+        let (storage, stop) = (storage.clone(), stop.clone());
+        async move { !stop.is_cancelled() && storage.ping().await.is_ok() }.boxed()
+    })
+}
+
+/// Keeps gRPC health true: serving while the storage answers, and not when the
+/// process is about to stop.
+async fn tell_health(health: HealthReporter, storage: Storage, stop: CancellationToken) {
+    let ours = [
+        "",
+        "paylink.v1.CatalogService",
+        "paylink.v1.PaymentLinkService",
+        "paylink.v1.PaymentService",
+    ];
+    loop {
+        let works = storage.ping().await.is_ok() && !stop.is_cancelled();
+        let status = if works { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in ours {
+            health.set_service_status(service, status).await;
+        }
+        if stop.is_cancelled() {
+            return;
+        }
+        let _ = stop.run_until_cancelled(tokio::time::sleep(HEALTH_INTERVAL)).await;
+    }
+}

@@ -1,0 +1,167 @@
+//! The configuration: what every module asks for, composed and loaded. The
+//! only reader of the environment.
+//!
+//! Commented defaults are compiled in; over them comes a file, over that the
+//! environment: `PAYLINK__GRPC__LISTEN` is `listen` in `[grpc]`. Each secret can
+//! stand in a file of its own, named by the same key with `_file` behind it.
+
+mod environment;
+mod secrets;
+
+use std::path::{Path, PathBuf};
+
+use figment2::Figment;
+use figment2::error::Kind;
+use figment2::providers::{Format as _, Toml};
+use serde::Deserialize;
+
+use self::environment::Environment;
+use self::secrets::SecretFiles;
+use crate::server::{grpc, listener, operations, webhook};
+use crate::{payments, sandbox, storage, stripe, telemetry};
+
+/// The defaults, which are also the documentation of every key.
+const DEFAULTS: &str = include_str!("config/default.toml");
+/// What differs in `paylink dev`.
+const DEV: &str = include_str!("config/dev.toml");
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The gRPC services.
+    pub grpc: grpc::Config,
+    /// The webhook route.
+    pub webhook: webhook::Config,
+    /// The operations routes.
+    pub operations: operations::Config,
+    /// The connections of all listeners.
+    pub connections: listener::Config,
+    /// The way to Stripe.
+    pub stripe: stripe::Config,
+    /// The memory.
+    pub storage: storage::Config,
+    /// Payments.
+    pub payments: payments::Config,
+    /// The sandbox.
+    pub sandbox: sandbox::Config,
+    /// Signals.
+    pub telemetry: telemetry::Config,
+}
+
+/// Which defaults apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// For work: nothing is assumed.
+    Serve,
+    /// For a laptop: everything is assumed, and nothing is asked for.
+    Dev,
+}
+
+/// Where a configuration comes from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Which defaults apply.
+    pub profile: Profile,
+    /// A file over the defaults.
+    pub file: Option<PathBuf>,
+    /// The environment over the file.
+    pub environment: Vec<(String, String)>,
+}
+
+/// The configuration is not usable. The text names the key and never a value,
+/// which could be a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{what}", key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default())]
+pub struct Error {
+    key: Option<String>,
+    what: String,
+}
+
+// === impl Sources ===
+
+impl Sources {
+    /// Reads this process's environment.
+    #[must_use]
+    pub fn of_process(profile: Profile, file: Option<PathBuf>) -> Self {
+        Self { profile, file, environment: std::env::vars().collect() }
+    }
+
+    /// Loads the configuration.
+    pub fn load(&self) -> Result<Config, Error> {
+        let mut config: Config = self.merged()?.extract().map_err(Error::from)?;
+        config.telemetry.otlp |= self.names_a_collector();
+        Ok(config)
+    }
+
+    /// Writes the effective configuration as TOML, with every secret masked.
+    pub fn effective(&self) -> Result<String, Error> {
+        self.load()?;
+        let mut table: toml::Table = self.merged()?.extract().map_err(Error::from)?;
+        secrets::mask(&mut table);
+        toml::to_string(&table).map_err(|error| Error { key: None, what: error.to_string() })
+    }
+
+    fn merged(&self) -> Result<Figment, Error> {
+        let mut merged = Figment::from(Toml::string(DEFAULTS));
+        if self.profile == Profile::Dev {
+            merged = merged.merge(Toml::string(DEV));
+        }
+        if let Some(file) = &self.file {
+            if !Path::new(file).is_file() {
+                let what = format!("there is no file {}", file.display());
+                return Err(Error { key: Some("--config".into()), what });
+            }
+            merged = merged.merge(SecretFiles(Toml::file(file).search(false)));
+        }
+        Ok(merged.merge(SecretFiles(Environment(&self.environment))))
+    }
+
+    /// OpenTelemetry's own variables switch the export on.
+    fn names_a_collector(&self) -> bool {
+        let value = |name: &str| {
+            let found = self.environment.iter().find(|(key, _)| key == name);
+            found.map_or("", |(_, value)| value.as_str())
+        };
+        let endpoint = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+        endpoint.iter().any(|name| !value(name).is_empty())
+            && !value("OTEL_SDK_DISABLED").eq_ignore_ascii_case("true")
+    }
+}
+
+// === impl Error ===
+
+impl From<figment2::Error> for Error {
+    fn from(error: figment2::Error) -> Self {
+        let what = match &error.kind {
+            Kind::UnknownField(name, known) => {
+                let what = format!("unknown key; known here are {}", known.join(", "));
+                return Self { key: Some(path_to(&error, name)), what };
+            }
+            Kind::MissingField(name) => {
+                return Self { key: Some(path_to(&error, name)), what: "must be set".into() };
+            }
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+                format!("must be {expected}")
+            }
+            Kind::UnknownVariant(_, known) => format!("must be one of {}", known.join(", ")),
+            // Custom messages of our own and of the standard library's parsers.
+            Kind::Message(message) => message.clone(),
+            _ => "is not of the expected form".into(),
+        };
+        let key = (!error.path.is_empty()).then(|| error.path.join("."));
+        Self { key, what }
+    }
+}
+
+/// The whole path of a field, which the error's path may or may not end with.
+fn path_to(error: &figment2::Error, field: &str) -> String {
+    let mut path = error.path.clone();
+    if path.last().is_none_or(|last| last != field) {
+        path.push(field.to_owned());
+    }
+    path.join(".")
+}
+
+#[cfg(test)]
+mod tests;

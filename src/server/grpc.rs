@@ -1,0 +1,110 @@
+//! The gRPC services, and the layers around every method.
+
+use std::net::SocketAddr;
+
+use axum::{Router, middleware};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::{deadline, observe, panic, request_id, streams};
+use crate::pb;
+use crate::pb::catalog_service_server::{CatalogService, CatalogServiceServer};
+use crate::pb::payment_link_service_server::{PaymentLinkService, PaymentLinkServiceServer};
+use crate::pb::payment_service_server::{PaymentService, PaymentServiceServer};
+
+/// How gRPC is served.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The address; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// The largest request that is read, in bytes.
+    pub request_bytes_max: usize,
+    /// The largest answer that is sent, in bytes.
+    pub response_bytes_max: usize,
+    /// How long a unary call may take that has no deadline of its own, in milliseconds.
+    pub timeout_ms_default: u64,
+    /// How long a unary call may take at most, in milliseconds.
+    pub timeout_ms_max: u64,
+}
+
+/// The reflection data cannot be read. It is compiled in, and tested.
+pub type ReflectionError = tonic_reflection::server::Error;
+
+/// The slices, as services.
+#[derive(Debug)]
+pub struct Services<C, L, P> {
+    /// Products and prices.
+    pub catalog: C,
+    /// Payment links.
+    pub links: L,
+    /// Payments.
+    pub payments: P,
+}
+
+/// Routes every method, and reports every service healthy.
+///
+/// Whatever comes out has a `paylink-request-id`; an error is a `google.rpc.Status`
+/// with details; and nothing outlasts its deadline or the drain.
+pub async fn routes<C, L, P>(
+    config: &Config,
+    services: Services<C, L, P>,
+    health: &HealthReporter,
+    drain: CancellationToken,
+) -> Result<Router, ReflectionError>
+where
+    C: CatalogService,
+    L: PaymentLinkService,
+    P: PaymentService,
+{
+    let (receive, send) = (config.request_bytes_max, config.response_bytes_max);
+    let catalog = CatalogServiceServer::new(services.catalog)
+        .max_decoding_message_size(receive)
+        .max_encoding_message_size(send);
+    let links = PaymentLinkServiceServer::new(services.links)
+        .max_decoding_message_size(receive)
+        .max_encoding_message_size(send);
+    let payments = PaymentServiceServer::new(services.payments)
+        .max_decoding_message_size(receive)
+        .max_encoding_message_size(send);
+    health.set_serving::<CatalogServiceServer<C>>().await;
+    health.set_serving::<PaymentLinkServiceServer<L>>().await;
+    health.set_serving::<PaymentServiceServer<P>>().await;
+    let health_service = tonic_health::pb::health_server::HealthServer::new(
+        tonic_health::server::HealthService::from_health_reporter(health.clone()),
+    );
+    let methods = Routes::new(catalog)
+        .add_service(links)
+        .add_service(payments)
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .prepare()
+        .into_axum_router();
+
+    let limits = deadline::Limits::new(config.timeout_ms_default, config.timeout_ms_max);
+    // The innermost comes first.
+    Ok(methods
+        // Next to the methods, so that what waits in a layer counts as waiting.
+        .layer(middleware::from_fn_with_state(limits, deadline::enforce))
+        // Outside the deadlines, which it reads, to end streams by them too.
+        .layer(middleware::from_fn_with_state(drain, streams::end))
+        // Around all that runs code of ours for one call.
+        .layer(CatchPanicLayer::custom(panic::answer))
+        // Outside everything that can fail, so that every error names its request.
+        .layer(middleware::from_fn(request_id::name))
+        // Outermost, so that it sees what the caller sees.
+        .layer(middleware::from_fn(observe::call)))
+}
+
+/// Describes our services, and the details that errors carry, to clients such
+/// as grpcurl.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}

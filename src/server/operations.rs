@@ -1,0 +1,45 @@
+//! What whoever runs the process asks: is it alive, is it ready, how is it doing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header::CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+
+use crate::telemetry::Metrics;
+
+/// Where operations are served.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The address; port 0 takes any free one.
+    pub listen: SocketAddr,
+}
+
+/// Tells whether the process can do its work now.
+pub type Ready = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
+/// Routes `/live`, `/ready` and `/metrics`.
+pub fn routes(ready: Ready, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/live", get(|| async { "alive\n" }))
+        .route("/ready", get(readiness).with_state(ready))
+        .route("/metrics", get(exposition).with_state(metrics))
+}
+
+async fn readiness(State(ready): State<Ready>) -> Response {
+    if ready().await {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
+async fn exposition(State(metrics): State<Metrics>) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.text()).into_response()
+}

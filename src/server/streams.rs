@@ -1,0 +1,74 @@
+//! Ends streams: at the caller's deadline, and when the service stops. Without
+//! this, one open stream would hold up a graceful stop for ever.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame};
+use tokio_util::sync::CancellationToken;
+
+use super::deadline::StreamEnd;
+use crate::error::{self, Error};
+
+/// A body that ends with an error when told to.
+struct Ending<F> {
+    inner: Option<Body>,
+    end: Pin<Box<F>>,
+}
+
+/// Puts an end to the answer's body, should it not end by itself.
+pub(super) async fn end(
+    State(drain): State<CancellationToken>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    if response.body().is_end_stream() {
+        return response;
+    }
+    let deadline = response.extensions().get::<StreamEnd>().copied();
+    let end = async move {
+        let deadline = async {
+            match deadline {
+                Some(StreamEnd(end)) => tokio::time::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = drain.cancelled() => Error::Draining,
+            () = deadline => Error::Deadline,
+        }
+    };
+    response.map(|inner| Body::new(Ending { inner: Some(inner), end: Box::pin(end) }))
+}
+
+// === impl Ending ===
+
+impl<F: Future<Output = Error>> HttpBody for Ending<F> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        // What is ready goes out first, so that a unary answer is never cut.
+        if let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        match self.end.as_mut().poll(cx) {
+            Poll::Ready(error) => {
+                self.inner = None;
+                Poll::Ready(Some(Ok(Frame::trailers(error::trailers(error)))))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

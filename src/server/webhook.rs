@@ -1,0 +1,128 @@
+//! Stripe's way in: one route, which says yes only to what is kept for good.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header::RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
+use secrecy::SecretString;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use crate::stripe::webhook::{BadSignature, Event, verify};
+
+const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
+
+/// How webhooks are received.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The address; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// The largest body that is read, in bytes.
+    pub body_bytes_max: usize,
+    /// How long a body may take to arrive, in milliseconds.
+    pub body_timeout_ms: u64,
+    /// How many bodies are read and stored at the same time.
+    pub in_flight_max: usize,
+    /// How old, or how far in the future, a signature may be, in seconds.
+    pub tolerance_secs: i64,
+}
+
+/// Keeps an event, with the body it was read from, for good; or says that it could not.
+pub type Keep = Arc<dyn Fn(Event, Bytes) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync>;
+
+/// The event could not be stored; Stripe will send it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotKept;
+
+#[derive(Clone)]
+struct Webhook {
+    config: Config,
+    secrets: Arc<[SecretString]>,
+    keep: Keep,
+    permits: Arc<Semaphore>,
+}
+
+static RECEIVED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.webhook.requests")
+        .with_description("Webhook requests, by what became of them.")
+        .build()
+});
+
+/// Routes `POST /webhooks/stripe`.
+pub fn routes(config: Config, secrets: Vec<SecretString>, keep: Keep) -> Router {
+    let permits = Arc::new(Semaphore::new(config.in_flight_max));
+    let webhook = Webhook { config, secrets: secrets.into(), keep, permits };
+    Router::new().route("/webhooks/stripe", post(receive)).with_state(webhook)
+}
+
+/// Answers 200 once the event is stored, and only then. The body of any other
+/// answer says nothing that would help to forge one.
+async fn receive(State(webhook): State<Webhook>, request: Request) -> Response {
+    let (outcome, response) = webhook.take(request).await;
+    RECEIVED.add(1, &[KeyValue::new("outcome", outcome)]);
+    response
+}
+
+// === impl Webhook ===
+
+impl Webhook {
+    async fn take(&self, request: Request) -> (&'static str, Response) {
+        let Ok(_permit) = self.permits.try_acquire() else {
+            return ("overloaded", later());
+        };
+        let headers = request.headers().clone();
+        let time = std::time::Duration::from_millis(self.config.body_timeout_ms);
+        let body = to_bytes(request.into_body(), self.config.body_bytes_max);
+        let body = match tokio::time::timeout(time, body).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => return ("too_large", StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+            Err(_) => return ("slow", StatusCode::REQUEST_TIMEOUT.into_response()),
+        };
+        if let Err(bad) = self.verify(&headers, &body) {
+            let reason = reason(bad);
+            tracing::warn!(reason, "A webhook was refused");
+            return (reason, StatusCode::BAD_REQUEST.into_response());
+        }
+        let Ok(event) = Event::parse(&body) else {
+            tracing::error!("A signed webhook is not an event, and was refused");
+            return ("not_an_event", StatusCode::BAD_REQUEST.into_response());
+        };
+        match (self.keep)(event, body).await {
+            Ok(()) => ("kept", StatusCode::OK.into_response()),
+            Err(NotKept) => ("not_kept", later()),
+        }
+    }
+
+    fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), BadSignature> {
+        let mut signatures = headers.get_all(STRIPE_SIGNATURE).iter();
+        let (Some(signature), None) = (signatures.next(), signatures.next()) else {
+            return Err(BadSignature::Malformed);
+        };
+        let now_secs = Timestamp::now().as_second();
+        verify(signature.as_bytes(), body, &self.secrets, now_secs, self.config.tolerance_secs)
+    }
+}
+
+fn reason(bad: BadSignature) -> &'static str {
+    match bad {
+        BadSignature::Malformed => "malformed",
+        BadSignature::Mismatch => "mismatch",
+        BadSignature::Stale => "stale",
+        BadSignature::Future => "future",
+    }
+}
+
+fn later() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response()
+}
