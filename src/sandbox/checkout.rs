@@ -171,6 +171,8 @@ impl Session {
                 line.chosen_amount = choice.amount;
             }
         }
+        // A payment that waits for the bank was for the order as it stood before.
+        self.challenge = None;
         let due = self.due(state);
         object::set(&mut self.object, "amount_subtotal", due);
         object::set(&mut self.object, "amount_total", due);

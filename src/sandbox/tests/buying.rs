@@ -87,6 +87,16 @@ async fn a_bank_may_ask_who_pays() {
 }
 
 #[tokio::test]
+async fn a_new_try_voids_the_one_that_waits_for_the_bank() {
+    let desk = Desk::new();
+    let page = desk.visit(&desk.link(&[]).await, "").await;
+    let challenge = desk.pay(&page, &[("card_number", "4000002500003155")]).await.location();
+    desk.pay(&page, &[("card_number", "4000000000000002")]).await;
+    desk.send(Request::post(&challenge), &[("answer", "complete")]).await;
+    assert_eq!(desk.session(&page).await["status"], "open");
+}
+
+#[tokio::test]
 async fn a_redirect_carries_the_session_and_where_the_buyer_came_from() {
     let desk = Desk::new();
     let link = desk
