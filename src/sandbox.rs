@@ -1,7 +1,7 @@
 //! A pretend Stripe for payment links: API, payment page and webhooks in one process, in memory.
 //!
-//! It is written from Stripe's published description and nothing of the service it stands in for, so
-//! that one wrong idea about Stripe cannot cancel itself out: this module imports nothing of the
+//! It is written from Stripe's published description and nothing of the service it stands in for,
+//! so that one wrong idea about Stripe cannot cancel itself out: this module imports nothing of the
 //! crate outside itself.
 //!
 //! | module                                  | what it holds                                      |
@@ -135,7 +135,7 @@ impl Sandbox {
 // === impl Handle ===
 
 impl Handle {
-    /// Sends events to that URL from now on. Those that happened while nobody listened are not sent.
+    /// Sends events to that URL from now on, but not those that happened while nobody listened.
     pub fn set_webhook(&self, url: String) {
         self.shared.with(|state| state.outbox.set_url(url));
     }
@@ -154,7 +154,7 @@ impl Handle {
 impl Shared {
     /// Works on the state alone. Nothing here waits, so the lock is held for microseconds.
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        // A panic under the lock leaves a state that is at worst odd, and a sandbox that still serves.
+        // A panic under the lock leaves a state that is at worst odd, and the sandbox still serves.
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -166,3 +166,6 @@ async fn sweep(shared: &Shared) {
         shared.with(checkout::expire_due);
     }
 }
+
+#[cfg(test)]
+mod tests;

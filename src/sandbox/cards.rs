@@ -26,7 +26,7 @@ pub(super) struct Decline {
     /// Stripe's error code.
     pub(super) code: &'static str,
     /// Why the bank refused, if it is the bank that did.
-    pub(super) decline_code: Option<&'static str>,
+    pub(super) reason: Option<&'static str>,
     /// The text for the buyer.
     pub(super) message: &'static str,
 }
@@ -151,8 +151,8 @@ impl Card {
     pub(super) fn verdict(&self) -> Verdict {
         let known = DECLINES.iter().find(|(number, ..)| *number == self.number);
         if let Some((_, code, reason, message)) = known {
-            let decline_code = (!reason.is_empty()).then_some(*reason);
-            return Verdict::Declined(Decline { code, decline_code, message });
+            let reason = (!reason.is_empty()).then_some(*reason);
+            return Verdict::Declined(Decline { code, reason, message });
         }
         let number = self.number.as_str();
         if APPROVED.contains(&number) || CHALLENGED.contains(&number) {
@@ -160,9 +160,10 @@ impl Card {
         }
         Verdict::Declined(Decline {
             code: "card_declined",
-            decline_code: Some("test_mode_live_card"),
+            reason: Some("test_mode_live_card"),
             message: "Your card was declined. Your request was in test mode, but used a non test \
-                      card. For a list of valid test cards, visit: https://stripe.com/docs/testing.",
+                      card. For a list of valid test cards, visit: \
+                      https://stripe.com/docs/testing.",
         })
     }
 }
@@ -170,7 +171,7 @@ impl Card {
 /// A buyer who could not prove who they are.
 pub(super) const UNAUTHENTICATED: Decline = Decline {
     code: "payment_intent_authentication_failure",
-    decline_code: None,
+    reason: None,
     message: "We are unable to authenticate your payment method. Please choose a different payment \
               method and try again.",
 };
@@ -291,7 +292,7 @@ mod tests {
         let challenge = if card.is_challenged() { "challenge, " } else { "" };
         let seen = match card.verdict() {
             Verdict::Approved => "approved",
-            Verdict::Declined(decline) => decline.decline_code.unwrap_or(decline.code),
+            Verdict::Declined(decline) => decline.reason.unwrap_or(decline.code),
         };
         assert_eq!(format!("{challenge}{seen}"), expected);
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::api::{Call, Origin};
 use super::cards::Decline;
 use super::checkout::Charging;
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
 use super::{events, identifier, list as lists, object};
@@ -18,7 +19,7 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     lists::page(&state.charges, call, "/v1/charges", |charge| {
         ["customer", "payment_intent"].iter().all(|name| lists::matches(&call.params, name, charge))
-            && lists::in_range(call.params.get("created"), &charge["created"])
+            && lists::in_range(call.params.get("created"), charge.at("created"))
     })
 }
 
@@ -26,7 +27,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 pub(super) fn make(state: &mut State, charging: &Charging, decline: Option<Decline>) -> Value {
     let intent = state.intents.get(charging.intent()).cloned().unwrap_or_default();
     let charge = describe(&intent, charging, decline, state.clock.now());
-    let id = charge["id"].as_str().unwrap_or_default().to_owned();
+    let id = charge.at("id").as_str().unwrap_or_default().to_owned();
     state.charges.insert(&id, charge.clone());
     let kind = if decline.is_none() { "charge.succeeded" } else { "charge.failed" };
     events::emit(state, kind, &charge, &Origin::default());
@@ -36,8 +37,8 @@ pub(super) fn make(state: &mut State, charging: &Charging, decline: Option<Decli
 fn describe(intent: &Value, charging: &Charging, decline: Option<Decline>, now: i64) -> Value {
     let payer = charging.payer();
     let paid = decline.is_none();
-    let captured = paid && intent["capture_method"] != "manual";
-    let amount = &intent["amount"];
+    let captured = paid && intent.at("capture_method") != "manual";
+    let amount = intent.at("amount");
     let nowhere = json!({
         "city": null, "country": null, "line1": null, "line2": null, "postal_code": null,
         "state": null,
@@ -57,22 +58,22 @@ fn describe(intent: &Value, charging: &Charging, decline: Option<Decline>, now: 
         },
         "captured": captured,
         "created": now,
-        "currency": intent["currency"],
-        "customer": intent["customer"],
-        "description": intent["description"],
+        "currency": intent.at("currency"),
+        "customer": intent.at("customer"),
+        "description": intent.at("description"),
         "failure_code": decline.map(|decline| decline.code),
         "failure_message": decline.map(|decline| decline.message),
-        "metadata": intent["metadata"],
+        "metadata": intent.at("metadata"),
         "outcome": outcome(decline),
         "paid": paid,
-        "payment_intent": intent["id"],
+        "payment_intent": intent.at("id"),
         "payment_method": identifier::fresh("pm_1", 23),
         "payment_method_details": { "card": card(charging, amount), "type": "card" },
-        "shipping": intent["shipping"],
-        "statement_descriptor": intent["statement_descriptor"],
-        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
+        "shipping": intent.at("shipping"),
+        "statement_descriptor": intent.at("statement_descriptor"),
+        "statement_descriptor_suffix": intent.at("statement_descriptor_suffix"),
         "status": if paid { "succeeded" } else { "failed" },
-        "transfer_group": intent["transfer_group"],
+        "transfer_group": intent.at("transfer_group"),
     });
     object::overlay(&mut charge, &described);
     charge
@@ -104,7 +105,7 @@ fn blank() -> Value {
 }
 
 fn outcome(decline: Option<Decline>) -> Value {
-    let reason = decline.map(|decline| decline.decline_code.unwrap_or(decline.code));
+    let reason = decline.map(|decline| decline.reason.unwrap_or(decline.code));
     let blocked = reason == Some("fraudulent");
     let (status, told, kind) = match reason {
         None => ("approved_by_network", "Payment complete.", "authorized"),

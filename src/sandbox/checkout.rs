@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::api::{Call, Origin};
 use super::line_items::Line;
+use super::object::Members;
+use super::payment_links::Link;
 use super::refusal::Refusal;
 use super::store::{Held, State};
 use super::{events, list as lists, object, prices};
@@ -39,11 +41,11 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 /// `GET /v1/checkout/sessions`.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let details = call.params.get("customer_details");
-    let email = details.map(|details| details["email"].clone()).unwrap_or_default();
+    let email = details.map(|details| details.at("email").clone()).unwrap_or_default();
     lists::page(&state.sessions, call, "/v1/checkout/sessions", |session| {
         let names = ["customer", "payment_intent", "payment_link", "status", "subscription"];
         names.iter().all(|name| lists::matches(&call.params, name, session))
-            && lists::in_range(call.params.get("created"), &session["created"])
+            && lists::in_range(call.params.get("created"), session.at("created"))
             && (email.is_null() || session.pointer("/customer_details/email") == Some(&email))
     })
 }
@@ -67,6 +69,32 @@ pub(super) fn expire(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     }
     end(state, &call.id, &call.origin);
     retrieve(state, call)
+}
+
+/// Why a session cannot be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// There is no such session.
+    Unknown,
+    /// It is paid, or on its way to be.
+    Complete,
+    /// Its time is over.
+    Expired,
+    /// Its link is switched off.
+    Inactive,
+}
+
+/// The session if it can be paid.
+pub(super) fn standing<'a>(state: &'a State, id: &str) -> Result<&'a Session, Closed> {
+    let session = state.sessions.get(id).ok_or(Closed::Unknown)?;
+    match session.status() {
+        "complete" => Err(Closed::Complete),
+        "expired" => Err(Closed::Expired),
+        _ => match session.link(state) {
+            Some(link) if link.object.at("active") != true => Err(Closed::Inactive),
+            _ => Ok(session),
+        },
+    }
 }
 
 /// Ends the sessions whose time has come.
@@ -101,19 +129,25 @@ impl Held for Session {
 impl Session {
     /// `open`, `complete` or `expired`.
     pub(super) fn status(&self) -> &str {
-        self.object["status"].as_str().unwrap_or_default()
+        self.object.at("status").as_str().unwrap_or_default()
+    }
+
+    /// The link that it came from.
+    pub(super) fn link<'a>(&self, state: &'a State) -> Option<&'a Link> {
+        state.links.get(self.object.at("payment_link").as_str()?)
     }
 
     /// The currency of everything in it.
     pub(super) fn currency(&self) -> &str {
-        self.object["currency"].as_str().unwrap_or_default()
+        self.object.at("currency").as_str().unwrap_or_default()
     }
 
     /// What is to be paid now, in minor units: a trial puts off what recurs.
     pub(super) fn due(&self, state: &State) -> i64 {
         let trial = self.visit.trial_days.is_some();
         let due_now = |line: &&Line| {
-            !trial || state.prices.get(&line.price).is_none_or(|price| price["type"] != "recurring")
+            !trial
+                || state.prices.get(&line.price).is_none_or(|price| price.at("type") != "recurring")
         };
         let amounts = self.lines.iter().filter(due_now).map(|line| line.amount(state));
         amounts.fold(0, i64::saturating_add)
@@ -131,12 +165,14 @@ impl Session {
             }
             let price = state.prices.get(&line.price);
             let open = price.and_then(|price| prices::in_currency(price, &line.currency));
-            if open.is_some_and(|price| price["custom_unit_amount"].is_object())
+            if open.is_some_and(|price| price.at("custom_unit_amount").is_object())
                 && choice.amount.is_some()
             {
                 line.chosen_amount = choice.amount;
             }
         }
+        // A payment that waits for the bank was for the order as it stood before.
+        self.challenge = None;
         let due = self.due(state);
         object::set(&mut self.object, "amount_subtotal", due);
         object::set(&mut self.object, "amount_total", due);

@@ -12,7 +12,7 @@ pub(super) struct Clock {
 
 impl Clock {
     /// The time in Unix seconds.
-    pub(super) fn now(&self) -> i64 {
+    pub(super) fn now(self) -> i64 {
         Timestamp::now().as_second().saturating_add(self.ahead_s)
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::api::{Call, Origin};
 use super::checkout::Payer;
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
 use super::{events, identifier, list as lists};
@@ -17,7 +18,7 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     lists::page(&state.customers, call, "/v1/customers", |customer| {
         lists::matches(&call.params, "email", customer)
-            && lists::in_range(call.params.get("created"), &customer["created"])
+            && lists::in_range(call.params.get("created"), customer.at("created"))
     })
 }
 

@@ -119,8 +119,7 @@ fn settle(shared: &Shared, parcel: Parcel, outcome: Result<(), String>) {
 
 /// Doubles from the first wait to the longest.
 fn backoff(config: &Config, attempts: u32) -> Duration {
-    let doubled =
-        config.webhook_backoff_first_ms.saturating_mul(1 << (attempts.min(20).max(1) - 1));
+    let doubled = config.webhook_backoff_first_ms.saturating_mul(1 << (attempts.clamp(1, 20) - 1));
     Duration::from_millis(doubled.min(config.webhook_backoff_max_ms))
 }
 

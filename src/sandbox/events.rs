@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::api::{Call, Origin};
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
 use super::{API_VERSION, expand, identifier, list, object};
 
 /// Records an event and hands it to the webhook.
 pub(super) fn emit(state: &mut State, kind: &str, object: &Value, origin: &Origin) {
-    record(state, kind, json!({ "object": expand::shown(object) }), origin);
+    record(state, kind, &json!({ "object": expand::shown(object) }), origin);
 }
 
 /// Records an `updated` event, unless nothing that is shown is different.
@@ -23,7 +24,7 @@ pub(super) fn emit_updated(
     let after = expand::shown(after);
     let previous = object::previous_attributes(before, &after);
     if previous.as_object().is_some_and(|previous| !previous.is_empty()) {
-        record(state, kind, json!({ "object": after, "previous_attributes": previous }), origin);
+        record(state, kind, &json!({ "object": after, "previous_attributes": previous }), origin);
     }
 }
 
@@ -34,9 +35,9 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
         return Err(Refusal::only_one_of("type", "types"));
     }
     list::page(&state.events, call, "/v1/events", |event| {
-        let kind = event["type"].as_str().unwrap_or_default();
-        let delivered = event["pending_webhooks"] == 0;
-        list::in_range(call.params.get("created"), &event["created"])
+        let kind = event.at("type").as_str().unwrap_or_default();
+        let delivered = event.at("pending_webhooks") == 0;
+        list::in_range(call.params.get("created"), event.at("created"))
             && call.text("type").is_none_or(|wanted| is_kind(kind, wanted))
             && kinds.is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind))
             && (!call.params.contains_key("delivery_success")
@@ -49,7 +50,7 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
     state.events.named(&call.id).cloned()
 }
 
-fn record(state: &mut State, kind: &str, data: Value, origin: &Origin) {
+fn record(state: &mut State, kind: &str, data: &Value, origin: &Origin) {
     let id = identifier::fresh("evt_1", 23);
     let wanted = state.outbox.wants_events();
     let event = json!({

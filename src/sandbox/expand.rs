@@ -1,11 +1,12 @@
 //! Expansion: the members of an answer that are shown in full only on request.
 //!
-//! The graph below says which members can be expanded. A path is checked against it before a request
-//! is carried out, so that a wrong one changes nothing.
+//! The graph below says which members can be expanded. A path is checked against it before a
+//! request is carried out, so that a wrong one changes nothing.
 
 use serde_json::{Map, Value};
 
 use super::list;
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
 
@@ -71,7 +72,8 @@ pub(super) fn validate(answer: &'static str, params: &Map<String, Value>) -> Res
             let mut message = format!("This property cannot be expanded ({path}).");
             let element = answer.strip_prefix("list ");
             if element.is_some_and(|element| leads_somewhere(element, &segments)) {
-                message += &format!(" You may want to try expanding 'data.{path}' instead.");
+                let hint = format!(" You may want to try expanding 'data.{path}' instead.");
+                message.push_str(&hint);
             }
             return Err(Refusal::invalid(message).param("expand"));
         }
@@ -135,7 +137,7 @@ fn follow(state: &State, value: &mut Value, segments: &[&str]) {
         }
         return;
     }
-    let noun = value["object"].as_str().unwrap_or("total_details").to_owned();
+    let noun = value.at("object").as_str().unwrap_or("total_details").to_owned();
     if noun != "list" {
         let Some(edge) = find(&noun, segment) else {
             return;
@@ -143,7 +145,7 @@ fn follow(state: &State, value: &mut Value, segments: &[&str]) {
         let expanded = match edge.way {
             Way::Inline => None,
             Way::Reference => {
-                let id = value[*segment].as_str();
+                let id = value.at(segment).as_str();
                 id.and_then(|id| look_up(state, edge.target, id))
             }
             Way::Included if value.get(segment).is_some() => None,
@@ -171,8 +173,8 @@ fn look_up(state: &State, noun: &str, id: &str) -> Option<Value> {
 }
 
 fn included(state: &State, owner: &Value, member: &str) -> Option<Value> {
-    let id = owner["id"].as_str().unwrap_or_default();
-    match (owner["object"].as_str(), member) {
+    let id = owner.at("id").as_str().unwrap_or_default();
+    match (owner.at("object").as_str(), member) {
         (Some("price"), hidden) => state.prices.get(id)?.get(hidden).cloned(),
         (Some("payment_link"), _) => {
             let link = state.links.get(id)?;

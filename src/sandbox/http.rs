@@ -141,7 +141,9 @@ impl Exchange<'_> {
             let params = match checked {
                 Ok(params) => params,
                 Err(refusal) => {
-                    key.iter().for_each(|key| state.ledger.forget(key));
+                    if let Some(key) = &key {
+                        state.ledger.forget(key);
+                    }
                     return Err(refusal);
                 }
             };
@@ -153,7 +155,9 @@ impl Exchange<'_> {
                 }
                 Err(refusal) => save(refusal.status, &refusal.body(request_id), request_id),
             };
-            key.iter().for_each(|key| state.ledger.finish(key, saved.clone()));
+            if let Some(key) = &key {
+                state.ledger.finish(key, saved.clone());
+            }
             Ok(saved)
         })
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::object::Members;
 use super::store::State;
 use super::{expand, identifier, prices};
 
@@ -35,18 +36,18 @@ impl Line {
 
     /// Takes over the parameters of a line item: a quantity and whether it can be changed.
     pub(super) fn adjust(&mut self, sent: &Value) {
-        if let Some(quantity) = sent["quantity"].as_i64() {
+        if let Some(quantity) = sent.at("quantity").as_i64() {
             self.quantity = quantity;
         }
-        let adjustable = &sent["adjustable_quantity"];
-        if adjustable["enabled"] == true {
-            let bound = |name: &str, default| adjustable[name].as_i64().unwrap_or(default);
+        let adjustable = sent.at("adjustable_quantity");
+        if adjustable.at("enabled") == true {
+            let bound = |name: &str, default| adjustable.at(name).as_i64().unwrap_or(default);
             self.adjustable_quantity = json!({
                 "enabled": true,
                 "maximum": bound("maximum", ADJUSTABLE_DEFAULT.1),
                 "minimum": bound("minimum", ADJUSTABLE_DEFAULT.0),
             });
-        } else if adjustable["enabled"] == false {
+        } else if adjustable.at("enabled") == false {
             self.adjustable_quantity = json!({
                 "enabled": false, "maximum": null, "minimum": null,
             });
@@ -56,8 +57,8 @@ impl Line {
     /// The quantities between which the buyer may choose.
     pub(super) fn range(&self) -> Option<(i64, i64)> {
         let adjustable = &self.adjustable_quantity;
-        (adjustable["enabled"] == true).then(|| {
-            let bound = |name: &str, default| adjustable[name].as_i64().unwrap_or(default);
+        (adjustable.at("enabled") == true).then(|| {
+            let bound = |name: &str, default| adjustable.at(name).as_i64().unwrap_or(default);
             (bound("minimum", ADJUSTABLE_DEFAULT.0), bound("maximum", ADJUSTABLE_DEFAULT.1))
         })
     }
@@ -75,7 +76,7 @@ impl Line {
     /// The product's name, which describes the line.
     pub(super) fn product<'a>(&self, state: &'a State) -> Option<&'a Value> {
         let price = state.prices.get(&self.price)?;
-        state.products.get(price["product"].as_str()?)
+        state.products.get(price.at("product").as_str()?)
     }
 
     /// The `item` object.
@@ -90,7 +91,7 @@ impl Line {
             "amount_tax": 0,
             "amount_total": amount,
             "currency": self.currency,
-            "description": self.product(state).map(|product| product["name"].clone()),
+            "description": self.product(state).map(|product| product.at("name").clone()),
             "metadata": {},
             "price": state.prices.get(&self.price).map(expand::shown),
             "quantity": self.quantity,

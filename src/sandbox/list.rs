@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::api::Call;
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::{Collection, Held};
 
@@ -31,13 +32,13 @@ pub(super) fn page<T: Held>(
             let has_more = near.len() > limit;
             near.truncate(limit);
             near.reverse();
-            return Ok(envelope(near, has_more, url));
+            return Ok(envelope(&near, has_more, url));
         }
         None => collection.newest().filter(kept).take(limit + 1).map(shown).collect(),
     };
     let has_more = data.len() > limit;
     data.truncate(limit);
-    Ok(envelope(data, has_more, url))
+    Ok(envelope(&data, has_more, url))
 }
 
 /// One page of a list that has its own order, such as line items.
@@ -49,7 +50,7 @@ pub(super) fn page_in_order(
 ) -> Result<Value, Refusal> {
     let limit = limit(params);
     let at = |id: &str, param: &str| {
-        let found = all.iter().position(|value| value["id"] == id);
+        let found = all.iter().position(|value| value.at("id") == id);
         found.ok_or_else(|| Refusal::dangling(noun, id, param))
     };
     let (start, end) = match cursor(params)? {
@@ -68,7 +69,7 @@ pub(super) fn page_in_order(
         _ => end < all.len(),
     };
     all.truncate(end);
-    Ok(envelope(all.split_off(start.min(end)), has_more, url))
+    Ok(envelope(&all.split_off(start.min(end)), has_more, url))
 }
 
 /// Whether a time satisfies a filter: a second, or bounds, or nothing.
@@ -91,7 +92,7 @@ pub(super) fn in_range(filter: Option<&Value>, time: &Value) -> bool {
     }
 }
 
-/// Whether an object's member has the value that the parameter of that name asks for, if it was sent.
+/// Whether a member has the value that the parameter of its name asks for, if it was sent.
 pub(super) fn matches(params: &Map<String, Value>, name: &str, object: &Value) -> bool {
     params.get(name).is_none_or(|wanted| object.get(name) == Some(wanted))
 }
@@ -116,6 +117,6 @@ fn limit(params: &Map<String, Value>) -> usize {
     sent.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LIMIT_DEFAULT)
 }
 
-fn envelope(data: Vec<Value>, has_more: bool, url: &str) -> Value {
+fn envelope(data: &[Value], has_more: bool, url: &str) -> Value {
     json!({ "object": "list", "data": data, "has_more": has_more, "url": url })
 }

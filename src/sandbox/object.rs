@@ -2,6 +2,20 @@
 
 use serde_json::{Map, Value};
 
+/// Reading an object by the names of its members.
+pub(super) trait Members {
+    /// The member of that name; null where there is none.
+    fn at(&self, name: &str) -> &Value;
+}
+
+// === impl Members ===
+
+impl Members for Value {
+    fn at(&self, name: &str) -> &Value {
+        self.get(name).unwrap_or(&Value::Null)
+    }
+}
+
 /// Metadata after a change: keys are merged, a key sent empty goes, and empty metadata goes whole.
 pub(super) fn merge_metadata(current: &Value, change: Option<&Value>) -> Value {
     let mut merged = current.as_object().cloned().unwrap_or_default();

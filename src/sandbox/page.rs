@@ -1,7 +1,7 @@
 //! The hosted pages: what a buyer sees from opening a link to having paid.
 //!
-//! Everything works without JavaScript: forms are posted, checked here, and shown again with what was
-//! entered and what is wrong with it. The script only adds comfort.
+//! Everything works without JavaScript: forms are posted, checked here, and shown again with what
+//! was entered and what is wrong with it. The script only adds comfort.
 
 mod entry;
 mod fields;
@@ -13,15 +13,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State as Extract};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
 
 use super::Shared;
-use super::checkout::{self, Outcome, Payer, Session, Visit};
+use super::checkout::{self, Closed, Outcome, Payer, Session, Visit};
+use super::object::Members;
 use super::payment_links;
 use super::store::State;
 use entry::Entry;
@@ -32,7 +33,8 @@ type Web = Extract<Arc<Shared>>;
 /// The addresses of the pages.
 pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/b/{token}", get(visit))
+        // A program that only looks whether the link answers begins no session.
+        .route("/b/{token}", get(visit).head(|| async { StatusCode::OK }))
         .route("/c/pay/{session}", get(show).post(submit))
         .route("/c/pay/{session}/challenge", get(challenge).post(answer))
         .route(
@@ -55,7 +57,7 @@ async fn visit(
         let Some(link) = payment_links::at(state, &token).cloned() else {
             return reply::not_found();
         };
-        if link.object["active"] != true {
+        if link.object.at("active") != true {
             return reply::inactive(&link.object);
         }
         let visit = Visit::parse(&query.unwrap_or_default());
@@ -67,8 +69,8 @@ async fn visit(
 async fn show(Extract(shared): Web, Path(id): Path<String>) -> Response {
     shared.with(|state| {
         checkout::expire_due(state);
-        match standing(state, &id) {
-            Err(response) => response,
+        match checkout::standing(state, &id) {
+            Err(closed) => explain(state, &id, closed),
             Ok(session) => reply::pay(state, session, None, None),
         }
     })
@@ -78,8 +80,8 @@ async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Re
     let entry = Entry::parse(&body);
     shared.with(|state| {
         checkout::expire_due(state);
-        let mut session = match standing(state, &id) {
-            Err(response) => return response,
+        let mut session = match checkout::standing(state, &id) {
+            Err(closed) => return explain(state, &id, closed),
             Ok(session) => session.clone(),
         };
         session.choose(state, &entry.choices(&session));
@@ -112,8 +114,8 @@ fn pay(state: &mut State, id: &str, payer: Payer, sections: Vec<Section>) -> Res
 }
 
 async fn challenge(Extract(shared): Web, Path(id): Path<String>) -> Response {
-    shared.with(|state| match standing(state, &id) {
-        Err(response) => response,
+    shared.with(|state| match checkout::standing(state, &id) {
+        Err(closed) => explain(state, &id, closed),
         Ok(session) => match &session.challenge {
             Some(charging) => reply::challenge(state, session, charging.card().last4()),
             None => reply::see_other(&format!("/c/pay/{id}")),
@@ -141,26 +143,21 @@ fn land(state: &State, id: &str, outcome: Outcome, sections: Option<Vec<Section>
         (Outcome::Declined(decline), Some(session)) => {
             reply::pay(state, session, sections, Some(decline.message.to_owned()))
         }
-        (Outcome::Challenged | Outcome::Closed, Some(_)) => match standing(state, id) {
-            Err(response) => response,
+        (Outcome::Challenged | Outcome::Closed, Some(_)) => match checkout::standing(state, id) {
+            Err(closed) => explain(state, id, closed),
             Ok(_) => reply::see_other(&format!("/c/pay/{id}")),
         },
     }
 }
 
-/// The session if it can be paid, else the page that says why not.
-fn standing<'a>(state: &'a State, id: &str) -> Result<&'a Session, Response> {
-    let Some(session) = state.sessions.get(id) else {
-        return Err(reply::not_found());
-    };
-    let link = session.object["payment_link"].as_str().and_then(|id| state.links.get(id));
-    match session.status() {
-        "complete" => Err(reply::done(state, session)),
-        "expired" => Err(reply::expired()),
-        _ => match link {
-            Some(link) if link.object["active"] != true => Err(reply::inactive(&link.object)),
-            _ => Ok(session),
-        },
+/// The page that says why a session cannot be paid.
+fn explain(state: &State, id: &str, closed: Closed) -> Response {
+    let Some(session) = state.sessions.get(id) else { return reply::not_found() };
+    match (closed, session.link(state)) {
+        (Closed::Complete, _) => reply::done(state, session),
+        (Closed::Expired, _) => reply::expired(),
+        (Closed::Inactive, Some(link)) => reply::inactive(&link.object),
+        (Closed::Inactive | Closed::Unknown, _) => reply::not_found(),
     }
 }
 
@@ -169,8 +166,8 @@ fn after_redirect(session: &Session) -> Option<String> {
     if !session.redirects {
         return None;
     }
-    let id = session.object["id"].as_str()?;
-    let url = session.object["success_url"].as_str()?.replace("{CHECKOUT_SESSION_ID}", id);
+    let id = session.object.at("id").as_str()?;
+    let url = session.object.at("success_url").as_str()?.replace("{CHECKOUT_SESSION_ID}", id);
     if session.visit.sources.is_empty() {
         return Some(url);
     }
@@ -190,11 +187,4 @@ fn today(state: &State) -> (i64, i64) {
     let now = Timestamp::from_second(state.clock.now()).unwrap_or_default();
     let date = now.to_zoned(TimeZone::UTC).date();
     (i64::from(date.year()), i64::from(date.month()))
-}
-
-/// The seller's own words after a payment.
-fn confirmation(state: &State, session: &Value) -> Option<String> {
-    let link = session["payment_link"].as_str().and_then(|id| state.links.get(id))?;
-    let message = link.object.pointer("/after_completion/hosted_confirmation/custom_message");
-    message.and_then(Value::as_str).map(str::to_owned)
 }

@@ -1,8 +1,8 @@
 //! The check of a request's parameters, and their typed form.
 //!
 //! The rules stand as data in `params/facts.txt`; this module only knows the kinds of value and
-//! Stripe's words for what is wrong with them. What comes out is JSON: numbers and booleans as such,
-//! and `null` for a parameter that was sent empty in order to unset it.
+//! Stripe's words for what is wrong with them. What comes out is JSON: numbers and booleans as
+//! such, and `null` for a parameter that was sent empty in order to unset it.
 
 mod scalar;
 mod table;
@@ -144,7 +144,8 @@ fn currency_key(key: &str, name: &str) -> Result<(), Refusal> {
     let lower = key.to_ascii_lowercase();
     if key != lower {
         return Err(Refusal::invalid(format!(
-            "Currencies must be lowercase when used as keys in a map. Use `{lower}` instead of `{key}`."
+            "Currencies must be lowercase when used as keys in a map. Use `{lower}` instead of \
+             `{key}`."
         ))
         .param(name));
     }
@@ -163,8 +164,8 @@ fn metadata_entry(key: &str, text: &str, name: &str) -> Result<Value, Refusal> {
     let value_chars = text.chars().count();
     if value_chars > METADATA_VALUE_CHARS_MAX {
         return Err(Refusal::invalid(format!(
-            "Metadata values can have up to {METADATA_VALUE_CHARS_MAX} characters, but you passed in \
-             a value that is {value_chars} characters. Invalid value: {text}"
+            "Metadata values can have up to {METADATA_VALUE_CHARS_MAX} characters, but you passed \
+             in a value that is {value_chars} characters. Invalid value: {text}"
         ))
         .param(name));
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::api::{Call, Origin};
 use super::cards::{Card, Decline};
 use super::checkout::Payer;
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
 use super::{events, identifier, list as lists, object};
@@ -18,7 +19,7 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     lists::page(&state.intents, call, "/v1/payment_intents", |intent| {
         lists::matches(&call.params, "customer", intent)
-            && lists::in_range(call.params.get("created"), &intent["created"])
+            && lists::in_range(call.params.get("created"), intent.at("created"))
     })
 }
 
@@ -33,8 +34,8 @@ pub(super) fn begin(state: &mut State, session: &str, amount: i64, payer: &Payer
         object::set(intent, "amount", amount);
         return id;
     }
-    let link = of.object["payment_link"].as_str().and_then(|id| state.links.get(id));
-    let data = link.map(|link| link.object["payment_intent_data"].clone()).unwrap_or_default();
+    let link = of.object.at("payment_link").as_str().and_then(|id| state.links.get(id));
+    let data = link.map(|link| link.object.at("payment_intent_data").clone()).unwrap_or_default();
     let id = identifier::fresh("pi_3", 23);
     let intent = describe(&id, &of.object, &data, amount, state.clock.now(), payer);
     state.intents.insert(&id, intent.clone());
@@ -59,13 +60,13 @@ pub(super) fn challenge(state: &mut State, id: &str) {
 
 /// The bank took the charge; it may still have to be captured.
 pub(super) fn succeed(state: &mut State, id: &str, charge: &Value) {
-    let captured = charge["captured"] == true;
-    let amount = &charge["amount"];
+    let captured = charge.at("captured") == true;
+    let amount = charge.at("amount");
     let mut after = json!({
         "last_payment_error": null,
-        "latest_charge": charge["id"],
+        "latest_charge": charge.at("id"),
         "next_action": null,
-        "payment_method": charge["payment_method"],
+        "payment_method": charge.at("payment_method"),
     });
     let outcome = if captured {
         json!({ "status": "succeeded", "amount_received": amount })
@@ -101,11 +102,11 @@ pub(super) fn fail(
         },
         "type": "card_error",
     });
-    if let Some(reason) = decline.decline_code {
+    if let Some(reason) = decline.reason {
         object::set(&mut error, "decline_code", reason);
     }
     if let Some(charge) = charge {
-        object::set(&mut error, "charge", charge["id"].clone());
+        object::set(&mut error, "charge", charge.at("id").clone());
     }
     let mut after = json!({
         "last_payment_error": error,
@@ -114,14 +115,14 @@ pub(super) fn fail(
         "status": "requires_payment_method",
     });
     if let Some(charge) = charge {
-        object::set(&mut after, "latest_charge", charge["id"].clone());
+        object::set(&mut after, "latest_charge", charge.at("id").clone());
     }
     change(state, id, &after, "payment_intent.payment_failed");
 }
 
 /// Whether the money has been taken, and not only set aside.
 pub(super) fn is_captured(state: &State, id: &str) -> bool {
-    state.intents.get(id).is_some_and(|intent| intent["status"] == "succeeded")
+    state.intents.get(id).is_some_and(|intent| intent.at("status") == "succeeded")
 }
 
 fn change(state: &mut State, id: &str, after: &Value, kind: &str) {
@@ -147,9 +148,9 @@ fn describe(
     let shipping = match &payer.shipping {
         Value::Null => Value::Null,
         shipping => json!({
-            "address": shipping["address"],
+            "address": shipping.at("address"),
             "carrier": null,
-            "name": shipping["name"],
+            "name": shipping.at("name"),
             "phone": payer.phone,
             "tracking_number": null,
         }),
@@ -159,20 +160,20 @@ fn describe(
         "id": id,
         "amount": amount,
         "amount_details": { "tip": {} },
-        "capture_method": data["capture_method"].as_str().unwrap_or("automatic_async"),
+        "capture_method": data.at("capture_method").as_str().unwrap_or("automatic_async"),
         "client_secret": format!("{id}_secret_{secret}"),
         "created": now,
-        "currency": session["currency"],
-        "customer": session["customer"],
-        "description": data["description"],
-        "metadata": if data["metadata"].is_object() { data["metadata"].clone() } else { json!({}) },
+        "currency": session.at("currency"),
+        "customer": session.at("customer"),
+        "description": data.at("description"),
+        "metadata": object::metadata(data.get("metadata")),
         "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
-        "payment_method_types": session["payment_method_types"],
-        "setup_future_usage": data["setup_future_usage"],
+        "payment_method_types": session.at("payment_method_types"),
+        "setup_future_usage": data.at("setup_future_usage"),
         "shipping": shipping,
-        "statement_descriptor": data["statement_descriptor"],
-        "statement_descriptor_suffix": data["statement_descriptor_suffix"],
-        "transfer_group": data["transfer_group"],
+        "statement_descriptor": data.at("statement_descriptor"),
+        "statement_descriptor_suffix": data.at("statement_descriptor_suffix"),
+        "transfer_group": data.at("transfer_group"),
     });
     object::overlay(&mut intent, &described);
     intent
@@ -202,7 +203,6 @@ fn blank() -> Value {
         "processing": null,
         "receipt_email": null,
         "review": null,
-        "source": null,
         "status": "requires_payment_method",
         "transfer_data": null,
     })

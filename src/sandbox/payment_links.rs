@@ -6,8 +6,9 @@ mod shape;
 
 use serde_json::Value;
 
-use super::api::Call;
+use super::api::{Call, Origin};
 use super::line_items::Line;
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::{Held, State};
 use super::{events, identifier, list as lists, object};
@@ -24,6 +25,7 @@ pub(super) struct Link {
 /// `POST /v1/payment_links`.
 pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let offer = lines::read(state, &call.params)?;
+    lines::check_optional(state, &call.params, &offer.currency)?;
     rules::check(&call.params, &offer)?;
     let lines: Vec<Line> = offer.drafts.iter().map(|draft| draft.line.clone()).collect();
     let token = identifier::fresh("test_", 18);
@@ -37,7 +39,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     }
     shape::assign(&mut link, &call.params);
     offer.keep(state, &call.origin);
-    let id = link["id"].as_str().unwrap_or_default().to_owned();
+    let id = link.at("id").as_str().unwrap_or_default().to_owned();
     state.links.insert(&id, Link { object: link.clone(), lines });
     events::emit(state, "payment_link.created", &link, &call.origin);
     Ok(link)
@@ -56,9 +58,11 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let mut after = before.clone();
     shape::assign(&mut after, &call.params);
     object::assign(&mut after, &call.params, &["active"]);
-    let merged = object::merge_metadata(&before["metadata"], call.params.get("metadata"));
+    let merged = object::merge_metadata(before.at("metadata"), call.params.get("metadata"));
     object::set(&mut after, "metadata", merged);
     rules::check_update(state, &call.params, &lines, &after)?;
+    let currency = after.at("currency").as_str().unwrap_or_default();
+    lines::check_optional(state, &call.params, currency)?;
     let link = state.links.named_mut(&call.id)?;
     *link = Link { object: after.clone(), lines };
     events::emit_updated(state, "payment_link.updated", &before, &after, &call.origin);
@@ -83,7 +87,7 @@ pub(super) fn line_items(state: &mut State, call: &Call) -> Result<Value, Refusa
 /// The link whose address ends in that token.
 pub(super) fn at<'a>(state: &'a State, token: &str) -> Option<&'a Link> {
     let ends = |link: &&Link| {
-        let url = link.object["url"].as_str().unwrap_or_default();
+        let url = link.object.at("url").as_str().unwrap_or_default();
         url.rsplit_once('/').is_some_and(|(_, last)| last == token)
     };
     state.links.newest().find(ends)
@@ -98,14 +102,15 @@ pub(super) fn count_completed(state: &mut State, id: &str) {
     let Some(completed) = link.object.pointer_mut("/restrictions/completed_sessions") else {
         return;
     };
-    let count = completed["count"].as_i64().unwrap_or_default() + 1;
-    let reached = completed["limit"].as_i64().is_some_and(|limit| count >= limit);
+    let count = completed.at("count").as_i64().unwrap_or_default() + 1;
+    let reached = completed.at("limit").as_i64().is_some_and(|limit| count >= limit);
     object::set(completed, "count", count);
-    if reached {
-        object::set(&mut link.object, "active", false);
+    if !reached {
+        return;
     }
+    object::set(&mut link.object, "active", false);
     let after = link.object.clone();
-    events::emit_updated(state, "payment_link.updated", &before, &after, &Default::default());
+    events::emit_updated(state, "payment_link.updated", &before, &after, &Origin::default());
 }
 
 // === impl Link ===
@@ -120,7 +125,7 @@ impl Link {
     /// Whether its sessions subscribe rather than pay once.
     pub(super) fn recurring(&self, state: &State) -> bool {
         self.lines.iter().any(|line| {
-            state.prices.get(&line.price).is_some_and(|price| price["type"] == "recurring")
+            state.prices.get(&line.price).is_some_and(|price| price.at("type") == "recurring")
         })
     }
 }

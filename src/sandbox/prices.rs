@@ -5,6 +5,7 @@ mod amount;
 use serde_json::{Map, Value, json};
 
 use super::api::{Call, Origin};
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
 use super::{events, expand, identifier, list as lists, object, products};
@@ -34,7 +35,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
         }
         (None, Some(sent)) => {
             let product = products::build(state, sent);
-            let id = product["id"].as_str().unwrap_or_default().to_owned();
+            let id = product.at("id").as_str().unwrap_or_default().to_owned();
             let price = build(state, &call.params, &id, "")?;
             check_lookup_key(state, call, "")?;
             products::keep(state, product, &call.origin);
@@ -61,8 +62,8 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
             "This price cannot be archived because it is the default price of its product.",
         ));
     }
-    let fixed = ["inclusive", "exclusive"].iter().any(|word| before["tax_behavior"] == *word);
-    if fixed && call.text("tax_behavior").is_some_and(|new| before["tax_behavior"] != new) {
+    let fixed = ["inclusive", "exclusive"].iter().any(|word| before.at("tax_behavior") == *word);
+    if fixed && call.text("tax_behavior").is_some_and(|new| before.at("tax_behavior") != new) {
         let message =
             "You cannot change `tax_behavior` once it is set to `exclusive` or `inclusive`.";
         return Err(Refusal::invalid(message).param("tax_behavior"));
@@ -72,10 +73,10 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let mut after = before.clone();
     let names = ["active", "lookup_key", "nickname", "tax_behavior"];
     object::assign(&mut after, &call.params, &names);
-    let merged = object::merge_metadata(&before["metadata"], call.params.get("metadata"));
+    let merged = object::merge_metadata(before.at("metadata"), call.params.get("metadata"));
     object::set(&mut after, "metadata", merged);
     if let Some(sent) = call.params.get("currency_options") {
-        let mut options = after["currency_options"].clone();
+        let mut options = after.at("currency_options").clone();
         let known = amount::currency_options(sent.as_object());
         if sent.is_null() {
             options = known;
@@ -96,15 +97,15 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let active = call.params.get("active").and_then(Value::as_bool).unwrap_or(true);
     lists::page(&state.prices, call, "/v1/prices", |price| {
         !inline(price)
-            && price["active"] == active
+            && price.at("active") == active
             && ["currency", "product", "type"]
                 .iter()
                 .all(|name| lists::matches(&call.params, name, price))
-            && keys.is_none_or(|keys| keys.contains(&price["lookup_key"]))
+            && keys.is_none_or(|keys| keys.contains(price.at("lookup_key")))
             && recurring.is_none_or(|wanted| {
-                wanted.keys().all(|name| lists::matches(wanted, name, &price["recurring"]))
+                wanted.keys().all(|name| lists::matches(wanted, name, price.at("recurring")))
             })
-            && lists::in_range(call.params.get("created"), &price["created"])
+            && lists::in_range(call.params.get("created"), price.at("created"))
     })
 }
 
@@ -163,19 +164,19 @@ pub(super) fn build(
 
 /// Keeps a new price and tells of it.
 pub(super) fn keep(state: &mut State, price: Value, origin: &Origin) {
-    let id = price["id"].as_str().unwrap_or_default().to_owned();
+    let id = price.at("id").as_str().unwrap_or_default().to_owned();
     events::emit(state, "price.created", &price, origin);
     state.prices.insert(&id, price);
 }
 
 /// Whether a price was made for one line item only.
 pub(super) fn inline(price: &Value) -> bool {
-    price["inline"] == true
+    price.at("inline") == true
 }
 
 fn recurring(sent: &Value, prefix: &str) -> Result<Value, Refusal> {
-    let count = sent["interval_count"].as_i64().unwrap_or(1);
-    let limit = INTERVAL_COUNTS_MAX.iter().find(|(interval, ..)| sent["interval"] == *interval);
+    let count = sent.at("interval_count").as_i64().unwrap_or(1);
+    let limit = INTERVAL_COUNTS_MAX.iter().find(|(interval, ..)| sent.at("interval") == *interval);
     if let Some((_, adverb, max)) = limit
         && count > *max
     {
@@ -186,31 +187,31 @@ fn recurring(sent: &Value, prefix: &str) -> Result<Value, Refusal> {
         let message = format!("The interval_count for {adverb} prices can't be greater than {max}");
         return Err(Refusal::invalid(message).param(param));
     }
-    if sent["usage_type"] == "metered" && sent["meter"].is_null() {
+    if sent.at("usage_type") == "metered" && sent.at("meter").is_null() {
         return Err(Refusal::invalid(
             "Starting with Stripe version `2025-03-31.basil`, metered prices must be backed by \
              meters.",
         ));
     }
     Ok(json!({
-        "interval": sent["interval"],
+        "interval": sent.at("interval"),
         "interval_count": count,
-        "meter": sent["meter"],
+        "meter": sent.at("meter"),
         "trial_period_days": null,
-        "usage_type": sent["usage_type"].as_str().unwrap_or("licensed"),
+        "usage_type": sent.at("usage_type").as_str().unwrap_or("licensed"),
     }))
 }
 
 fn is_default(state: &State, price: &Value) -> bool {
-    let product = price["product"].as_str().and_then(|id| state.products.get(id));
-    product.is_some_and(|product| product["default_price"] == price["id"])
+    let product = price.at("product").as_str().and_then(|id| state.products.get(id));
+    product.is_some_and(|product| product.at("default_price") == price.at("id"))
 }
 
 fn lookup_key_holder(state: &State, call: &Call, own: &str) -> Option<String> {
     let key = call.text("lookup_key")?;
-    let holds = |price: &&Value| price["lookup_key"] == key && price["id"] != own;
+    let holds = |price: &&Value| price.at("lookup_key") == key && price.at("id") != own;
     let holder = state.prices.newest().find(holds)?;
-    holder["id"].as_str().map(str::to_owned)
+    holder.at("id").as_str().map(str::to_owned)
 }
 
 /// A lookup key belongs to one price at a time, active or not.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::api::Call;
+use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
 use super::{events, expand, identifier, list as lists, object, prices};
@@ -20,13 +21,13 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     }
     check_descriptor(&call.params)?;
     let mut product = build(state, &call.params);
-    let id = product["id"].as_str().unwrap_or_default().to_owned();
+    let id = product.at("id").as_str().unwrap_or_default().to_owned();
     let price = match call.params.get("default_price_data").and_then(Value::as_object) {
         Some(sent) => Some(prices::build(state, sent, &id, "default_price_data")?),
         None => None,
     };
     if let Some(price) = &price {
-        object::set(&mut product, "default_price", price["id"].clone());
+        object::set(&mut product, "default_price", price.at("id").clone());
     }
     state.products.insert(&id, product.clone());
     events::emit(state, "product.created", &product, &call.origin);
@@ -50,7 +51,7 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     }
     let mut after = before.clone();
     assign(&mut after, &call.params);
-    let merged = object::merge_metadata(&before["metadata"], call.params.get("metadata"));
+    let merged = object::merge_metadata(before.at("metadata"), call.params.get("metadata"));
     object::set(&mut after, "metadata", merged);
     object::assign(&mut after, &call.params, &["default_price"]);
     if after != before {
@@ -64,7 +65,8 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 /// `DELETE /v1/products/{id}`.
 pub(super) fn delete(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let product = state.products.named(&call.id)?.clone();
-    let of_product = |price: &&Value| price["product"] == product["id"] && !prices::inline(price);
+    let of_product =
+        |price: &&Value| price.at("product") == product.at("id") && !prices::inline(price);
     if state.prices.newest().any(|price| of_product(&price)) {
         return Err(Refusal::invalid(
             "This product cannot be deleted because it has one or more user-created prices.",
@@ -79,11 +81,11 @@ pub(super) fn delete(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let ids = call.params.get("ids").and_then(Value::as_array);
     lists::page(&state.products, call, "/v1/products", |product| {
-        ids.is_none_or(|ids| ids.contains(&product["id"]))
+        ids.is_none_or(|ids| ids.contains(product.at("id")))
             && ["active", "shippable", "url"]
                 .iter()
                 .all(|name| lists::matches(&call.params, name, product))
-            && lists::in_range(call.params.get("created"), &product["created"])
+            && lists::in_range(call.params.get("created"), product.at("created"))
     })
 }
 
@@ -118,7 +120,7 @@ pub(super) fn build(state: &State, params: &Map<String, Value>) -> Value {
 
 /// Keeps a product that was made for one line item only.
 pub(super) fn keep(state: &mut State, product: Value, origin: &super::api::Origin) {
-    let id = product["id"].as_str().unwrap_or_default().to_owned();
+    let id = product.at("id").as_str().unwrap_or_default().to_owned();
     events::emit(state, "product.created", &expand::shown(&product), origin);
     state.products.insert(&id, product);
 }
@@ -142,7 +144,7 @@ fn assign(product: &mut Value, params: &Map<String, Value>) {
         ],
     );
     for name in ["images", "marketing_features"] {
-        if product[name].is_null() {
+        if product.at(name).is_null() {
             object::set(product, name, json!([]));
         }
     }
@@ -164,9 +166,9 @@ fn check_descriptor(params: &Map<String, Value>) -> Result<(), Refusal> {
 
 fn check_default_price(state: &State, id: &str, product: &str) -> Result<(), Refusal> {
     let price = state.prices.referred(id, "default_price")?;
-    let message = if price["product"] != product {
+    let message = if price.at("product") != product {
         format!("The price `{id}` does not belong to the product `{product}`.")
-    } else if price["active"] == false {
+    } else if price.at("active") == false {
         "The price specified is inactive. This field only accepts active prices.".to_owned()
     } else {
         return Ok(());

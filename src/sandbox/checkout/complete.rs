@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::object::Members;
 use super::super::store::State;
 use super::super::{customers, events, identifier, object, payment_intents, payment_links};
 use super::pay::{Payer, nobody};
@@ -11,10 +12,10 @@ pub(super) fn prepare_customer(state: &mut State, id: &str, payer: &Payer, inten
     let Some(session) = state.sessions.get(id) else {
         return;
     };
-    let subscribes = session.object["mode"] == "subscription";
-    let invoiced = session.object["invoice_creation"]["enabled"] == true;
-    let always = session.object["customer_creation"] == "always";
-    if !(subscribes || invoiced || always) || !session.object["customer"].is_null() {
+    let subscribes = session.object.at("mode") == "subscription";
+    let invoiced = session.object.at("invoice_creation").at("enabled") == true;
+    let always = session.object.at("customer_creation") == "always";
+    if !(subscribes || invoiced || always) || !session.object.at("customer").is_null() {
         return;
     }
     let customer = customers::create(state, payer);
@@ -35,7 +36,7 @@ pub(super) fn complete(state: &mut State, id: &str, payer: &Payer, intent: Optio
     let Some(session) = state.sessions.get_mut(id) else {
         return;
     };
-    let subscribes = session.object["mode"] == "subscription";
+    let subscribes = session.object.at("mode") == "subscription";
     let payment_status = match intent {
         None => "no_payment_required",
         Some(_) if captured => "paid",
@@ -50,16 +51,16 @@ pub(super) fn complete(state: &mut State, id: &str, payer: &Payer, intent: Optio
         "invoice": subscribes.then(|| identifier::fresh("in_1", 23)),
         "customer_details": details(payer),
         "collected_information": collected(payer),
-        "consent": consent(&session.object["consent_collection"], payer),
-        "custom_fields": answered(&session.object["custom_fields"], &payer.answers),
+        "consent": consent(session.object.at("consent_collection"), payer),
+        "custom_fields": answered(session.object.at("custom_fields"), &payer.answers),
     });
     object::overlay(&mut session.object, &after);
-    if session.object["automatic_tax"]["enabled"] == true {
+    if session.object.at("automatic_tax").at("enabled") == true {
         let status = json!({ "automatic_tax": { "status": "complete", "provider": "stripe" } });
         object::overlay(&mut session.object, &status);
     }
     let complete = session.object.clone();
-    let link = complete["payment_link"].as_str().unwrap_or_default();
+    let link = complete.at("payment_link").as_str().unwrap_or_default();
     events::emit(state, "checkout.session.completed", &complete, &nobody());
     payment_links::count_completed(state, link);
 }
@@ -79,7 +80,7 @@ fn details(payer: &Payer) -> Value {
 
 /// Where only a shipping address was asked for, it serves as the customer's.
 fn address(billing: &Value, shipping: &Value) -> Value {
-    if billing.is_null() { shipping["address"].clone() } else { billing.clone() }
+    if billing.is_null() { shipping.at("address").clone() } else { billing.clone() }
 }
 
 fn collected(payer: &Payer) -> Value {
@@ -104,8 +105,8 @@ fn consent(asked: &Value, payer: &Payer) -> Value {
 fn answered(fields: &Value, answers: &[(String, String)]) -> Value {
     let answer = |field: &Value| {
         let mut field = field.clone();
-        let kind = field["type"].as_str().unwrap_or_default().to_owned();
-        let given = answers.iter().find(|(key, _)| field["key"] == **key);
+        let kind = field.at("type").as_str().unwrap_or_default().to_owned();
+        let given = answers.iter().find(|(key, _)| field.at("key") == key.as_str());
         if let (Some((_, value)), Some(detail)) = (given, field.get_mut(&kind)) {
             object::set(detail, "value", value.as_str());
         }

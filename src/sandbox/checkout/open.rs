@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::line_items::Line;
+use super::super::object::Members;
 use super::super::payment_links::Link;
 use super::super::prices;
 use super::super::store::State;
@@ -46,7 +47,7 @@ pub(in crate::sandbox) fn open(state: &mut State, link: &Link, mut visit: Visit)
         object: describe(state, &link.object, &id, recurring),
         lines: link.lines.iter().map(Line::copied).collect(),
         visit,
-        redirects: link.object["after_completion"]["type"] == "redirect",
+        redirects: link.object.at("after_completion").at("type") == "redirect",
         intent: None,
         challenge: None,
     };
@@ -65,10 +66,10 @@ fn preset(state: &State, session: &mut Session) {
     for line in &mut session.lines {
         let price = state.prices.get(&line.price);
         let priced = price.and_then(|price| prices::in_currency(price, &line.currency));
-        if let Some(custom) = priced.map(|priced| &priced["custom_unit_amount"])
+        if let Some(custom) = priced.map(|priced| priced.at("custom_unit_amount"))
             && custom.is_object()
         {
-            line.chosen_amount = custom["preset"].as_i64().or(Some(0));
+            line.chosen_amount = custom.at("preset").as_i64().or(Some(0));
         }
     }
 }
@@ -76,9 +77,9 @@ fn preset(state: &State, session: &mut Session) {
 fn describe(state: &State, link: &Value, id: &str, recurring: bool) -> Value {
     let now = state.clock.now();
     let mut automatic_tax = json!({ "provider": null, "status": null });
-    object::overlay(&mut automatic_tax, &link["automatic_tax"]);
-    let types = if link["payment_method_types"].is_array() {
-        link["payment_method_types"].clone()
+    object::overlay(&mut automatic_tax, link.at("automatic_tax"));
+    let types = if link.at("payment_method_types").is_array() {
+        link.at("payment_method_types").clone()
     } else {
         json!(["card"])
     };
@@ -98,11 +99,11 @@ fn describe(state: &State, link: &Value, id: &str, recurring: bool) -> Value {
             "logo": null,
         },
         "created": now,
-        "custom_fields": session_fields(&link["custom_fields"]),
-        "customer_creation": once(link["customer_creation"].clone()),
+        "custom_fields": session_fields(link.at("custom_fields")),
+        "customer_creation": once(link.at("customer_creation").clone()),
         "expires_at": now + LIFETIME_S,
         "mode": if recurring { "subscription" } else { "payment" },
-        "payment_link": link["id"],
+        "payment_link": link.at("id"),
         "payment_method_types": types,
         "success_url": success_url(link),
         "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
@@ -114,9 +115,11 @@ fn describe(state: &State, link: &Value, id: &str, recurring: bool) -> Value {
             object::set(&mut session, name, value.clone());
         }
     }
-    if session["payment_method_options"].is_null() {
-        object::set(&mut session, "payment_method_options", json!({}));
+    let mut options = json!({ "card": { "request_three_d_secure": "automatic" } });
+    if link.at("payment_method_options").is_object() {
+        object::overlay(&mut options, link.at("payment_method_options"));
     }
+    object::set(&mut session, "payment_method_options", options);
     session
 }
 
@@ -171,7 +174,6 @@ const COPIED: &[&str] = &[
     "name_collection",
     "optional_items",
     "payment_method_collection",
-    "payment_method_options",
     "phone_number_collection",
     "shipping_address_collection",
     "shipping_options",
@@ -188,7 +190,7 @@ fn success_url(link: &Value) -> Value {
 fn session_fields(fields: &Value) -> Value {
     let with_room = |field: &Value| {
         let mut field = field.clone();
-        let kind = field["type"].as_str().unwrap_or_default().to_owned();
+        let kind = field.at("type").as_str().unwrap_or_default().to_owned();
         if let Some(detail) = field.get_mut(&kind) {
             object::set(detail, "value", Value::Null);
         }

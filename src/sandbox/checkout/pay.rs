@@ -6,7 +6,7 @@ use super::super::api::Origin;
 use super::super::cards::{Card, Decline, UNAUTHENTICATED, Verdict};
 use super::super::store::State;
 use super::super::{charges, payment_intents};
-use super::complete;
+use super::{complete, standing};
 
 /// What the buyer entered, checked.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +58,7 @@ pub(in crate::sandbox) enum Outcome {
 
 /// Pays a session. A session is paid once: a second submission finds it closed.
 pub(in crate::sandbox) fn pay(state: &mut State, id: &str, payer: Payer) -> Outcome {
-    if !payable(state, id) {
+    if standing(state, id).is_err() {
         return Outcome::Closed;
     }
     let due = state.sessions.get(id).map_or(0, |session| session.due(state));
@@ -81,7 +81,7 @@ pub(in crate::sandbox) fn pay(state: &mut State, id: &str, payer: Payer) -> Outc
 /// Goes on with a payment after the buyer proved who they are, or did not.
 pub(in crate::sandbox) fn answer_challenge(state: &mut State, id: &str, proved: bool) -> Outcome {
     let waiting = state.sessions.get_mut(id).and_then(|session| session.challenge.take());
-    let Some(charging) = waiting.filter(|_| payable(state, id)) else {
+    let Some(charging) = waiting.filter(|_| standing(state, id).is_ok()) else {
         return Outcome::Closed;
     };
     if proved {
@@ -89,14 +89,6 @@ pub(in crate::sandbox) fn answer_challenge(state: &mut State, id: &str, proved: 
     }
     payment_intents::fail(state, &charging.intent, UNAUTHENTICATED, &charging.card, None);
     Outcome::Declined(UNAUTHENTICATED)
-}
-
-fn payable(state: &State, id: &str) -> bool {
-    let Some(session) = state.sessions.get(id) else {
-        return false;
-    };
-    let link = session.object["payment_link"].as_str().and_then(|id| state.links.get(id));
-    session.status() == "open" && link.is_none_or(|link| link.object["active"] == true)
 }
 
 fn settle(state: &mut State, id: &str, charging: &Charging) -> Outcome {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::cards::{self, Card};
 use super::super::checkout::{Choice as Chosen, Payer, Session, plausible_email};
 use super::super::money;
+use super::super::object::Members;
 use super::fields::{Field, Rule, Section};
 
 /// The most values that a submission may hold; a page asks for far fewer.
@@ -80,7 +81,7 @@ impl Entry {
             }
             Rule::Digits { min, max } => sized(*min, *max, "digits"),
             Rule::Choice(choices) if !choices.iter().any(|choice| choice.value == value) => {
-                Err("Choose one of the list.".to_owned())
+                Err("Choose an option from the list.".to_owned())
             }
             Rule::CardNumber { blocked } => {
                 let number = cards::check_number(value)?;
@@ -124,11 +125,13 @@ impl Entry {
         if let Some(name) = given("shipping_name") {
             payer.shipping = json!({ "address": address("shipping", &given), "name": name });
         }
-        payer.answers = session.object["custom_fields"]
+        payer.answers = session
+            .object
+            .at("custom_fields")
             .as_array()
             .into_iter()
             .flatten()
-            .filter_map(|field| field["key"].as_str())
+            .filter_map(|field| field.at("key").as_str())
             .filter_map(|key| Some((key.to_owned(), given(&format!("custom_{key}"))?)))
             .collect();
         payer.card = given("card_number").and_then(|number| {
@@ -142,12 +145,12 @@ impl Entry {
 fn missing(field: &Field) -> String {
     match field.rule {
         Rule::Tick => "Tick this box to go on.".to_owned(),
-        Rule::Choice(_) => "Choose one of the list.".to_owned(),
+        Rule::Choice(_) => "Choose an option from the list.".to_owned(),
         _ => format!("Enter your {}.", in_sentence(&field.label)),
     }
 }
 
-/// A label as it stands inside a sentence: lower case at its beginning, unless it is an abbreviation.
+/// A label inside a sentence: it begins with a small letter, unless it is an abbreviation.
 fn in_sentence(label: &str) -> String {
     let mut chars = label.chars();
     match (chars.next(), chars.clone().next()) {

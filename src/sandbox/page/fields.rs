@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::super::checkout::Session;
+use super::super::object::Members;
 
 /// The countries by code and name, in the order of a drop-down list.
 static COUNTRIES: LazyLock<Vec<Choice>> = LazyLock::new(|| {
@@ -89,20 +90,20 @@ pub(super) struct Choice {
 /// Everything that a session asks for, filled with what is known already.
 pub(super) fn of(session: &Session, due: i64) -> Vec<Section> {
     let object = &session.object;
-    let pays = due > 0 || object["mode"] == "subscription";
+    let pays = due > 0 || object.at("mode") == "subscription";
     let mut sections = vec![contact(session)];
-    if object["shipping_address_collection"].is_object() {
+    if object.at("shipping_address_collection").is_object() {
         sections.push(shipping(object));
     }
     let custom: Vec<Field> =
-        object["custom_fields"].as_array().into_iter().flatten().map(custom).collect();
+        object.at("custom_fields").as_array().into_iter().flatten().map(custom).collect();
     if !custom.is_empty() {
         sections.push(Section { title: "Additional information", note: None, fields: custom });
     }
-    if pays && (due > 0 || object["payment_method_collection"] == "always") {
+    if pays && (due > 0 || object.at("payment_method_collection") == "always") {
         sections.push(card(object));
     }
-    if object["billing_address_collection"] == "required" {
+    if object.at("billing_address_collection") == "required" {
         let fields = address("billing", COUNTRIES.clone());
         sections.push(Section { title: "Billing address", note: None, fields });
     }
@@ -119,18 +120,18 @@ fn contact(session: &Session) -> Section {
     let mut email = Field::new("email", "Email", rule).auto("email", "you@example.com");
     email.value = session.visit.email.clone().unwrap_or_default();
     let mut fields = vec![email];
-    if object["phone_number_collection"]["enabled"] == true {
+    if object.at("phone_number_collection").at("enabled") == true {
         fields
             .push(Field::new("phone", "Phone number", Rule::Phone).auto("tel", "+1 201 555 0123"));
     }
     for (kind, label, autocomplete) in
         [("individual", "Full name", "name"), ("business", "Business name", "organization")]
     {
-        let asked = &object["name_collection"][kind];
-        if asked["enabled"] == true {
+        let asked = object.at("name_collection").at(kind);
+        if asked.at("enabled") == true {
             let rule = Rule::Line { min: 1, max: LINE_CHARS_MAX };
             let mut field = Field::new(format!("{kind}_name"), label, rule).auto(autocomplete, "");
-            field.optional = asked["optional"] == true;
+            field.optional = asked.at("optional") == true;
             fields.push(field);
         }
     }
@@ -138,7 +139,7 @@ fn contact(session: &Session) -> Section {
 }
 
 fn shipping(object: &Value) -> Section {
-    let allowed = &object["shipping_address_collection"]["allowed_countries"];
+    let allowed = object.at("shipping_address_collection").at("allowed_countries");
     let is_allowed = |choice: &&Choice| {
         allowed.as_array().is_none_or(|codes| codes.iter().any(|code| *code == *choice.value))
     };
@@ -162,7 +163,7 @@ fn card(object: &Value) -> Section {
         Field::new("card_cvc", "Security code", Rule::SecurityCode).auto("cc-csc", "CVC"),
         Field::new("card_name", "Name on card", name).auto("cc-name", "Full name on card"),
     ];
-    if object["billing_address_collection"] != "required" {
+    if object.at("billing_address_collection") != "required" {
         fields.push(country("billing", COUNTRIES.clone()));
     }
     Section { title: "Payment details", note: None, fields }
@@ -193,44 +194,46 @@ fn country(prefix: &str, countries: Vec<Choice>) -> Field {
 }
 
 fn custom(asked: &Value) -> Field {
-    let kind = asked["type"].as_str().unwrap_or_default();
-    let detail = &asked[kind];
-    let length = |name: &str| detail[name].as_u64().and_then(|n| usize::try_from(n).ok());
+    let kind = asked.at("type").as_str().unwrap_or_default();
+    let detail = asked.at(kind);
+    let length = |name: &str| detail.at(name).as_u64().and_then(|n| usize::try_from(n).ok());
     let min = length("minimum_length").unwrap_or(1);
     let max = length("maximum_length").unwrap_or(ANSWER_CHARS_MAX);
     let rule = match kind {
-        "dropdown" => Rule::Choice(options(&detail["options"])),
+        "dropdown" => Rule::Choice(options(detail.at("options"))),
         "numeric" => Rule::Digits { min, max },
         _ => Rule::Line { min, max },
     };
-    let key = asked["key"].as_str().unwrap_or_default();
-    let label = asked["label"]["custom"].as_str().unwrap_or(key);
+    let key = asked.at("key").as_str().unwrap_or_default();
+    let label = asked.at("label").at("custom").as_str().unwrap_or(key);
     let mut field = Field::new(format!("custom_{key}"), label, rule);
-    field.optional = asked["optional"] == true;
-    field.value = detail["default_value"].as_str().unwrap_or_default().to_owned();
-    field
+    field.optional = asked.at("optional") == true;
+    let value = detail.at("default_value").as_str().unwrap_or_default().to_owned();
+    Field { value, ..field }
 }
 
 fn options(listed: &Value) -> Vec<Choice> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let choice =
-        |option: &Value| Choice { value: text(&option["value"]), label: text(&option["label"]) };
+    let choice = |option: &Value| Choice {
+        value: text(option.at("value")),
+        label: text(option.at("label")),
+    };
     let nothing = Choice { value: String::new(), label: "Select…".to_owned() };
     let listed = listed.as_array().into_iter().flatten().map(choice);
     std::iter::once(nothing).chain(listed).collect()
 }
 
 fn consents(object: &Value) -> Vec<Field> {
-    let asked = &object["consent_collection"];
+    let asked = object.at("consent_collection");
     let mut fields = Vec::new();
-    if asked["terms_of_service"] == "required" {
+    if asked.at("terms_of_service") == "required" {
         let own = text(object, "terms_of_service_acceptance");
         let label = own.unwrap_or_else(|| {
             "I agree to the seller's Terms of Service and Privacy Policy".to_owned()
         });
         fields.push(Field::new("terms", label, Rule::Tick));
     }
-    if asked["promotions"] == "auto" {
+    if asked.at("promotions") == "auto" {
         let label = "Send me news and offers by e-mail";
         fields.push(Field { optional: true, ..Field::new("promotions", label, Rule::Tick) });
     }
@@ -239,7 +242,7 @@ fn consents(object: &Value) -> Vec<Field> {
 
 /// One of the link's own texts.
 pub(super) fn text(object: &Value, slot: &str) -> Option<String> {
-    object["custom_text"][slot]["message"].as_str().map(str::to_owned)
+    object.at("custom_text")[slot].at("message").as_str().map(str::to_owned)
 }
 
 // === impl Field ===

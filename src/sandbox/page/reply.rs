@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use super::super::checkout::Session;
 use super::super::money;
+use super::super::object::Members;
 use super::super::store::State;
 use super::fields::{self, Section};
-use super::{confirmation, summary, view};
+use super::{summary, view};
 
 /// Nothing but the sandbox's own style and script, and pictures from wherever products have them.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' http: \
-                      https: data:; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' \
+                      http: https: data:; base-uri 'none'; frame-ancestors 'none'";
 
 /// The payment page, with what was entered and what came of it.
 pub(super) fn pay(
@@ -33,7 +34,7 @@ pub(super) fn pay(
         (None, false) => StatusCode::OK,
     };
     let page = view::Pay {
-        session: session.object["id"].as_str().unwrap_or_default().to_owned(),
+        session: session.object.at("id").as_str().unwrap_or_default().to_owned(),
         summary: summary::of(state, session),
         sections,
         failure,
@@ -50,7 +51,7 @@ pub(super) fn pay(
 /// The page of the buyer's bank.
 pub(super) fn challenge(state: &State, session: &Session, last4: &str) -> Response {
     let page = view::Challenge {
-        session: session.object["id"].as_str().unwrap_or_default().to_owned(),
+        session: session.object.at("id").as_str().unwrap_or_default().to_owned(),
         total: money::format(session.due(state), session.currency()),
         last4: last4.to_owned(),
     };
@@ -61,9 +62,12 @@ pub(super) fn challenge(state: &State, session: &Session, last4: &str) -> Respon
 /// The page after a payment.
 pub(super) fn done(state: &State, session: &Session) -> Response {
     let email = session.object.pointer("/customer_details/email").and_then(Value::as_str);
+    let message = session.link(state).and_then(|link| {
+        link.object.pointer("/after_completion/hosted_confirmation/custom_message")
+    });
     let page = view::Done {
         summary: summary::of(state, session),
-        message: confirmation(state, &session.object),
+        message: message.and_then(Value::as_str).map(str::to_owned),
         email: email.map(str::to_owned),
     };
     render(StatusCode::OK, &page, "; form-action 'self'")
@@ -71,7 +75,7 @@ pub(super) fn done(state: &State, session: &Session) -> Response {
 
 /// The page of a link that is switched off. Its status tells programs that nothing is sold here.
 pub(super) fn inactive(link: &Value) -> Response {
-    let text = link["inactive_message"].as_str().unwrap_or(
+    let text = link.at("inactive_message").as_str().unwrap_or(
         "The seller has deactivated this payment link. Contact them if you have any questions.",
     );
     notice(StatusCode::GONE, "This link is no longer active", text)
@@ -140,8 +144,8 @@ fn render(status: StatusCode, page: &impl Template, form_action: &str) -> Respon
 fn button(session: &Session, due: i64) -> String {
     let object = &session.object;
     let amount = money::format(due, session.currency());
-    let subscribes = object["mode"] == "subscription";
-    match object["submit_type"].as_str() {
+    let subscribes = object.at("mode") == "subscription";
+    match object.at("submit_type").as_str() {
         _ if session.visit.trial_days.is_some() => "Start trial".to_owned(),
         Some("book") => "Book".to_owned(),
         Some("donate") => format!("Donate {amount}"),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::checkout::Session;
 use super::super::line_items::Line;
+use super::super::object::Members;
 use super::super::store::State;
 use super::super::{money, prices};
 
@@ -56,6 +57,18 @@ pub(super) struct Chosen {
     pub(super) currency: String,
 }
 
+// === impl Item ===
+
+impl Item {
+    /// Whether there is nothing but a name to show.
+    pub(super) fn is_plain(&self) -> bool {
+        self.description.is_none()
+            && self.quantity == 1
+            && self.range.is_none()
+            && self.chosen.is_none()
+    }
+}
+
 /// Sums a session up.
 pub(super) fn of(state: &State, session: &Session) -> Summary {
     let items: Vec<Item> = session.lines.iter().map(|line| item(state, line)).collect();
@@ -76,11 +89,12 @@ pub(super) fn amount_error(state: &State, session: &Session) -> Option<String> {
         let (Some(chosen), Some(custom)) = (line.chosen_amount, custom_amount(state, line)) else {
             continue;
         };
-        let floor = custom["minimum"].as_i64().unwrap_or_else(|| money::minimum_charge(currency));
+        let floor =
+            custom.at("minimum").as_i64().unwrap_or_else(|| money::minimum_charge(currency));
         if chosen < floor {
             return Some(format!("Choose at least {}.", money::format(floor, currency)));
         }
-        if let Some(ceiling) = custom["maximum"].as_i64().filter(|ceiling| chosen > *ceiling) {
+        if let Some(ceiling) = custom.at("maximum").as_i64().filter(|ceiling| chosen > *ceiling) {
             return Some(format!("Choose at most {}.", money::format(ceiling, currency)));
         }
     }
@@ -94,9 +108,10 @@ pub(super) fn amount_error(state: &State, session: &Session) -> Option<String> {
 
 fn item(state: &State, line: &Line) -> Item {
     let product = line.product(state);
-    let text = |name: &str| product.and_then(|product| product[name].as_str());
+    let text = |name: &str| product.and_then(|product| product.at(name).as_str());
     let name = text("name").unwrap_or("Item").to_owned();
-    let image = product.and_then(|product| product["images"].get(0)?.as_str()).map(str::to_owned);
+    let image =
+        product.and_then(|product| product.at("images").get(0)?.as_str()).map(str::to_owned);
     let interval = state.prices.get(&line.price).and_then(interval);
     let amount = money::format(line.amount(state), &line.currency);
     let one = Line { quantity: 1, ..line.clone() };
@@ -125,11 +140,12 @@ fn item(state: &State, line: &Line) -> Item {
 
 fn custom_amount<'a>(state: &'a State, line: &Line) -> Option<&'a Value> {
     let price = prices::in_currency(state.prices.get(&line.price)?, &line.currency)?;
-    Some(&price["custom_unit_amount"]).filter(|custom| custom.is_object())
+    Some(price.at("custom_unit_amount")).filter(|custom| custom.is_object())
 }
 
 fn bounds(custom: &Value, currency: &str) -> Option<String> {
-    let amount = |name: &str| custom[name].as_i64().map(|amount| money::format(amount, currency));
+    let amount =
+        |name: &str| custom.at(name).as_i64().map(|amount| money::format(amount, currency));
     match (amount("minimum"), amount("maximum")) {
         (Some(low), Some(high)) => Some(format!("Between {low} and {high}")),
         (Some(low), None) => Some(format!("At least {low}")),
@@ -140,23 +156,23 @@ fn bounds(custom: &Value, currency: &str) -> Option<String> {
 
 fn later(state: &State, session: &Session) -> Option<String> {
     let recurring = session.lines.iter().filter(|line| {
-        state.prices.get(&line.price).is_some_and(|price| price["type"] == "recurring")
+        state.prices.get(&line.price).is_some_and(|price| price.at("type") == "recurring")
     });
     let first = recurring.clone().next()?;
     let amount = recurring.map(|line| line.amount(state)).fold(0, i64::saturating_add);
     let amount = money::format(amount, session.currency());
     let interval = interval(state.prices.get(&first.price)?)?;
     Some(match session.visit.trial_days {
-        Some(1) => format!("{amount} {interval} after one day"),
-        Some(days) => format!("{amount} {interval} after {days} days free"),
+        Some(1) => format!("One day free, then {amount} {interval}"),
+        Some(days) => format!("{days} days free, then {amount} {interval}"),
         None => format!("Then {amount} {interval}"),
     })
 }
 
 fn interval(price: &Value) -> Option<String> {
-    let recurring = &price["recurring"];
-    let unit = recurring["interval"].as_str()?;
-    Some(match recurring["interval_count"].as_i64() {
+    let recurring = price.at("recurring");
+    let unit = recurring.at("interval").as_str()?;
+    Some(match recurring.at("interval_count").as_i64() {
         Some(count) if count > 1 => format!("every {count} {unit}s"),
         _ => format!("per {unit}"),
     })

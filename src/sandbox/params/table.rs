@@ -22,7 +22,7 @@ pub(in crate::sandbox) struct Field {
     pub(super) clear: bool,
     /// The least value of a number.
     pub(super) min: Option<i64>,
-    /// The greatest value of a number, the most characters of a text, or the most elements of a list.
+    /// The greatest value of a number, the most characters of a text or elements of a list.
     pub(super) max: Option<i64>,
     /// The words of a closed set.
     pub(super) words: Vec<String>,

@@ -79,9 +79,9 @@ fn an_empty_value_unsets_only_where_it_may() {
     product(
         "name=",
         &json!([
-            "You passed an empty string for 'name'. We assume empty values are an attempt to unset a \
-         parameter; however 'name' cannot be unset. You should remove 'name' from your request or \
-         supply a non-empty value.",
+            "You passed an empty string for 'name'. We assume empty values are an attempt to unset \
+             a parameter; however 'name' cannot be unset. You should remove 'name' from your \
+             request or supply a non-empty value.",
             "name",
             "parameter_invalid_empty",
         ]),
@@ -140,9 +140,8 @@ fn texts_and_lists_have_limits() {
         "name=x&unit_label=much-too-long",
         &json!(["Invalid string: much-too...; must be at most 12 characters", "unit_label", "",]),
     );
-    let fields: String = (0..4)
-        .map(|i| format!("&custom_fields[{i}][key]=k{i}&custom_fields[{i}][type]=text"))
-        .collect();
+    let field = |i| format!("custom_fields[{i}][key]=k{i}&custom_fields[{i}][type]=text");
+    let fields = [field(0), field(1), field(2), field(3)].join("&");
     link(
         &fields,
         &json!(["Array custom_fields exceeded maximum 3 allowed elements.", "custom_fields", "",]),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::super::api::Origin;
 use super::super::line_items::Line;
+use super::super::object::Members;
 use super::super::refusal::Refusal;
 use super::super::store::State;
 use super::super::{identifier, object, prices, products};
@@ -39,17 +40,10 @@ pub(super) fn read(state: &State, params: &Map<String, Value>) -> Result<Offer, 
         return Err(Refusal::required("line_items"));
     };
     let stated = params.get("currency").and_then(Value::as_str);
-    let own = first.price["currency"].as_str().unwrap_or_default();
+    let own = first.price.at("currency").as_str().unwrap_or_default();
     let currency = stated.unwrap_or(own).to_owned();
     for (index, draft) in drafts.iter_mut().enumerate() {
-        if prices::in_currency(&draft.price, &currency).is_none() {
-            let only = draft.price["currency"].as_str().unwrap_or_default();
-            let message = format!(
-                "The price specified only supports `{only}`. This doesn't match the expected \
-                 currency: `{currency}`."
-            );
-            return Err(Refusal::invalid(message).param(format!("line_items[{index}][price]")));
-        }
+        check_currency(&draft.price, &currency, &format!("line_items[{index}][price]"))?;
         draft.line.currency.clone_from(&currency);
     }
     Ok(Offer { currency, drafts })
@@ -60,7 +54,7 @@ pub(super) fn adjusted(lines: &[Line], params: &Map<String, Value>) -> Result<Ve
     let mut lines = lines.to_vec();
     let sent = params.get("line_items").and_then(Value::as_array);
     for (index, item) in sent.into_iter().flatten().enumerate() {
-        let id = item["id"].as_str().unwrap_or_default();
+        let id = item.at("id").as_str().unwrap_or_default();
         let Some(line) = lines.iter_mut().find(|line| line.id == id) else {
             let param = format!("line_items[{index}][id]");
             return Err(Refusal::dangling("line item", id, &param));
@@ -70,11 +64,27 @@ pub(super) fn adjusted(lines: &[Line], params: &Map<String, Value>) -> Result<Ve
     Ok(lines)
 }
 
+/// Optional items are sold at prices of the same kind as the line items.
+pub(super) fn check_optional(
+    state: &State,
+    params: &Map<String, Value>,
+    currency: &str,
+) -> Result<(), Refusal> {
+    let sent = params.get("optional_items").and_then(Value::as_array);
+    for (index, item) in sent.into_iter().flatten().enumerate() {
+        let param = format!("optional_items[{index}][price]");
+        let price = state.prices.referred(item.at("price").as_str().unwrap_or_default(), &param)?;
+        check_sellable(price, &param)?;
+        check_currency(price, currency, &param)?;
+    }
+    Ok(())
+}
+
 fn draft(state: &State, item: &Value, name: &str) -> Result<Draft, Refusal> {
     let line = |price: &Value| {
         let mut line = Line {
             id: identifier::fresh("li_1", 23),
-            price: price["id"].as_str().unwrap_or_default().to_owned(),
+            price: price.at("id").as_str().unwrap_or_default().to_owned(),
             currency: String::new(),
             quantity: 1,
             adjustable_quantity: Value::Null,
@@ -83,7 +93,7 @@ fn draft(state: &State, item: &Value, name: &str) -> Result<Draft, Refusal> {
         line.adjust(item);
         line
     };
-    match (item["price"].as_str(), item["price_data"].as_object()) {
+    match (item.at("price").as_str(), item.at("price_data").as_object()) {
         (Some(_), Some(_)) => Err(Refusal::only_one_of("price", "price_data").param(name)),
         (None, None) => Err(Refusal::required(&format!("{name}[price]"))),
         (Some(id), None) => {
@@ -96,7 +106,7 @@ fn draft(state: &State, item: &Value, name: &str) -> Result<Draft, Refusal> {
             let inside = format!("{name}[price_data]");
             let new_product = product(state, data, &inside)?;
             let id = match &new_product {
-                Some(product) => product["id"].as_str(),
+                Some(product) => product.at("id").as_str(),
                 None => data.get("product").and_then(Value::as_str),
             };
             let mut price = prices::build(state, data, id.unwrap_or_default(), &inside)?;
@@ -126,11 +136,11 @@ fn product(state: &State, data: &Map<String, Value>, name: &str) -> Result<Optio
 
 /// Links sell by the unit, at active prices.
 fn check_sellable(price: &Value, param: &str) -> Result<(), Refusal> {
-    let message = if price["active"] == false {
+    let message = if price.at("active") == false {
         "The price specified is inactive. This field only accepts active prices."
-    } else if price["billing_scheme"] == "tiered" {
+    } else if price.at("billing_scheme") == "tiered" {
         "Payment links do not support prices with `billing_scheme=tiered`."
-    } else if !price["transform_quantity"].is_null() {
+    } else if !price.at("transform_quantity").is_null() {
         "Payment links do not support prices with `transform_quantity`."
     } else if price.pointer("/recurring/usage_type").is_some_and(|usage| usage == "metered") {
         "Payment links do not support prices with `recurring[usage_type]=metered`."
@@ -140,12 +150,24 @@ fn check_sellable(price: &Value, param: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid(message).param(param))
 }
 
+fn check_currency(price: &Value, currency: &str, param: &str) -> Result<(), Refusal> {
+    if prices::in_currency(price, currency).is_some() {
+        return Ok(());
+    }
+    let only = price.at("currency").as_str().unwrap_or_default();
+    let message = format!(
+        "The price specified only supports `{only}`. This doesn't match the expected currency: \
+         `{currency}`."
+    );
+    Err(Refusal::invalid(message).param(param))
+}
+
 // === impl Offer ===
 
 impl Offer {
     /// Whether any line is paid again and again.
     pub(super) fn recurring(&self) -> bool {
-        self.drafts.iter().any(|draft| draft.price["type"] == "recurring")
+        self.drafts.iter().any(|draft| draft.price.at("type") == "recurring")
     }
 
     /// Keeps the prices and products that were made on the way.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::line_items::Line;
+use super::super::object::Members;
 use super::super::refusal::Refusal;
 use super::super::store::State;
 use super::super::{money, prices};
@@ -38,13 +39,13 @@ pub(super) fn check_update(
 ) -> Result<(), Refusal> {
     let price = |line: &Line| state.prices.get(&line.price);
     let any = |test: fn(&Value) -> bool| lines.iter().filter_map(price).any(test);
-    check_mode(params, any(|price| price["type"] == "recurring"))?;
+    check_mode(params, any(|price| price.at("type") == "recurring"))?;
     check_parts(params)?;
     for line in lines {
         check_quantities(line, lines.len(), "line_items")?;
     }
-    if after["allow_promotion_codes"] == true
-        && any(|price| price["custom_unit_amount"].is_object())
+    if after.at("allow_promotion_codes") == true
+        && any(|price| price.at("custom_unit_amount").is_object())
     {
         return Err(promotion_codes());
     }
@@ -53,7 +54,7 @@ pub(super) fn check_update(
 
 /// A price that the buyer chooses stands alone.
 fn check_custom_amount(params: &Params, offer: &Offer) -> Result<(), Refusal> {
-    let custom = |price: &Value| price["custom_unit_amount"].is_object();
+    let custom = |price: &Value| price.at("custom_unit_amount").is_object();
     let Some(draft) = offer.drafts.iter().find(|draft| custom(&draft.price)) else {
         return Ok(());
     };
@@ -87,7 +88,7 @@ fn promotion_codes() -> Refusal {
 /// Some parameters only make sense when something is paid once, others when it is paid repeatedly.
 fn check_mode(params: &Params, recurring: bool) -> Result<(), Refusal> {
     let sent = |name: &str| params.get(name).is_some_and(|value| !value.is_null());
-    let invoices = params.get("invoice_creation").is_some_and(|sent| sent["enabled"] == true);
+    let invoices = params.get("invoice_creation").is_some_and(|sent| sent.at("enabled") == true);
     let (param, message) = if recurring && sent("payment_intent_data") {
         ("payment_intent_data", "You can not pass `payment_intent_data` in `subscription` mode.")
     } else if recurring && invoices {
@@ -121,8 +122,8 @@ fn check_mode(params: &Params, recurring: bool) -> Result<(), Refusal> {
 /// Parameters with a `type` bring the details of that type.
 fn check_parts(params: &Params) -> Result<(), Refusal> {
     if let Some(after) = params.get("after_completion") {
-        let other = if after["type"] == "redirect" {
-            if after["redirect"].is_null() {
+        let other = if after.at("type") == "redirect" {
+            if after.at("redirect").is_null() {
                 return Err(Refusal::required("after_completion[redirect]"));
             }
             "hosted_confirmation"
@@ -130,13 +131,13 @@ fn check_parts(params: &Params) -> Result<(), Refusal> {
             "redirect"
         };
         if !after[other].is_null() {
-            let kind = after["type"].as_str().unwrap_or_default();
+            let kind = after.at("type").as_str().unwrap_or_default();
             let message = format!("You cannot specify `{other}` when `type` is `{kind}`.");
             return Err(Refusal::invalid(message).param(format!("after_completion[{other}]")));
         }
     }
     if let Some(Value::Array(options)) = params.get("shipping_options")
-        && let Some(id) = options.iter().find_map(|option| option["shipping_rate"].as_str())
+        && let Some(id) = options.iter().find_map(|option| option.at("shipping_rate").as_str())
     {
         return Err(Refusal::dangling("shipping rate", id, "shipping_options[0][shipping_rate]"));
     }
@@ -145,25 +146,25 @@ fn check_parts(params: &Params) -> Result<(), Refusal> {
     for (index, field) in fields.into_iter().flatten().enumerate() {
         let name = format!("custom_fields[{index}]");
         check_custom_field(field, &name)?;
-        if keys.contains(&&field["key"]) {
+        if keys.contains(&field.at("key")) {
             let message = "Custom field keys must be unique.";
             return Err(Refusal::invalid(message).param(format!("{name}[key]")));
         }
-        keys.push(&field["key"]);
+        keys.push(field.at("key"));
     }
     Ok(())
 }
 
 fn check_custom_field(field: &Value, name: &str) -> Result<(), Refusal> {
-    let kind = field["type"].as_str().unwrap_or_default();
+    let kind = field.at("type").as_str().unwrap_or_default();
     for other in ["dropdown", "numeric", "text"].iter().filter(|other| **other != kind) {
-        if !field[*other].is_null() {
+        if !field.at(other).is_null() {
             let message = format!("You cannot specify `{other}` when `type` is `{kind}`.");
             return Err(Refusal::invalid(message).param(format!("{name}[{other}]")));
         }
     }
-    let detail = &field[kind];
-    let length = |name: &str| detail[name].as_i64();
+    let detail = field.at(kind);
+    let length = |name: &str| detail.at(name).as_i64();
     if let (Some(low), Some(high)) = (length("minimum_length"), length("maximum_length"))
         && low > high
     {
@@ -173,12 +174,12 @@ fn check_custom_field(field: &Value, name: &str) -> Result<(), Refusal> {
     if kind != "dropdown" {
         return Ok(());
     }
-    let options = detail["options"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let options = detail.at("options").as_array().map(Vec::as_slice).unwrap_or_default();
     if options.is_empty() {
         return Err(Refusal::required(&format!("{name}[dropdown][options]")));
     }
-    let wanted = &detail["default_value"];
-    if !wanted.is_null() && !options.iter().any(|option| &option["value"] == wanted) {
+    let wanted = detail.at("default_value");
+    if !wanted.is_null() && !options.iter().any(|option| option.at("value") == wanted) {
         let message = "`default_value` must match the `value` of one of the options.";
         return Err(Refusal::invalid(message).param(format!("{name}[dropdown][default_value]")));
     }

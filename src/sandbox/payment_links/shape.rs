@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::object;
+use super::super::object::Members;
 
 /// A link about which nothing was said.
 pub(super) fn defaults() -> Value {
@@ -50,9 +51,15 @@ pub(super) fn assign(link: &mut Value, params: &Map<String, Value>) {
     for (name, sent) in params {
         let current = match name.as_str() {
             "line_items" | "active" | "metadata" | "expand" | "currency" => continue,
-            _ => link[name].clone(),
+            _ => link.at(name).clone(),
         };
         object::set(link, name, member(name, &current, sent));
+    }
+    // The published schema has this member absent rather than null.
+    if let Value::Object(members) = link
+        && members.get("name_collection").is_some_and(Value::is_null)
+    {
+        members.remove("name_collection");
     }
 }
 
@@ -84,12 +91,12 @@ fn member(name: &str, current: &Value, sent: &Value) -> Value {
         "optional_items" => elements(sent, optional_item),
         "shipping_options" => elements(
             sent,
-            |option| json!({ "shipping_amount": 0, "shipping_rate": option["shipping_rate"] }),
+            |option| json!({ "shipping_amount": 0, "shipping_rate": option.at("shipping_rate") }),
         ),
         "name_collection" => name_collection(sent),
         "restrictions" => {
             let count = current.pointer("/completed_sessions/count").cloned();
-            let limit = &sent["completed_sessions"]["limit"];
+            let limit = sent.at("completed_sessions").at("limit");
             json!({ "completed_sessions": { "count": count.unwrap_or(0.into()), "limit": limit } })
         }
         _ if sent.is_object() => merged(name, current, sent),
@@ -97,7 +104,7 @@ fn member(name: &str, current: &Value, sent: &Value) -> Value {
     }
 }
 
-/// Merges what was sent into what is there. Metadata inside is replaced whole: an update declares it.
+/// Merges what was sent into what is there. Metadata inside is declared, so it is replaced whole.
 fn merged(name: &str, current: &Value, sent: &Value) -> Value {
     let mut merged = if current.is_null() { shape(name) } else { current.clone() };
     if sent.get("metadata").is_some() {
@@ -166,24 +173,24 @@ fn elements(sent: &Value, show: impl Fn(&Value) -> Value) -> Value {
 }
 
 fn after_completion(sent: &Value) -> Value {
-    let kind = &sent["type"];
+    let kind = sent.at("type");
     if kind == "redirect" {
-        return json!({ "type": kind, "redirect": { "url": sent["redirect"]["url"] } });
+        return json!({ "type": kind, "redirect": { "url": sent.at("redirect").at("url") } });
     }
-    let message = &sent["hosted_confirmation"]["custom_message"];
+    let message = sent.at("hosted_confirmation").at("custom_message");
     json!({ "type": kind, "hosted_confirmation": { "custom_message": message } })
 }
 
 fn custom_field(sent: &Value) -> Value {
-    let kind = sent["type"].as_str().unwrap_or_default();
+    let kind = sent.at("type").as_str().unwrap_or_default();
     let detail = match kind {
         "dropdown" => json!({ "default_value": null, "options": [] }),
         _ => json!({ "default_value": null, "maximum_length": null, "minimum_length": null }),
     };
     let mut field = json!({
-        "key": sent["key"],
-        "label": sent["label"],
-        "optional": sent["optional"].as_bool().unwrap_or_default(),
+        "key": sent.at("key"),
+        "label": sent.at("label"),
+        "optional": sent.at("optional").as_bool().unwrap_or_default(),
         "type": kind,
     });
     object::set(&mut field, kind, detail);
@@ -195,11 +202,11 @@ fn custom_field(sent: &Value) -> Value {
 
 fn optional_item(sent: &Value) -> Value {
     let mut item = json!({
-        "adjustable_quantity": null, "price": sent["price"], "quantity": sent["quantity"],
+        "adjustable_quantity": null, "price": sent.at("price"), "quantity": sent.at("quantity"),
     });
-    if sent["adjustable_quantity"].is_object() {
+    if sent.at("adjustable_quantity").is_object() {
         let mut adjustable = json!({ "enabled": false, "maximum": 99, "minimum": 0 });
-        object::overlay(&mut adjustable, &sent["adjustable_quantity"]);
+        object::overlay(&mut adjustable, sent.at("adjustable_quantity"));
         object::set(&mut item, "adjustable_quantity", adjustable);
     }
     item

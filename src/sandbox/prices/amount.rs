@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::object::Members;
 use super::super::refusal::Refusal;
 
 /// The decimal places of a decimal amount.
@@ -54,7 +55,7 @@ pub(super) fn custom(sent: Option<&Value>) -> Result<Value, Refusal> {
     let Some(sent) = sent.filter(|sent| custom_is_on(Some(sent))) else {
         return Ok(Value::Null);
     };
-    let bound = |name: &str| sent[name].as_i64();
+    let bound = |name: &str| sent.at(name).as_i64();
     let low = bound("minimum").unwrap_or(0);
     let high = bound("maximum").unwrap_or(i64::MAX);
     let preset = bound("preset").unwrap_or(low);
@@ -64,9 +65,9 @@ pub(super) fn custom(sent: Option<&Value>) -> Result<Value, Refusal> {
         return Err(Refusal::invalid(message).param("custom_unit_amount"));
     }
     Ok(json!({
-        "maximum": sent["maximum"],
-        "minimum": sent["minimum"],
-        "preset": sent["preset"],
+        "maximum": sent.at("maximum"),
+        "minimum": sent.at("minimum"),
+        "preset": sent.at("preset"),
     }))
 }
 
@@ -81,7 +82,7 @@ pub(super) fn currency_options(sent: Option<&Map<String, Value>>) -> Value {
             let (unit_amount, unit_amount_decimal) = unit(params);
             let shown = json!({
                 "custom_unit_amount": custom(params.get("custom_unit_amount")).unwrap_or_default(),
-                "tax_behavior": option["tax_behavior"].as_str().unwrap_or("unspecified"),
+                "tax_behavior": option.at("tax_behavior").as_str().unwrap_or("unspecified"),
                 "unit_amount": unit_amount,
                 "unit_amount_decimal": unit_amount_decimal,
             });
@@ -93,18 +94,18 @@ pub(super) fn currency_options(sent: Option<&Map<String, Value>>) -> Value {
 
 /// What a price charges in a currency: the price itself, or its option for that currency.
 pub(in crate::sandbox) fn in_currency<'a>(price: &'a Value, currency: &str) -> Option<&'a Value> {
-    if price["currency"] == currency {
+    if price.at("currency") == currency {
         return Some(price);
     }
-    price["currency_options"].get(currency)
+    price.at("currency_options").get(currency)
 }
 
 /// What so many units cost, in minor units, with half a unit rounded up.
 pub(in crate::sandbox) fn total(priced: &Value, quantity: i64) -> i64 {
-    if let Some(amount) = priced["unit_amount"].as_i64() {
+    if let Some(amount) = priced.at("unit_amount").as_i64() {
         return amount.saturating_mul(quantity);
     }
-    let text = priced["unit_amount_decimal"].as_str().unwrap_or("0");
+    let text = priced.at("unit_amount_decimal").as_str().unwrap_or("0");
     let (whole, places) = text.split_once('.').unwrap_or((text, ""));
     let unit = 10_i128.pow(u32::try_from(PLACES).unwrap_or_default());
     let scaled: i128 = format!("{whole}{places:0<PLACES$}").parse().unwrap_or_default();
@@ -113,7 +114,7 @@ pub(in crate::sandbox) fn total(priced: &Value, quantity: i64) -> i64 {
 }
 
 fn custom_is_on(sent: Option<&Value>) -> bool {
-    sent.is_some_and(|sent| sent["enabled"] == true)
+    sent.is_some_and(|sent| sent.at("enabled") == true)
 }
 
 #[cfg(test)]
