@@ -69,7 +69,7 @@ async fn a_refusal_of_what_was_carried_out_is_repeated() {
 #[tokio::test]
 async fn malformed_parameters_leave_the_key_free() {
     let desk = Desk::new();
-    assert_eq!(keyed(&desk, "k", &[("nam", "x")]).await.status, 400);
+    assert_eq!(keyed(&desk, "k", &[("nickname", "x")]).await.status, 400);
     assert_eq!(keyed(&desk, "k", &[("name", "x")]).await.status, 200);
 }
 
