@@ -243,8 +243,14 @@ pub trait Resourceful: Message + Name + Default {
     #[must_use]
     fn item(id: &str) -> Place {
         // A path tells a plus sign from a space, unlike a form.
-        let id = form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>();
-        let path = format!("{}/{}", Self::resource().collection, id.replace('+', "%20"));
+        let mut segment: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        segment = segment.replace('+', "%20");
+        // A URL takes these for steps through its path, even with one `%2E`
+        // for each dot. Encoded twice they are what they must be: ids of nothing.
+        if matches!(id, "." | "..") {
+            segment = segment.replace('.', "%252E");
+        }
+        let path = format!("{}/{segment}", Self::resource().collection);
         Place { path, route: &Self::resource().item }
     }
 }
