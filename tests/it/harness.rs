@@ -43,6 +43,9 @@ pub use self::webhook::{Hook, event, now_secs};
 /// How long anything may take that a test waits for. Only a broken promise takes it.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// How long to leave alone what is asked again.
+const POLL: Duration = Duration::from_millis(10);
+
 /// The way to a gRPC server. Unlike tonic's channel it leaves deadlines to the
 /// server, so that a test sees what the server says about them.
 pub type Wire = Client<HttpConnector, Body>;
@@ -68,6 +71,16 @@ pub fn wire() -> Wire {
 /// Gives what is waited for, within [`WAIT_MAX`].
 pub async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(WAIT_MAX, what).await.expect("it comes in time")
+}
+
+/// Asks again and again until the answer is yes, within [`WAIT_MAX`].
+pub async fn until(is_so: impl AsyncFn() -> bool) {
+    within(async {
+        while !is_so().await {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
 }
 
 /// A line item that needs nothing to exist before it: a poster for 25.00 USD.
