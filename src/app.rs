@@ -14,12 +14,15 @@ use tonic_health::server::HealthReporter;
 
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::discounts::Discounts;
 use crate::links::Links;
 use crate::payments::Payments;
+use crate::pb;
 use crate::sandbox::Sandbox;
 use crate::server::listener::Listener;
 use crate::server::webhook::{Keep, NotKept};
 use crate::server::{grpc, operations, webhook};
+use crate::shipping::ShippingRates;
 use crate::storage::Storage;
 use crate::telemetry::Telemetry;
 
@@ -99,10 +102,12 @@ impl App {
         let health = HealthReporter::new();
         let services = grpc::Services {
             catalog: Catalog::new(stripe.clone()),
-            links: Links::new(stripe),
+            discounts: Discounts::new(stripe.clone()),
+            links: Links::new(stripe.clone()),
             payments: payments.clone(),
+            shipping: ShippingRates::new(stripe),
         };
-        let methods = grpc::routes(&config.grpc, services, &health, stop.clone()).await?;
+        let methods = grpc::routes(&config.grpc, services, health.clone(), stop.clone())?;
         let secrets = config.stripe.webhook_secrets.clone();
         let hooks = webhook::routes(config.webhook.clone(), secrets, keeping(payments.clone()));
         let ready = readiness(storage.clone(), stop.clone());
@@ -189,16 +194,11 @@ fn readiness(storage: Storage, stop: CancellationToken) -> operations::Ready {
 /// Keeps gRPC health true: serving while the storage answers, and not when the
 /// process is about to stop.
 async fn tell_health(health: HealthReporter, storage: Storage, stop: CancellationToken) {
-    let ours = [
-        "",
-        "paylink.v1.CatalogService",
-        "paylink.v1.PaymentLinkService",
-        "paylink.v1.PaymentService",
-    ];
     loop {
         let works = storage.ping().await.is_ok() && !stop.is_cancelled();
         let status = if works { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for service in ours {
+        // The empty name stands for the whole server.
+        for service in pb::service_names().chain([""]) {
             health.set_service_status(service, status).await;
         }
         if stop.is_cancelled() {

@@ -68,6 +68,12 @@ impl Checker<'_> {
                 });
                 continue;
             }
+            if field.update_only && !self.updating {
+                self.at(field, None, |checker| {
+                    checker.violate(Reason::UpdateOnly, "can be set by an update only");
+                });
+                continue;
+            }
             self.value(field, index, value, scope);
         }
         self.absences(message, &given, scope);
@@ -99,7 +105,8 @@ impl Checker<'_> {
         if let Some(rules) = &field.rules.keys {
             self.text(rules, key, "the key ");
         }
-        if let (Some(rules), Some(value)) = (&field.rules.items, value) {
+        if let Some(value) = value {
+            let rules = field.rules.items.as_deref().unwrap_or(value::NO_RULES);
             self.one(field.kind, rules, value, Scope::Whole);
         }
         self.path.truncate(length);

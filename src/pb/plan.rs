@@ -7,7 +7,7 @@
 
 mod read;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -72,6 +72,10 @@ pub struct Field {
     pub local: bool,
     /// Stripe takes an empty value on update, which clears the field.
     pub clearable: bool,
+    /// Stripe takes the field on update only.
+    pub update_only: bool,
+    /// Callers may choose this id when they create the resource.
+    pub chosen: bool,
     /// What a value must satisfy.
     pub rules: Rules,
 }
@@ -111,7 +115,7 @@ pub struct MessageId(usize);
 /// A closed set of words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Enum {
-    /// The numbers and Stripe's words for them, without the unspecified zero.
+    /// The numbers and Stripe's words for them, without a zero that is no word of Stripe's.
     pub words: Vec<(i32, String)>,
 }
 
@@ -191,7 +195,7 @@ pub fn named(full_name: &str) -> Option<&'static Message> {
 }
 
 /// Names every method of our own services, and of health checks.
-pub(super) fn methods() -> HashSet<String> {
+pub(super) fn methods() -> BTreeSet<String> {
     read::methods()
 }
 
