@@ -68,7 +68,10 @@ async fn a_call_is_one_trace_from_its_caller_to_stripe() {
     spans.sort_by_key(|span| span.start_time_unix_nano);
     let [server, attempt] = &*spans else { panic!("{spans:?}") };
     assert_eq!(server.name, "paylink.v1.PaymentLinkService/CreatePaymentLink");
-    assert_eq!((server.kind(), hex::encode(&server.parent_span_id)), (SpanKind::Server, CALLER.into()));
+    assert_eq!(
+        (server.kind(), hex::encode(&server.parent_span_id)),
+        (SpanKind::Server, CALLER.into())
+    );
     assert_eq!(attempt.name, "POST /v1/payment_links");
     assert_eq!((attempt.kind(), &attempt.parent_span_id), (SpanKind::Client, &server.span_id));
 }
