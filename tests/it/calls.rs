@@ -9,7 +9,7 @@ use tonic_prost::ProstCodec;
 
 use crate::harness::{Answers, Paylink, Watch, code_of, poster_request, request_id};
 
-/// A deadline of 200 ms is kept by a busy machine within this.
+/// A deadline of up to a second is kept by a busy machine within this.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 fn with_timeout<T>(message: T, timeout: &str) -> Request<T> {
@@ -63,15 +63,15 @@ async fn a_call_whose_time_is_up_is_not_begun() {
 
 #[tokio::test]
 async fn a_stream_ends_at_its_deadline_and_not_before() {
-    let paylink = Paylink::start().with("PAYLINK__GRPC__TIMEOUT_MS_MAX", "1").await;
+    let paylink = Paylink::start().with("PAYLINK__GRPC__TIMEOUT_MS_MAX", "700").await;
     let start = Instant::now();
-    let request = with_timeout(pb::WatchPaymentsRequest::default(), "200m");
+    let request = with_timeout(pb::WatchPaymentsRequest::default(), "1S");
     let mut watch =
         Watch::new(paylink.payments().watch_payments(request).await.unwrap().into_inner());
     watch.heartbeat().await;
     let ended = watch.end().await;
     assert_deadline(&ended, start);
-    assert!(start.elapsed() >= Duration::from_millis(200));
+    assert!(start.elapsed() >= Duration::from_secs(1));
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_request_that_is_too_large_is_refused() {
     let product = pb::Product { name: "n".repeat(300_000), ..Default::default() };
     let request = pb::CreateProductRequest { product: Some(product), ..Default::default() };
     let refused = paylink.catalog().create_product(request).await.unwrap_err();
-    assert_eq!(refused.code(), Code::OutOfRange, "{refused:?}");
+    assert_eq!(code_of(&refused), (Code::OutOfRange, "OUT_OF_RANGE".to_owned()));
     assert!(!request_id(refused.metadata()).is_empty());
     assert_eq!(paylink.stripe.gate.heard(), 0);
 }
@@ -101,7 +101,7 @@ async fn a_method_that_does_not_exist_is_not_implemented() {
     let paylink = Paylink::start().await;
     for path in ["/paylink.v1.PaymentLinkService/Pay", "/paylink.v9.PaymentService/GetPayment"] {
         let refused = call_unknown(&paylink, path).await;
-        assert_eq!(refused.code(), Code::Unimplemented, "{path}: {refused:?}");
+        assert_eq!(code_of(&refused), (Code::Unimplemented, "UNIMPLEMENTED".to_owned()));
         assert!(!request_id(refused.metadata()).is_empty());
     }
 }

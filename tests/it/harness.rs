@@ -36,7 +36,7 @@ pub use self::gate::{Answers, Gate};
 pub use self::program::Program;
 pub use self::start::Start;
 pub use self::stripe::Stripe;
-pub use self::told::{code_of, reason, request_id, retry_delay, violations};
+pub use self::told::{code_of, request_id, retry_delay, violations};
 pub use self::watch::Watch;
 pub use self::webhook::{Hook, event, now_secs};
 

@@ -166,7 +166,7 @@ async fn a_deactivated_link_can_be_activated_again() {
     let request = pb::DeactivatePaymentLinkRequest { id: made.id.clone(), ..Default::default() };
     let off = paylink.links().deactivate_payment_link(request).await.unwrap().into_inner();
     assert_eq!(off, pb::PaymentLink { active: false, ..made.clone() });
-    assert_eq!(listed(&paylink, false).await, [made.id.clone()]);
+    assert_eq!(listed(&paylink, false).await, [&*made.id]);
     let request = pb::ActivatePaymentLinkRequest { id: made.id.clone(), ..Default::default() };
     let on = paylink.links().activate_payment_link(request).await.unwrap().into_inner();
     assert_eq!(on, made);

@@ -9,7 +9,7 @@ use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
 use crate::harness::{
-    Answers, Hook, Page, Paylink, code_of, poster_request, retry_delay, until, within,
+    Answers, Hook, Page, Paylink, code_of, event, poster_request, retry_delay, until, within,
 };
 
 /// A caller is told long before it gives up by itself.
@@ -91,12 +91,12 @@ async fn a_payment_told_of_while_stripe_was_down_is_told_whole_once_it_is_up() {
     let mut watch = paylink.watch("").await;
     watch.heartbeat().await;
     page.pay("4242424242424242").await;
-    let event = paylink.stripe.event("checkout.session.completed").await;
+    let paid = paylink.stripe.event("checkout.session.completed").await;
 
     paylink.stripe.gate.shut().await;
-    assert_eq!(Hook::of(&event).send(&paylink).await, 200);
+    assert_eq!(Hook::of(&paid).send(&paylink).await, 200);
     // What needs nothing of Stripe is told meanwhile, and does not wait behind it.
-    let other = crate::harness::event("evt_1", "checkout.session.expired", "cs_1", "unpaid");
+    let other = event("evt_1", "checkout.session.expired", "cs_1", "unpaid");
     assert_eq!(Hook::of(&other).send(&paylink).await, 200);
     assert_eq!(watch.payment().await.id, "cs_1");
 

@@ -8,7 +8,7 @@ use paylink::pb::payment_link_service_client::PaymentLinkServiceClient;
 use paylink::pb::payment_service_client::PaymentServiceClient;
 use tonic::Code;
 
-use crate::harness::{Folder, Page, Program, Watch, origin, poster_request, wire};
+use crate::harness::{Folder, Hook, Page, Program, Watch, event, origin, poster_request, wire};
 
 const DEV: [&str; 4] = ["grpc", "webhook", "operations", "sandbox"];
 /// `EX_CONFIG`.
@@ -82,6 +82,26 @@ async fn sigterm_ends_it_with_exit_code_0() {
     watch.heartbeat().await;
     assert_eq!(program.terminate().await, Some(0));
     assert_eq!(watch.end().await.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill() {
+    let folder = Folder::new();
+    let url = folder.storage_url();
+    let environment = [("PAYLINK__STORAGE__URL", url.as_str())];
+    for turn in 1..=3 {
+        let program = Program::start("dev", &DEV, &environment).await;
+        let (id, session) = (format!("evt_{turn}"), format!("cs_{turn}"));
+        let told = event(&id, "checkout.session.expired", &session, "unpaid");
+        assert_eq!(Hook::of(&told).send_to(program.address("webhook")).await, 200);
+        program.kill().await;
+    }
+    let program = Program::start("dev", &DEV, &environment).await;
+    let mut watch = watch(&program).await;
+    for turn in 1..=3 {
+        let event = watch.next().await;
+        assert_eq!((event.sequence, event.stripe_event), (turn, format!("evt_{turn}")));
+    }
 }
 
 #[tokio::test]

@@ -185,9 +185,8 @@ async fn events_of_other_kinds_are_acknowledged_and_change_nothing() {
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_restart() {
     let folder = Folder::new();
-    let paylink = Paylink::start().without_webhooks().storage(&folder).await;
+    let mut paylink = Paylink::start().without_webhooks().storage(&folder).await;
     Page::open(&paylink.link().await.url).await.pay("4242424242424242").await;
-    let mut paylink = paylink;
     paylink.stripe.gate.shut().await;
     let event = paylink.stripe.event(COMPLETED).await;
     assert_eq!(Hook::of(&event).send(&paylink).await, 200);

@@ -59,6 +59,11 @@ impl Program {
         self.addresses[part]
     }
 
+    /// Ends it at once, without a chance to tidy up.
+    pub async fn kill(mut self) {
+        within(self.child.kill()).await.unwrap();
+    }
+
     /// Sends SIGTERM, and gives the exit code.
     pub async fn terminate(mut self) -> Option<i32> {
         let id = self.child.id().expect("it runs");

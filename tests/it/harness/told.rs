@@ -8,15 +8,10 @@ use tonic_types::StatusExt as _;
 
 /// The code and the stable reason of an error.
 pub fn code_of(status: &Status) -> (Code, String) {
-    (status.code(), reason(status))
-}
-
-/// The stable reason of an error.
-pub fn reason(status: &Status) -> String {
     let details = status.get_error_details();
     let info = details.error_info().unwrap_or_else(|| panic!("{status:?} has an ErrorInfo"));
     assert_eq!(info.domain, "paylink");
-    info.reason.clone()
+    (status.code(), info.reason.clone())
 }
 
 /// Every violation of an error, as field path and reason.

@@ -1,5 +1,7 @@
 //! Webhooks that a test sends in Stripe's place, signed by its own code.
 
+use std::net::SocketAddr;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use reqwest::Client;
@@ -64,7 +66,12 @@ impl Hook {
 
     /// Sends it, and gives the status of the answer.
     pub async fn send(self, paylink: &Paylink) -> u16 {
-        let url = format!("http://{}/webhooks/stripe", paylink.addresses.webhook);
+        self.send_to(paylink.addresses.webhook).await
+    }
+
+    /// Sends it to an address, and gives the status of the answer.
+    pub async fn send_to(self, address: SocketAddr) -> u16 {
+        let url = format!("http://{address}/webhooks/stripe");
         let mut request = Client::new().post(url).body(self.body);
         if let Some(signature) = self.signature {
             request = request.header("stripe-signature", signature);
