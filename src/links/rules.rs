@@ -44,10 +44,12 @@ pub(super) fn check(link: Option<&pb::PaymentLink>, purpose: Purpose) -> Vec<Vio
 
 /// Prices made on the spot, and the link, have one currency.
 fn currencies(link: &pb::PaymentLink, found: &mut Vec<Violation>) {
-    let mut agreed = Some(link.currency.as_str()).filter(|currency| !currency.is_empty());
+    // A code that is none is reported as such, and agrees with anything.
+    let is_code = |text: &&str| text.len() == 3 && text.bytes().all(|b| b.is_ascii_lowercase());
+    let mut agreed = Some(link.currency.as_str()).filter(is_code);
     for (index, item) in link.line_items.iter().enumerate() {
-        let Some(price) = &item.price_data else { continue };
-        let currency = price.currency.as_str();
+        let currency = item.price_data.as_ref().map(|price| price.currency.as_str());
+        let Some(currency) = currency.filter(is_code) else { continue };
         if currency != *agreed.get_or_insert(currency) {
             let text = "must be the currency of the link and of its other prices";
             let field = format!("payment_link.line_items[{index}].price_data.currency");

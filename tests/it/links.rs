@@ -82,13 +82,19 @@ async fn a_link_has_what_it_was_made_with() {
     let [item] = &*made.line_items else { panic!("{:?}", made.line_items) };
     assert!(item.price.starts_with("price_"));
     assert_eq!((item.quantity, item.amount_total, &*item.description), (Some(1), 2500, "Poster"));
+    // What nobody asked for has Stripe's defaults.
+    let asked = full();
     let expected = pb::PaymentLink {
-        id: made.id.clone(),
-        url: made.url.clone(),
-        active: true,
-        currency: "usd".to_owned(),
-        line_items: made.line_items.clone(),
-        ..full()
+        after_completion: asked.after_completion,
+        allow_promotion_codes: asked.allow_promotion_codes,
+        billing_address_collection: asked.billing_address_collection,
+        custom_fields: asked.custom_fields,
+        inactive_message: asked.inactive_message,
+        metadata: asked.metadata,
+        phone_number_collection: asked.phone_number_collection,
+        restrictions: asked.restrictions,
+        shipping_address_collection: asked.shipping_address_collection,
+        ..made.clone()
     };
     assert_eq!(made, expected);
     assert_eq!(get(&paylink, &made.id).await, made);

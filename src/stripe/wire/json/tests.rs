@@ -38,6 +38,7 @@ fn scalars_words_maps_and_times_are_read_by_name() {
             meter: String::new(),
         }),
         r#type: pb::price::Type::Recurring.into(),
+        tax_behavior: Some(pb::TaxBehavior::Unspecified.into()),
         unit_amount: Some(2500),
         unit_amount_decimal: "2500".into(),
         ..Default::default()
