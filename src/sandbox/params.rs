@@ -1,8 +1,9 @@
 //! The check of a request's parameters, and their typed form.
 //!
-//! The rules stand as data in `params/facts.txt`; this module only knows the kinds of value and
-//! Stripe's words for what is wrong with them. What comes out is JSON: numbers and booleans as
-//! such, and `null` for a parameter that was sent empty in order to unset it.
+//! The rules stand as data in `params/facts.txt`, which `scripts/stripe-facts` writes; this module
+//! only knows the kinds of value and Stripe's words for what is wrong with them. What comes out is
+//! JSON: numbers and booleans as such, and `null` for a parameter that was sent empty in order to
+//! unset it.
 
 mod scalar;
 mod table;

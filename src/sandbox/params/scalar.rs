@@ -12,7 +12,8 @@ const DECIMAL_PLACES_MAX: usize = 12;
 /// Reads one leaf as the kind of value that its field takes.
 pub(super) fn parse(field: &Field, text: &str, name: &str) -> Result<Value, Refusal> {
     match field.kind {
-        Kind::Integer => bounded(field, integer(text, name)?, name).map(Value::from),
+        Kind::Integer if field.words.iter().any(|word| word == text) => Ok(text.into()),
+        Kind::Integer | Kind::Time => bounded(field, integer(text, name)?, name).map(Value::from),
         Kind::Number => number(field, text, name),
         Kind::Decimal => decimal(text, name),
         Kind::Boolean => match text {

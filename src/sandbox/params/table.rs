@@ -41,7 +41,7 @@ pub(in crate::sandbox) enum Kind {
     Url,
     /// Letters and digits.
     Alnum,
-    /// A whole number.
+    /// A whole number, or one of the words of a closed set.
     Integer,
     /// A decimal number.
     Number,
@@ -60,6 +60,8 @@ pub(in crate::sandbox) enum Kind {
     List,
     /// Free names: metadata when no element is declared.
     Map,
+    /// A time in Unix seconds.
+    Time,
     /// A time in Unix seconds, or an object of `gt`, `gte`, `lt`, `lte`.
     Range,
 }
@@ -168,6 +170,7 @@ impl Kind {
             "object" => Self::Object,
             "list" => Self::List,
             "map" => Self::Map,
+            "time" => Self::Time,
             "range" => Self::Range,
             _ => return None,
         })

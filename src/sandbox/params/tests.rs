@@ -116,6 +116,16 @@ fn whole_numbers_stay_within_their_bounds() {
 }
 
 #[test]
+fn a_number_may_have_words_beside_it() {
+    let form = |up_to: &str| format!("currency=usd&tiers[0][up_to]={up_to}");
+    let tiers = |up_to: Value| json!({ "currency": "usd", "tiers": [{ "up_to": up_to }] });
+    check("POST /v1/prices", &form("inf"), &tiers("inf".into()));
+    check("POST /v1/prices", &form("5"), &tiers(5.into()));
+    let (name, code) = ("tiers[0][up_to]", "parameter_invalid_integer");
+    check("POST /v1/prices", &form("all"), &json!(["Invalid integer: all", name, code]));
+}
+
+#[test]
 fn words_come_from_their_set() {
     link(
         "submit_type=gift",
