@@ -119,7 +119,11 @@ impl Checker<'_> {
             if field.output_only || (field.immutable && self.updating) {
                 continue;
             }
-            self.at(field, None, |checker| checker.count(field, given, scope, within));
+            // What is changed by its id keeps whatever is not given.
+            let kept = self.updating && given == 0 && message.has_identifier();
+            if !kept || matches!(scope, Scope::Touched(node) if !node.whole) {
+                self.at(field, None, |checker| checker.count(field, given, scope, within));
+            }
         }
         // Which fields go together is asked of whole messages only: an update
         // that touches one of them says nothing of the others.

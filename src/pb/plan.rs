@@ -66,6 +66,8 @@ pub struct Field {
     pub immutable: bool,
     /// The field is set by the service; a request's value is ignored.
     pub output_only: bool,
+    /// The field is given by requests alone, and no answer has it.
+    pub input_only: bool,
     /// The field is the resource's own id.
     pub identifier: bool,
     /// The field is paylink's own and unknown to Stripe.
@@ -207,6 +209,12 @@ impl Message {
     pub fn field(&self, number: u32) -> Option<(usize, &Field)> {
         let at = (*self.by_number.get(number as usize)?)?;
         Some((at, self.fields.get(at)?))
+    }
+
+    /// Tells whether the message is something with an id of its own.
+    #[must_use]
+    pub fn has_identifier(&self) -> bool {
+        self.fields.iter().any(|field| field.identifier)
     }
 
     /// Gives the field of a proto name.

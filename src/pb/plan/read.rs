@@ -140,6 +140,7 @@ impl Options {
             required: is("REQUIRED"),
             immutable: is("IMMUTABLE"),
             output_only: is("OUTPUT_ONLY"),
+            input_only: is("INPUT_ONLY"),
             identifier: is("IDENTIFIER"),
             local: marked("local"),
             clearable: marked("clearable"),
