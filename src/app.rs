@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
@@ -141,23 +141,22 @@ impl App {
         }
         parts.spawn(self.payments.run());
         parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
-        let sandbox_stop = CancellationToken::new();
-        let sandbox = self
-            .sandbox
-            .map(|sandbox| tokio::spawn(sandbox.run(sandbox_stop.clone().cancelled_owned())));
+        let never = std::future::pending;
+        let mut sandbox: JoinSet<_> =
+            self.sandbox.into_iter().map(|sandbox| sandbox.run(never())).collect();
 
-        shutdown.await;
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            Some(ended) = sandbox.join_next() => Err(anyhow!("the sandbox has ended: {ended:?}")),
+        };
         tracing::info!("Stopping");
         self.stop.cancel();
         parts.join_all().await;
-        sandbox_stop.cancel();
-        if let Some(sandbox) = sandbox {
-            // The payment page is not worth waiting for: a browser may keep it open.
-            sandbox.abort();
-        }
+        // Calls that had to finish needed it; open payment pages are not waited for.
+        drop(sandbox);
         self.storage.close().await;
         tokio::task::spawn_blocking(|| self.telemetry.stop()).await?;
-        Ok(())
+        outcome
     }
 }
 

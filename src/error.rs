@@ -32,6 +32,7 @@
 //! | no or an unclear answer to a write | `UNAVAILABLE` | `OUTCOME_PENDING` | RI |
 //! | an unreadable answer to a read | `UNAVAILABLE` | `UPSTREAM_BAD_RESPONSE` | RI |
 //! | no such method, an unreadable or too large message | gRPC's own | the code's name | |
+//! | a message above the limit | `RESOURCE_EXHAUSTED` | `MESSAGE_TOO_LARGE` | |
 //! | the caller's deadline | `DEADLINE_EXCEEDED` | `DEADLINE` | |
 //! | anything else from Stripe | `INTERNAL` | `UPSTREAM_UNEXPECTED_STATUS` | |
 
@@ -215,12 +216,19 @@ pub fn name_request(headers: &mut HeaderMap, request_id: &str) {
     };
     let mut details = status.get_error_details();
     details.set_request_info(request_id, "");
+    let mut code = status.code();
     if details.error_info().is_none() {
-        let reason = code_name(headers).unwrap_or_default();
+        // tonic says OUT_OF_RANGE where gRPC's own libraries say RESOURCE_EXHAUSTED.
+        let too_large = code == Code::OutOfRange && status.message().contains("too large");
+        if too_large {
+            code = Code::ResourceExhausted;
+        }
+        let name = code_name(headers).unwrap_or_default();
+        let reason = if too_large { "MESSAGE_TOO_LARGE" } else { name };
         details.set_error_info(reason, DOMAIN, HashMap::new());
     }
     let named = Status::with_error_details_and_metadata(
-        status.code(),
+        code,
         status.message(),
         details,
         status.metadata().clone(),

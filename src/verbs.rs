@@ -58,8 +58,9 @@ pub async fn sandbox(file: Option<PathBuf>) -> Outcome {
 
 /// Brings the storage's schema up to date.
 pub async fn migrate(file: Option<PathBuf>) -> Outcome {
-    let config = Sources::of_process(Profile::Serve, file).load()?;
-    let storage = config.storage.open().await.map_err(anyhow::Error::from)?;
+    // Nothing but the storage is needed, and no key of Stripe's asked for.
+    let storage = Sources::of_process(Profile::Serve, file).storage()?;
+    let storage = storage.open().await.map_err(anyhow::Error::from)?;
     storage.close().await;
     say("the schema is up to date");
     Ok(ExitCode::SUCCESS)

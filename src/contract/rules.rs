@@ -17,6 +17,7 @@ struct Checker<'a> {
     path: String,
     violations: &'a mut Vec<Violation>,
     updating: bool,
+    full: bool,
 }
 
 /// How much of a message counts.
@@ -33,7 +34,8 @@ pub(super) fn check(
     mask: Option<&Mask>,
     violations: &mut Vec<Violation>,
 ) {
-    let mut checker = Checker { path: String::new(), violations, updating: mask.is_some() };
+    let (updating, full) = (mask.is_some(), mask.is_some_and(|mask| mask.full));
+    let mut checker = Checker { path: String::new(), violations, updating, full };
     let mut given = vec![0; request.fields.len()];
     for (at, field, value) in walk::fields(request, bytes) {
         let resource = matches!(field.kind, Kind::Message(m) if m.get().resource.is_some());
@@ -63,9 +65,11 @@ impl Checker<'_> {
                 continue;
             }
             if field.immutable && self.updating {
-                self.at(field, None, |checker| {
-                    checker.violate(Reason::Immutable, "cannot change after creation");
-                });
+                if !self.full {
+                    self.at(field, None, |checker| {
+                        checker.violate(Reason::Immutable, "cannot change after creation");
+                    });
+                }
                 continue;
             }
             if field.update_only && !self.updating {

@@ -91,7 +91,7 @@ async fn a_request_that_is_too_large_is_refused() {
     let product = pb::Product { name: "n".repeat(300_000), ..Default::default() };
     let request = pb::CreateProductRequest { product: Some(product), ..Default::default() };
     let refused = paylink.catalog().create_product(request).await.unwrap_err();
-    assert_eq!(code_of(&refused), (Code::OutOfRange, "OUT_OF_RANGE".to_owned()));
+    assert_eq!(code_of(&refused), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned()));
     assert!(!request_id(refused.metadata()).is_empty());
     assert_eq!(paylink.stripe.gate.heard(), 0);
 }

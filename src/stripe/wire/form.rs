@@ -122,7 +122,9 @@ impl Writer {
     fn sends(&self, field: &Field) -> bool {
         let says_which = self.updating && !self.key.is_empty();
         let chooses = !self.updating && field.chosen;
-        !field.output_only && !field.local && (!field.identifier || says_which || chooses)
+        let fixed = self.updating && field.immutable;
+        let named = !field.identifier || says_which || chooses;
+        !field.output_only && !field.local && !fixed && named
     }
 
     fn discriminate(&mut self, message: &'static Message, field: &Field) {
