@@ -8,7 +8,9 @@
 //! |-----------------------------------------|----------------------------------------------------|
 //! | `http`, `form`, `params`, `refusal`     | a request: who asks, what, and what is wrong in it |
 //! | `api`, `list`, `expand`, `idempotency`  | what all endpoints share                           |
-//! | `products`, `prices`, `payment_links`   | the catalogue and its links                        |
+//! | `products`, `prices`, `search`          | the catalogue, and how it is searched              |
+//! | `coupons`, `promotion_codes`, `redemption` | discounts, and whether they are still given     |
+//! | `shipping_rates`, `payment_links`       | what it costs to send, and the links that sell it all |
 //! | `checkout`, `payment_intents`, `charges`, `customers` | a buyer, from visit to payment       |
 //! | `page`, `cards`, `money`                | what the buyer sees and types                      |
 //! | `events`, `delivery`, `signature`       | what happened, and who is told                     |
@@ -20,6 +22,7 @@ mod charges;
 mod checkout;
 mod clock;
 mod config;
+mod coupons;
 mod customers;
 mod delivery;
 mod events;
@@ -38,7 +41,11 @@ mod payment_intents;
 mod payment_links;
 mod prices;
 mod products;
+mod promotion_codes;
+mod redemption;
 mod refusal;
+mod search;
+mod shipping_rates;
 mod signature;
 mod store;
 
@@ -144,7 +151,7 @@ impl Handle {
     pub fn advance_clock(&self, seconds: u32) {
         self.shared.with(|state| {
             state.clock.advance(seconds);
-            checkout::expire_due(state);
+            expire_due(state);
         });
     }
 }
@@ -163,8 +170,14 @@ async fn sweep(shared: &Shared) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
-        shared.with(checkout::expire_due);
+        shared.with(expire_due);
     }
+}
+
+/// Ends what lasts only so long: sessions, coupons, promotion codes.
+fn expire_due(state: &mut State) {
+    checkout::expire_due(state);
+    redemption::expire_due(state);
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::refusal::Refusal;
 use super::store::State;
 use super::{
-    charges, checkout, customers, events, payment_intents, payment_links, prices, products,
+    charges, checkout, coupons, customers, events, payment_intents, payment_links, prices,
+    products, promotion_codes, shipping_rates,
 };
 
 /// A request whose parameters are known to be well-formed.
@@ -43,13 +44,48 @@ pub(super) struct Endpoint {
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/v1/products", "list product", products::list),
     endpoint("POST", "/v1/products", "product", products::create),
+    endpoint("GET", "/v1/products/search", "search product", products::search),
     endpoint("GET", "/v1/products/{id}", "product", products::retrieve),
     endpoint("POST", "/v1/products/{id}", "product", products::update),
     endpoint("DELETE", "/v1/products/{id}", "product", products::delete),
     endpoint("GET", "/v1/prices", "list price", prices::list),
     endpoint("POST", "/v1/prices", "price", prices::create),
+    endpoint("GET", "/v1/prices/search", "search price", prices::search),
     endpoint("GET", "/v1/prices/{price}", "price", prices::retrieve),
     endpoint("POST", "/v1/prices/{price}", "price", prices::update),
+    endpoint("GET", "/v1/coupons", "list coupon", coupons::list),
+    endpoint("POST", "/v1/coupons", "coupon", coupons::create),
+    endpoint("GET", "/v1/coupons/{coupon}", "coupon", coupons::retrieve),
+    endpoint("POST", "/v1/coupons/{coupon}", "coupon", coupons::update),
+    endpoint("DELETE", "/v1/coupons/{coupon}", "coupon", coupons::delete),
+    endpoint("GET", "/v1/promotion_codes", "list promotion_code", promotion_codes::list),
+    endpoint("POST", "/v1/promotion_codes", "promotion_code", promotion_codes::create),
+    endpoint(
+        "GET",
+        "/v1/promotion_codes/{promotion_code}",
+        "promotion_code",
+        promotion_codes::retrieve,
+    ),
+    endpoint(
+        "POST",
+        "/v1/promotion_codes/{promotion_code}",
+        "promotion_code",
+        promotion_codes::update,
+    ),
+    endpoint("GET", "/v1/shipping_rates", "list shipping_rate", shipping_rates::list),
+    endpoint("POST", "/v1/shipping_rates", "shipping_rate", shipping_rates::create),
+    endpoint(
+        "GET",
+        "/v1/shipping_rates/{shipping_rate_token}",
+        "shipping_rate",
+        shipping_rates::retrieve,
+    ),
+    endpoint(
+        "POST",
+        "/v1/shipping_rates/{shipping_rate_token}",
+        "shipping_rate",
+        shipping_rates::update,
+    ),
     endpoint("GET", "/v1/payment_links", "list payment_link", payment_links::list),
     endpoint("POST", "/v1/payment_links", "payment_link", payment_links::create),
     endpoint("GET", "/v1/payment_links/{payment_link}", "payment_link", payment_links::retrieve),

@@ -2,7 +2,10 @@
 
 mod complete;
 mod open;
+mod order;
 mod pay;
+mod promotion;
+mod visit;
 
 use serde_json::Value;
 
@@ -12,17 +15,22 @@ use super::object::Members;
 use super::payment_links::Link;
 use super::refusal::Refusal;
 use super::store::{Held, State};
-use super::{events, list as lists, object, prices};
-pub(super) use open::{Visit, open, plausible_email};
+use super::{events, list as lists, object};
+pub(super) use open::open;
+pub(super) use order::{Choice, Choices};
 pub(super) use pay::{Charging, Outcome, Payer, answer_challenge, pay};
+pub(super) use promotion::Promotion;
+pub(super) use visit::{Visit, plausible_email};
 
 /// A session, with what its object does not show.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     /// The object of the API, without its line items.
     pub(super) object: Value,
-    /// What is bought.
+    /// What is bought, and what can be added.
     pub(super) lines: Vec<Line>,
+    /// The promotion code that the buyer typed.
+    pub(super) promotion: Promotion,
     /// What the link's address said when it was opened.
     pub(super) visit: Visit,
     /// Whether the buyer goes to the seller's page after the payment.
@@ -53,7 +61,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 /// `GET /v1/checkout/sessions/{session}/line_items`.
 pub(super) fn line_items(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let session = state.sessions.named(&call.id)?;
-    let items = session.lines.iter().map(|line| line.item(state)).collect();
+    let items = session.items(state);
     let url = format!("/v1/checkout/sessions/{}/line_items", call.id);
     lists::page_in_order(items, "line item", &call.params, &url)
 }
@@ -141,51 +149,4 @@ impl Session {
     pub(super) fn currency(&self) -> &str {
         self.object.at("currency").as_str().unwrap_or_default()
     }
-
-    /// What is to be paid now, in minor units: a trial puts off what recurs.
-    pub(super) fn due(&self, state: &State) -> i64 {
-        let trial = self.visit.trial_days.is_some();
-        let due_now = |line: &&Line| {
-            !trial
-                || state.prices.get(&line.price).is_none_or(|price| price.at("type") != "recurring")
-        };
-        let amounts = self.lines.iter().filter(due_now).map(|line| line.amount(state));
-        amounts.fold(0, i64::saturating_add)
-    }
-
-    /// Takes over a quantity or an amount that the buyer chose, line by line, within the link's
-    /// bounds.
-    pub(super) fn choose(&mut self, state: &State, choices: &[Choice]) {
-        for choice in choices {
-            let Some(line) = self.lines.iter_mut().find(|line| line.id == choice.line) else {
-                continue;
-            };
-            if let (Some((low, high)), Some(quantity)) = (line.range(), choice.quantity) {
-                line.quantity = quantity.clamp(low, high);
-            }
-            let price = state.prices.get(&line.price);
-            let open = price.and_then(|price| prices::in_currency(price, &line.currency));
-            if open.is_some_and(|price| price.at("custom_unit_amount").is_object())
-                && choice.amount.is_some()
-            {
-                line.chosen_amount = choice.amount;
-            }
-        }
-        // A payment that waits for the bank was for the order as it stood before.
-        self.challenge = None;
-        let due = self.due(state);
-        object::set(&mut self.object, "amount_subtotal", due);
-        object::set(&mut self.object, "amount_total", due);
-    }
-}
-
-/// What a buyer chose for one line.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Choice {
-    /// The line, by its identifier.
-    pub(super) line: String,
-    /// How many.
-    pub(super) quantity: Option<i64>,
-    /// How much, in minor units.
-    pub(super) amount: Option<i64>,
 }

@@ -22,7 +22,7 @@ pub(super) fn emit_updated(
     origin: &Origin,
 ) {
     let after = expand::shown(after);
-    let previous = object::previous_attributes(before, &after);
+    let previous = object::previous_attributes(&expand::shown(before), &after);
     if previous.as_object().is_some_and(|previous| !previous.is_empty()) {
         record(state, kind, &json!({ "object": after, "previous_attributes": previous }), origin);
     }

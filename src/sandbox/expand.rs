@@ -1,7 +1,11 @@
 //! Expansion: the members of an answer that are shown in full only on request.
 //!
-//! The graph below says which members can be expanded. A path is checked against it before a
-//! request is carried out, so that a wrong one changes nothing.
+//! Objects are kept whole. On the way out, references are replaced by what they name where a
+//! request asks for it, and members that are shown on request only are taken out where it does not.
+//! The graph says which members these are. A path is checked against it before a request is carried
+//! out, so that a wrong one changes nothing.
+
+mod graph;
 
 use serde_json::{Map, Value};
 
@@ -9,55 +13,10 @@ use super::list;
 use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
+use graph::Way;
 
 /// How deep Stripe expands.
 const DEPTH_MAX: usize = 4;
-
-/// One way from an object to another.
-struct Edge {
-    owner: &'static str,
-    member: &'static str,
-    way: Way,
-    target: &'static str,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// An identifier that becomes the object.
-    Reference,
-    /// A member that is absent unless asked for.
-    Included,
-    /// A member that is always shown and only leads further.
-    Inline,
-}
-
-const GRAPH: &[Edge] = &[
-    edge("product", "default_price", Way::Reference, "price"),
-    edge("price", "product", Way::Reference, "product"),
-    edge("price", "currency_options", Way::Included, "currency_options"),
-    edge("price", "tiers", Way::Included, "tiers"),
-    edge("item", "price", Way::Inline, "price"),
-    edge("item", "discounts", Way::Included, "discounts"),
-    edge("item", "taxes", Way::Included, "taxes"),
-    edge("payment_link", "line_items", Way::Included, "list item"),
-    edge("checkout.session", "line_items", Way::Included, "list item"),
-    edge("checkout.session", "payment_link", Way::Reference, "payment_link"),
-    edge("checkout.session", "payment_intent", Way::Reference, "payment_intent"),
-    edge("checkout.session", "customer", Way::Reference, "customer"),
-    edge("checkout.session", "subscription", Way::Reference, "subscription"),
-    edge("checkout.session", "invoice", Way::Reference, "invoice"),
-    edge("checkout.session", "setup_intent", Way::Reference, "setup_intent"),
-    edge("checkout.session", "total_details", Way::Inline, "total_details"),
-    edge("total_details", "breakdown", Way::Included, "breakdown"),
-    edge("payment_intent", "latest_charge", Way::Reference, "charge"),
-    edge("payment_intent", "customer", Way::Reference, "customer"),
-    edge("charge", "payment_intent", Way::Reference, "payment_intent"),
-    edge("charge", "customer", Way::Reference, "customer"),
-];
-
-const fn edge(owner: &'static str, member: &'static str, way: Way, target: &'static str) -> Edge {
-    Edge { owner, member, way, target }
-}
 
 /// Refuses paths that lead nowhere from what an endpoint answers with.
 pub(super) fn validate(answer: &'static str, params: &Map<String, Value>) -> Result<(), Refusal> {
@@ -70,7 +29,7 @@ pub(super) fn validate(answer: &'static str, params: &Map<String, Value>) -> Res
         }
         if !leads_somewhere(answer, &segments) {
             let mut message = format!("This property cannot be expanded ({path}).");
-            let element = answer.strip_prefix("list ");
+            let element = graph::element(answer);
             if element.is_some_and(|element| leads_somewhere(element, &segments)) {
                 let hint = format!(" You may want to try expanding 'data.{path}' instead.");
                 message.push_str(&hint);
@@ -81,23 +40,26 @@ pub(super) fn validate(answer: &'static str, params: &Map<String, Value>) -> Res
     Ok(())
 }
 
-/// Expands what the request asks for.
-pub(super) fn apply(state: &State, answer: &mut Value, params: &Map<String, Value>) {
-    for path in paths(params) {
-        let segments: Vec<&str> = path.split('.').collect();
-        follow(state, answer, &segments);
+/// Shows an answer as the request asks for it.
+pub(super) fn apply(
+    state: &State,
+    noun: &'static str,
+    answer: &mut Value,
+    params: &Map<String, Value>,
+) {
+    let asked: Vec<Vec<&str>> = paths(params).map(|path| path.split('.').collect()).collect();
+    for path in &asked {
+        follow(state, noun, answer, path);
     }
+    let asked: Vec<&[&str]> = asked.iter().map(Vec::as_slice).collect();
+    hide(noun, answer, &asked);
 }
 
-/// An object as the API shows it: without what is shown only when expanded.
+/// An object as the API shows it when nothing is asked for.
 pub(super) fn shown(object: &Value) -> Value {
     let mut shown = object.clone();
-    if let Value::Object(members) = &mut shown
-        && members.get("object").is_some_and(|noun| noun == "price")
-    {
-        for hidden in ["currency_options", "tiers", "inline"] {
-            members.remove(hidden);
-        }
+    if let Some(noun) = object.at("object").as_str().and_then(graph::noun) {
+        hide(noun, &mut shown, &[]);
     }
     shown
 }
@@ -107,91 +69,115 @@ fn paths(params: &Map<String, Value>) -> impl Iterator<Item = &str> {
     list.into_iter().flatten().filter_map(Value::as_str)
 }
 
-fn find(owner: &str, member: &str) -> Option<&'static Edge> {
-    GRAPH.iter().find(|edge| edge.owner == owner && edge.member == member)
-}
-
 fn leads_somewhere(answer: &'static str, segments: &[&str]) -> bool {
     let (mut at, mut last) = (answer, Way::Inline);
     for segment in segments {
-        if let Some(element) = at.strip_prefix("list ")
+        if let Some(element) = graph::element(at)
             && *segment == "data"
         {
             (at, last) = (element, Way::Inline);
-        } else if let Some(edge) = find(at, segment) {
+        } else if let Some(edge) = graph::find(at, segment) {
             (at, last) = (edge.target, edge.way);
         } else {
             return false;
         }
     }
-    last != Way::Inline
+    matches!(last, Way::Reference | Way::Included)
 }
 
-fn follow(state: &State, value: &mut Value, segments: &[&str]) {
-    let Some((segment, rest)) = segments.split_first() else {
+/// Puts what a path asks for in its place.
+fn follow(state: &State, noun: &'static str, value: &mut Value, path: &[&str]) {
+    let Some((segment, rest)) = path.split_first() else {
         return;
     };
     if let Value::Array(elements) = value {
         for element in elements {
-            follow(state, element, segments);
+            follow(state, noun, element, path);
         }
         return;
     }
-    let noun = value.at("object").as_str().unwrap_or("total_details").to_owned();
-    if noun != "list" {
-        let Some(edge) = find(&noun, segment) else {
-            return;
-        };
-        let expanded = match edge.way {
-            Way::Inline => None,
-            Way::Reference => {
-                let id = value.at(segment).as_str();
-                id.and_then(|id| look_up(state, edge.target, id))
+    let target = match graph::find(noun, segment) {
+        Some(edge) => {
+            let found = match edge.way {
+                Way::Reference => {
+                    value.at(segment).as_str().and_then(|id| look_up(state, edge.target, id))
+                }
+                Way::Included if value.get(segment).is_none() => line_items(state, noun, value),
+                _ => None,
+            };
+            if let (Some(found), Value::Object(members)) = (found, &mut *value) {
+                members.insert((*segment).to_owned(), found);
             }
-            Way::Included if value.get(segment).is_some() => None,
-            Way::Included => included(state, value, segment),
-        };
-        if let (Some(expanded), Value::Object(members)) = (expanded, &mut *value) {
-            members.insert((*segment).to_owned(), expanded);
+            edge.target
+        }
+        None => match graph::element(noun) {
+            Some(element) => element,
+            None => return,
+        },
+    };
+    if let Some(inner) = value.get_mut(segment) {
+        follow(state, target, inner, rest);
+    }
+}
+
+/// Takes out what is shown on request only, where no path asks for it.
+fn hide(noun: &'static str, value: &mut Value, asked: &[&[&str]]) {
+    if let Value::Array(elements) = value {
+        for element in elements {
+            hide(noun, element, asked);
+        }
+        return;
+    }
+    let Value::Object(members) = value else {
+        return;
+    };
+    if let (Some(element), Some(data)) = (graph::element(noun), members.get_mut("data")) {
+        hide(element, data, &beyond(asked, "data"));
+    }
+    for edge in graph::from(noun) {
+        let further = beyond(asked, edge.member);
+        let on_request = edge.way == Way::Included && further.is_empty();
+        if on_request || edge.way == Way::Hidden {
+            members.remove(edge.member);
+        } else if let Some(inner) = members.get_mut(edge.member) {
+            hide(edge.target, inner, &further);
         }
     }
-    if let Some(inner) = value.get_mut(segment) {
-        follow(state, inner, rest);
-    }
+}
+
+/// What the paths ask for beyond a member.
+fn beyond<'a>(asked: &[&'a [&'a str]], member: &str) -> Vec<&'a [&'a str]> {
+    let rest = |path: &&'a [&'a str]| {
+        path.split_first().filter(|(first, _)| **first == member).map(|(_, rest)| rest)
+    };
+    asked.iter().filter_map(rest).collect()
 }
 
 fn look_up(state: &State, noun: &str, id: &str) -> Option<Value> {
     match noun {
-        "product" => state.products.get(id).map(shown),
-        "price" => state.prices.get(id).map(shown),
-        "payment_link" => state.links.get(id).map(|link| shown(&link.object)),
-        "payment_intent" => state.intents.get(id).map(shown),
-        "charge" => state.charges.get(id).map(shown),
-        "customer" => state.customers.get(id).map(shown),
+        "product" => state.products.get(id).cloned(),
+        "price" => state.prices.get(id).cloned(),
+        "coupon" => state.coupons.get(id).cloned(),
+        "promotion_code" => state.promotion_codes.get(id).cloned(),
+        "shipping_rate" => state.shipping_rates.get(id).cloned(),
+        "payment_link" => state.links.get(id).map(|link| link.object.clone()),
+        "payment_intent" => state.intents.get(id).cloned(),
+        "charge" => state.charges.get(id).cloned(),
+        "customer" => state.customers.get(id).cloned(),
         _ => None,
     }
 }
 
-fn included(state: &State, owner: &Value, member: &str) -> Option<Value> {
+/// The first page of line items, which are kept beside their owner and not in it.
+fn line_items(state: &State, noun: &str, owner: &Value) -> Option<Value> {
     let id = owner.at("id").as_str().unwrap_or_default();
-    match (owner.at("object").as_str(), member) {
-        (Some("price"), hidden) => state.prices.get(id)?.get(hidden).cloned(),
-        (Some("payment_link"), _) => {
-            let link = state.links.get(id)?;
-            let items = link.lines.iter().map(|line| line.item(state)).collect();
-            let url = format!("/v1/payment_links/{id}/line_items");
-            list::page_in_order(items, "line item", &Map::new(), &url).ok()
-        }
-        (Some("checkout.session"), _) => {
-            let session = state.sessions.get(id)?;
-            let items = session.lines.iter().map(|line| line.item(state)).collect();
-            let url = format!("/v1/checkout/sessions/{id}/line_items");
-            list::page_in_order(items, "line item", &Map::new(), &url).ok()
-        }
-        (Some("item"), _) => Some(Value::Array(Vec::new())),
-        (None, "breakdown") => Some(serde_json::json!({ "discounts": [], "taxes": [] })),
-        _ => None,
-    }
+    let (items, path) = match noun {
+        "payment_link" => (state.links.get(id)?.items(state), "payment_links"),
+        "checkout.session" => (state.sessions.get(id)?.items(state), "checkout/sessions"),
+        _ => return None,
+    };
+    let url = format!("/v1/{path}/{id}/line_items");
+    list::page_in_order(items, "line item", &Map::new(), &url).ok()
 }
 
 #[cfg(test)]
@@ -213,6 +199,11 @@ mod tests {
         check("payment_link", "line_items.data.price.product", "");
         check("checkout.session", "payment_intent.latest_charge", "");
         check("checkout.session", "total_details.breakdown", "");
+        check("checkout.session", "shipping_cost.shipping_rate", "");
+        check("promotion_code", "promotion.coupon.applies_to", "");
+        check("shipping_rate", "fixed_amount.currency_options", "");
+        check("search product", "data.default_price", "");
+        check("search product", "total_count", "");
     }
 
     #[test]
@@ -230,6 +221,7 @@ mod tests {
     fn what_is_always_shown_does_not_expand() {
         check("list payment_link", "data", "This property cannot be expanded (data).");
         check("product", "name", "This property cannot be expanded (name).");
+        check("price", "inline", "This property cannot be expanded (inline).");
     }
 
     #[test]
@@ -240,5 +232,18 @@ mod tests {
             "You cannot expand more than 4 levels of a property \
              (data.line_items.data.price.product).",
         );
+    }
+
+    #[test]
+    fn what_is_shown_on_request_is_shown_nowhere_else() {
+        let object = json!({
+            "object": "shipping_rate",
+            "fixed_amount": { "amount": 5, "currency_options": { "eur": { "amount": 4 } } },
+        });
+        let expected = json!({ "object": "shipping_rate", "fixed_amount": { "amount": 5 } });
+        assert_eq!(shown(&object), expected);
+        let mut whole = object.clone();
+        hide("shipping_rate", &mut whole, &[&["fixed_amount", "currency_options"]]);
+        assert_eq!(whole, object);
     }
 }

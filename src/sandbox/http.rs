@@ -147,10 +147,11 @@ impl Exchange<'_> {
                     return Err(refusal);
                 }
             };
+            super::expire_due(state);
             let call = Call { id: self.id, params, origin: self.origin };
             let saved = match (self.endpoint.run)(state, &call) {
                 Ok(mut value) => {
-                    expand::apply(state, &mut value, &call.params);
+                    expand::apply(state, self.endpoint.answer, &mut value, &call.params);
                     save(StatusCode::OK, &value, request_id)
                 }
                 Err(refusal) => save(refusal.status, &refusal.body(request_id), request_id),

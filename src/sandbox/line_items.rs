@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::object::Members;
 use super::store::State;
-use super::{expand, identifier, prices};
+use super::{identifier, prices};
 
 /// The quantities between which a buyer chooses unless the link says otherwise.
 const ADJUSTABLE_DEFAULT: (i64, i64) = (0, 99);
@@ -24,6 +24,10 @@ pub(super) struct Line {
     pub(super) adjustable_quantity: Value,
     /// What the buyer chose to pay, in minor units, where the price leaves that open.
     pub(super) chosen_amount: Option<i64>,
+    /// What a discount takes off it, in minor units.
+    pub(super) discount: i64,
+    /// How many are added at first, if the buyer adds the line at all.
+    pub(super) offered: Option<i64>,
 }
 
 // === impl Line ===
@@ -39,18 +43,8 @@ impl Line {
         if let Some(quantity) = sent.at("quantity").as_i64() {
             self.quantity = quantity;
         }
-        let adjustable = sent.at("adjustable_quantity");
-        if adjustable.at("enabled") == true {
-            let bound = |name: &str, default| adjustable.at(name).as_i64().unwrap_or(default);
-            self.adjustable_quantity = json!({
-                "enabled": true,
-                "maximum": bound("maximum", ADJUSTABLE_DEFAULT.1),
-                "minimum": bound("minimum", ADJUSTABLE_DEFAULT.0),
-            });
-        } else if adjustable.at("enabled") == false {
-            self.adjustable_quantity = json!({
-                "enabled": false, "maximum": null, "minimum": null,
-            });
+        if sent.at("adjustable_quantity").is_object() {
+            self.adjustable_quantity = adjustable(sent.at("adjustable_quantity"));
         }
     }
 
@@ -59,7 +53,8 @@ impl Line {
         let adjustable = &self.adjustable_quantity;
         (adjustable.at("enabled") == true).then(|| {
             let bound = |name: &str, default| adjustable.at(name).as_i64().unwrap_or(default);
-            (bound("minimum", ADJUSTABLE_DEFAULT.0), bound("maximum", ADJUSTABLE_DEFAULT.1))
+            let low = bound("minimum", ADJUSTABLE_DEFAULT.0);
+            (low, bound("maximum", ADJUSTABLE_DEFAULT.1).max(low))
         })
     }
 
@@ -79,22 +74,41 @@ impl Line {
         state.products.get(price.at("product").as_str()?)
     }
 
-    /// The `item` object.
-    pub(super) fn item(&self, state: &State) -> Value {
+    /// The `item` object, with the discount that was given on its order.
+    pub(super) fn item(&self, state: &State, discount: Option<&Value>) -> Value {
         let amount = self.amount(state);
+        let taken = discount.filter(|_| self.discount > 0);
+        let taken = taken.map(|discount| json!({ "amount": self.discount, "discount": discount }));
         json!({
             "id": self.id,
             "object": "item",
             "adjustable_quantity": self.adjustable_quantity,
-            "amount_discount": 0,
+            "amount_discount": self.discount,
             "amount_subtotal": amount,
             "amount_tax": 0,
-            "amount_total": amount,
+            "amount_total": amount.saturating_sub(self.discount),
             "currency": self.currency,
             "description": self.product(state).map(|product| product.at("name").clone()),
+            "discounts": Value::from_iter(taken),
             "metadata": {},
-            "price": state.prices.get(&self.price).map(expand::shown),
+            "price": state.prices.get(&self.price).cloned(),
             "quantity": self.quantity,
+            "taxes": [],
         })
     }
+}
+
+/// Whether a quantity can be changed, as the API shows it: what was not said has its default where
+/// it can be.
+pub(super) fn adjustable(sent: &Value) -> Value {
+    let enabled = sent.at("enabled") == true;
+    let bound = |name: &str, default: i64| match sent.at(name) {
+        Value::Null if enabled => default.into(),
+        sent => sent.clone(),
+    };
+    json!({
+        "enabled": enabled,
+        "maximum": bound("maximum", ADJUSTABLE_DEFAULT.1),
+        "minimum": bound("minimum", ADJUSTABLE_DEFAULT.0),
+    })
 }

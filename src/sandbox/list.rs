@@ -19,22 +19,22 @@ pub(super) fn page<T: Held>(
 ) -> Result<Value, Refusal> {
     let limit = limit(&call.params);
     let kept = |held: &&T| keep(held.object());
-    let shown = |held: &T| super::expand::shown(held.object());
+    let object = |held: &T| held.object().clone();
     let mut data: Vec<Value> = match cursor(&call.params)? {
         Some(Cursor::After(id)) => {
             let age = collection.age(id, "starting_after")?;
-            collection.older_than(age).filter(kept).take(limit + 1).map(shown).collect()
+            collection.older_than(age).filter(kept).take(limit + 1).map(object).collect()
         }
         Some(Cursor::Before(id)) => {
             let age = collection.age(id, "ending_before")?;
             let mut near: Vec<Value> =
-                collection.newer_than(age).filter(kept).take(limit + 1).map(shown).collect();
+                collection.newer_than(age).filter(kept).take(limit + 1).map(object).collect();
             let has_more = near.len() > limit;
             near.truncate(limit);
             near.reverse();
             return Ok(envelope(&near, has_more, url));
         }
-        None => collection.newest().filter(kept).take(limit + 1).map(shown).collect(),
+        None => collection.newest().filter(kept).take(limit + 1).map(object).collect(),
     };
     let has_more = data.len() > limit;
     data.truncate(limit);
@@ -112,7 +112,8 @@ fn cursor(params: &Map<String, Value>) -> Result<Option<Cursor<'_>>, Refusal> {
     }
 }
 
-fn limit(params: &Map<String, Value>) -> usize {
+/// How many objects a page holds at most.
+pub(super) fn limit(params: &Map<String, Value>) -> usize {
     let sent = params.get("limit").and_then(Value::as_u64);
     sent.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LIMIT_DEFAULT)
 }

@@ -5,6 +5,7 @@
 
 mod entry;
 mod fields;
+mod offers;
 mod reply;
 mod summary;
 mod view;
@@ -68,7 +69,7 @@ async fn visit(
 
 async fn show(Extract(shared): Web, Path(id): Path<String>) -> Response {
     shared.with(|state| {
-        checkout::expire_due(state);
+        super::expire_due(state);
         match checkout::standing(state, &id) {
             Err(closed) => explain(state, &id, closed),
             Ok(session) => reply::pay(state, session, None, None),
@@ -79,18 +80,18 @@ async fn show(Extract(shared): Web, Path(id): Path<String>) -> Response {
 async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Response {
     let entry = Entry::parse(&body);
     shared.with(|state| {
-        checkout::expire_due(state);
+        super::expire_due(state);
         let mut session = match checkout::standing(state, &id) {
             Err(closed) => return explain(state, &id, closed),
             Ok(session) => session.clone(),
         };
         session.choose(state, &entry.choices(&session));
         let today = today(state);
-        let mut sections = fields::of(&session, session.due(state));
+        let mut sections = fields::of(&session, session.due());
         let right = entry.fill(&mut sections, today);
         let payer = entry.payer(&session, &sections, today);
         if let Some(kept) = state.sessions.get_mut(&id) {
-            *kept = session.clone();
+            kept.clone_from(&session);
         }
         if entry.get("action") == "update" {
             sections.iter_mut().flat_map(|section| &mut section.fields).for_each(|field| {
@@ -99,7 +100,7 @@ async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Re
             return reply::pay(state, &session, Some(sections), None);
         }
         let failure = summary::amount_error(state, &session);
-        if !right || failure.is_some() {
+        if !right || failure.is_some() || session.promotion.error.is_some() {
             return reply::pay(state, &session, Some(sections), failure);
         }
         pay(state, &id, payer, sections)
@@ -117,7 +118,7 @@ async fn challenge(Extract(shared): Web, Path(id): Path<String>) -> Response {
     shared.with(|state| match checkout::standing(state, &id) {
         Err(closed) => explain(state, &id, closed),
         Ok(session) => match &session.challenge {
-            Some(charging) => reply::challenge(state, session, charging.card().last4()),
+            Some(charging) => reply::challenge(session, charging.card().last4()),
             None => reply::see_other(&format!("/c/pay/{id}")),
         },
     })
@@ -126,7 +127,7 @@ async fn challenge(Extract(shared): Web, Path(id): Path<String>) -> Response {
 async fn answer(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Response {
     let proved = Entry::parse(&body).get("answer") == "complete";
     shared.with(|state| {
-        checkout::expire_due(state);
+        super::expire_due(state);
         let outcome = checkout::answer_challenge(state, &id, proved);
         land(state, &id, outcome, None)
     })

@@ -3,6 +3,7 @@
 mod lines;
 mod rules;
 mod shape;
+mod shipping;
 
 use serde_json::Value;
 
@@ -27,6 +28,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let offer = lines::read(state, &call.params)?;
     lines::check_optional(state, &call.params, &offer.currency)?;
     rules::check(&call.params, &offer)?;
+    let shipping = shipping::options(state, &call.params, &offer.currency)?;
     let lines: Vec<Line> = offer.drafts.iter().map(|draft| draft.line.clone()).collect();
     let token = identifier::fresh("test_", 18);
     let mut link = shape::defaults();
@@ -38,6 +40,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
         object::set(&mut link, "invoice_creation", Value::Null);
     }
     shape::assign(&mut link, &call.params);
+    object::set(&mut link, "shipping_options", shipping);
     offer.keep(state, &call.origin);
     let id = link.at("id").as_str().unwrap_or_default().to_owned();
     state.links.insert(&id, Link { object: link.clone(), lines });
@@ -79,7 +82,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 /// `GET /v1/payment_links/{payment_link}/line_items`.
 pub(super) fn line_items(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let link = state.links.named(&call.id)?;
-    let items = link.lines.iter().map(|line| line.item(state)).collect();
+    let items = link.items(state);
     let url = format!("/v1/payment_links/{}/line_items", call.id);
     lists::page_in_order(items, "line item", &call.params, &url)
 }
@@ -122,6 +125,11 @@ impl Held for Link {
 }
 
 impl Link {
+    /// What it offers, as `item` objects.
+    pub(super) fn items(&self, state: &State) -> Vec<Value> {
+        self.lines.iter().map(|line| line.item(state, None)).collect()
+    }
+
     /// Whether its sessions subscribe rather than pay once.
     pub(super) fn recurring(&self, state: &State) -> bool {
         self.lines.iter().any(|line| {

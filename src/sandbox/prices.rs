@@ -1,14 +1,16 @@
 //! Prices: what a product costs, once or at intervals.
 
 mod amount;
+mod tiers;
 
 use serde_json::{Map, Value, json};
 
 use super::api::{Call, Origin};
 use super::object::Members;
 use super::refusal::Refusal;
+use super::search::{self, Kind};
 use super::store::State;
-use super::{events, expand, identifier, list as lists, object, products};
+use super::{events, identifier, list as lists, object, products};
 pub(super) use amount::{in_currency, total};
 
 /// How long the longest interval is: three years, in each unit.
@@ -17,6 +19,16 @@ const INTERVAL_COUNTS_MAX: [(&str, &str, i64); 4] = [
     ("week", "weekly", 156),
     ("month", "monthly", 36),
     ("year", "yearly", 3),
+];
+
+/// What can be searched for.
+const SEARCHED: search::Fields = &[
+    ("active", Kind::Token),
+    ("currency", Kind::Token),
+    ("lookup_key", Kind::Text),
+    ("metadata", Kind::Metadata),
+    ("product", Kind::Text),
+    ("type", Kind::Token),
 ];
 
 /// `POST /v1/prices`.
@@ -44,14 +56,13 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     };
     check_lookup_key(state, call, "")?;
     claim_lookup_key(state, call, "");
-    let shown = expand::shown(&price);
-    keep(state, price, &call.origin);
-    Ok(shown)
+    keep(state, price.clone(), &call.origin);
+    Ok(price)
 }
 
 /// `GET /v1/prices/{price}`.
 pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
-    state.prices.named(&call.id).map(expand::shown)
+    state.prices.named(&call.id).cloned()
 }
 
 /// `POST /v1/prices/{price}`.
@@ -77,7 +88,7 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     object::set(&mut after, "metadata", merged);
     if let Some(sent) = call.params.get("currency_options") {
         let mut options = after.at("currency_options").clone();
-        let known = amount::currency_options(sent.as_object());
+        let known = amount::currency_options(sent.as_object())?;
         if sent.is_null() {
             options = known;
         } else {
@@ -87,7 +98,7 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     }
     *state.prices.named_mut(&call.id)? = after.clone();
     events::emit_updated(state, "price.updated", &before, &after, &call.origin);
-    Ok(expand::shown(&after))
+    Ok(after)
 }
 
 /// `GET /v1/prices`. Inline prices are never listed, and inactive ones only on request.
@@ -107,6 +118,11 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
             })
             && lists::in_range(call.params.get("created"), price.at("created"))
     })
+}
+
+/// `GET /v1/prices/search`. Inline prices are never found.
+pub(super) fn search(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    search::page(&state.prices, call, "/v1/prices/search", SEARCHED, |price| !inline(price))
 }
 
 /// A new price of those parameters, not yet kept. `prefix` names where they stand in the request.
@@ -143,7 +159,7 @@ pub(super) fn build(
         "currency": word("currency"),
         "currency_options": amount::currency_options(
             params.get("currency_options").and_then(Value::as_object),
-        ),
+        )?,
         "custom_unit_amount": custom,
         "inline": false,
         "livemode": false,
@@ -152,7 +168,7 @@ pub(super) fn build(
         "nickname": word("nickname"),
         "product": product,
         "tax_behavior": behavior.unwrap_or_else(|| "unspecified".into()),
-        "tiers": word("tiers"),
+        "tiers": tiers::shown(params.get("tiers"), "tiers")?,
         "tiers_mode": word("tiers_mode"),
         "transform_quantity": word("transform_quantity"),
         "type": if recurring.is_null() { "one_time" } else { "recurring" },

@@ -5,11 +5,22 @@ use serde_json::{Map, Value, json};
 use super::api::Call;
 use super::object::Members;
 use super::refusal::Refusal;
+use super::search::{self, Kind};
 use super::store::State;
-use super::{events, expand, identifier, list as lists, object, prices};
+use super::{events, identifier, list as lists, object, prices};
 
 /// The most characters in a statement descriptor's alphabet that banks garble.
 const DESCRIPTOR_FORBIDDEN: [char; 5] = ['<', '>', '\\', '"', '\''];
+
+/// What can be searched for.
+const SEARCHED: search::Fields = &[
+    ("active", Kind::Token),
+    ("description", Kind::Text),
+    ("metadata", Kind::Metadata),
+    ("name", Kind::Text),
+    ("shippable", Kind::Token),
+    ("url", Kind::Text),
+];
 
 /// `POST /v1/products`.
 pub(super) fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
@@ -89,6 +100,11 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     })
 }
 
+/// `GET /v1/products/search`.
+pub(super) fn search(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    search::page(&state.products, call, "/v1/products/search", SEARCHED, |_| true)
+}
+
 /// A new product of those parameters, not yet kept.
 pub(super) fn build(state: &State, params: &Map<String, Value>) -> Value {
     let now = state.clock.now();
@@ -121,7 +137,7 @@ pub(super) fn build(state: &State, params: &Map<String, Value>) -> Value {
 /// Keeps a product that was made for one line item only.
 pub(super) fn keep(state: &mut State, product: Value, origin: &super::api::Origin) {
     let id = product.at("id").as_str().unwrap_or_default().to_owned();
-    events::emit(state, "product.created", &expand::shown(&product), origin);
+    events::emit(state, "product.created", &product, origin);
     state.products.insert(&id, product);
 }
 

@@ -1,6 +1,6 @@
 //! What the sandbox remembers: every object, in the order in which it was made.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde_json::Value;
 
@@ -19,6 +19,11 @@ pub(super) struct State {
     pub(super) public_url: String,
     pub(super) products: Collection<Value>,
     pub(super) prices: Collection<Value>,
+    pub(super) coupons: Collection<Value>,
+    pub(super) promotion_codes: Collection<Value>,
+    /// When coupons and promotion codes end.
+    pub(super) ending: BTreeSet<(i64, String)>,
+    pub(super) shipping_rates: Collection<Value>,
     pub(super) links: Collection<Link>,
     pub(super) sessions: Collection<Session>,
     /// When each open session expires: first come, first gone, for all live equally long.
@@ -57,6 +62,10 @@ impl State {
             public_url,
             products: Collection::new("product", objects_max),
             prices: Collection::new("price", objects_max),
+            coupons: Collection::new("coupon", objects_max),
+            promotion_codes: Collection::new("promotion code", objects_max),
+            ending: BTreeSet::new(),
+            shipping_rates: Collection::new("shipping rate", objects_max),
             links: Collection::new("payment_link", objects_max),
             sessions: Collection::new("checkout.session", objects_max),
             expiring: VecDeque::new(),
@@ -74,6 +83,15 @@ impl State {
         self.expiring.push_back((time, session.to_owned()));
         if self.expiring.len() > self.sessions.capacity {
             self.expiring.pop_front();
+        }
+    }
+
+    /// Notes when a coupon or a promotion code ends. Beyond what can be remembered of both, the one
+    /// that ends last needs no note.
+    pub(super) fn end_at(&mut self, time: i64, id: &str) {
+        self.ending.insert((time, id.to_owned()));
+        if self.ending.len() > self.coupons.capacity + self.promotion_codes.capacity {
+            self.ending.pop_last();
         }
     }
 }

@@ -2,8 +2,12 @@
 
 mod buying;
 mod catalogue;
+mod discounts;
 mod links;
+mod offers;
+mod parameters;
 mod protocol;
+mod searching;
 mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::object::Members;
 use super::super::store::State;
-use super::super::{customers, events, identifier, object, payment_intents, payment_links};
+use super::super::{
+    customers, events, identifier, object, payment_intents, payment_links, redemption,
+};
 use super::pay::{Payer, nobody};
 
 /// Makes the customer of a session that needs one, before the money moves.
@@ -60,6 +62,9 @@ pub(super) fn complete(state: &mut State, id: &str, payer: &Payer, intent: Optio
         object::overlay(&mut session.object, &status);
     }
     let complete = session.object.clone();
+    if let Some(code) = session.promotion.code().map(str::to_owned) {
+        redemption::redeem(state, &code);
+    }
     let link = complete.at("payment_link").as_str().unwrap_or_default();
     events::emit(state, "checkout.session.completed", &complete, &nobody());
     payment_links::count_completed(state, link);

@@ -1,4 +1,4 @@
-//! The visit of a link, which makes a session.
+//! The opening of a link, which makes a session.
 
 use serde_json::{Value, json};
 
@@ -8,31 +8,10 @@ use super::super::payment_links::Link;
 use super::super::prices;
 use super::super::store::State;
 use super::super::{identifier, object};
-use super::Session;
+use super::{Choices, Promotion, Session, Visit};
 
 /// How long a session can be paid.
 const LIFETIME_S: i64 = 24 * 60 * 60;
-/// The longest reference of a client.
-const REFERENCE_CHARS_MAX: usize = 200;
-/// The longest value that describes where a visitor came from.
-const SOURCE_CHARS_MAX: usize = 150;
-/// The parameters that describe where a visitor came from.
-const SOURCES: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
-
-/// What the address of a link said. What is not valid in it is passed over: the page works anyway.
-#[derive(Debug, Clone, Default)]
-pub(in crate::sandbox) struct Visit {
-    /// An e-mail address to begin with.
-    pub(in crate::sandbox) email: Option<String>,
-    /// Whether the buyer may change that address.
-    pub(in crate::sandbox) email_locked: bool,
-    /// The seller's own reference.
-    pub(in crate::sandbox) reference: Option<String>,
-    /// Where the visitor came from, to be passed on to the page after the payment.
-    pub(in crate::sandbox) sources: Vec<(String, String)>,
-    /// The days of a trial, from the link.
-    pub(in crate::sandbox) trial_days: Option<i64>,
-}
 
 /// Opens a session at a link; the answer is its identifier.
 pub(in crate::sandbox) fn open(state: &mut State, link: &Link, mut visit: Visit) -> String {
@@ -45,7 +24,8 @@ pub(in crate::sandbox) fn open(state: &mut State, link: &Link, mut visit: Visit)
         .filter(|_| recurring);
     let mut session = Session {
         object: describe(state, &link.object, &id, recurring),
-        lines: link.lines.iter().map(Line::copied).collect(),
+        lines: link.lines.iter().map(Line::copied).chain(optional(&link.object)).collect(),
+        promotion: Promotion { entered: visit.code.clone(), ..Promotion::default() },
         visit,
         redirects: link.object.at("after_completion").at("type") == "redirect",
         intent: None,
@@ -54,7 +34,9 @@ pub(in crate::sandbox) fn open(state: &mut State, link: &Link, mut visit: Visit)
     preset(state, &mut session);
     let reference = session.visit.reference.clone();
     object::set(&mut session.object, "client_reference_id", reference);
-    session.choose(state, &[]);
+    session.choose(state, &Choices::default());
+    // A code that was not typed here is no mistake of the buyer's.
+    session.promotion.error = None;
     let expires_at = state.clock.now() + LIFETIME_S;
     state.expire_at(expires_at, &id);
     state.sessions.insert(&id, session);
@@ -72,6 +54,22 @@ fn preset(state: &State, session: &mut Session) {
             line.chosen_amount = custom.at("preset").as_i64().or(Some(0));
         }
     }
+}
+
+/// The optional items of a link, none of them added yet.
+fn optional(link: &Value) -> impl Iterator<Item = Line> {
+    let currency = link.at("currency").as_str().unwrap_or_default();
+    let items = link.at("optional_items").as_array().into_iter().flatten();
+    items.map(move |item| Line {
+        id: identifier::fresh("li_1", 23),
+        price: item.at("price").as_str().unwrap_or_default().to_owned(),
+        currency: currency.to_owned(),
+        quantity: 0,
+        adjustable_quantity: item.at("adjustable_quantity").clone(),
+        chosen_amount: None,
+        discount: 0,
+        offered: Some(item.at("quantity").as_i64().unwrap_or(1).max(1)),
+    })
 }
 
 fn describe(state: &State, link: &Value, id: &str, recurring: bool) -> Value {
@@ -106,7 +104,6 @@ fn describe(state: &State, link: &Value, id: &str, recurring: bool) -> Value {
         "payment_link": link.at("id"),
         "payment_method_types": types,
         "success_url": success_url(link),
-        "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
         "url": format!("{}/c/pay/{id}", state.public_url),
     });
     object::overlay(&mut session, &described);
@@ -197,76 +194,4 @@ fn session_fields(fields: &Value) -> Value {
         field
     };
     fields.as_array().into_iter().flatten().map(with_room).collect()
-}
-
-// === impl Visit ===
-
-impl Visit {
-    /// Reads the parameters of a link's address.
-    pub(in crate::sandbox) fn parse(query: &str) -> Self {
-        let mut visit = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match name.as_ref() {
-                "prefilled_email" if plausible_email(&value) && !visit.email_locked => {
-                    visit.email = Some(value.into_owned());
-                }
-                "locked_prefilled_email" if plausible_email(&value) => {
-                    visit.email = Some(value.into_owned());
-                    visit.email_locked = true;
-                }
-                "client_reference_id" if plain(&value, REFERENCE_CHARS_MAX) => {
-                    visit.reference = Some(value.into_owned());
-                }
-                source if SOURCES.contains(&source) && plain(&value, SOURCE_CHARS_MAX) => {
-                    visit.sources.push((name.into_owned(), value.into_owned()));
-                }
-                _ => {}
-            }
-        }
-        visit
-    }
-}
-
-/// Whether a text could be an e-mail address.
-pub(in crate::sandbox) fn plausible_email(text: &str) -> bool {
-    let parts = text.rsplit_once('@');
-    let domain_ok =
-        |domain: &str| domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.');
-    parts.is_some_and(|(local, domain)| !local.is_empty() && domain_ok(domain))
-        && !text.contains(char::is_whitespace)
-        && text.len() <= 254
-}
-
-fn plain(text: &str, chars_max: usize) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    !text.is_empty() && text.chars().count() <= chars_max && text.chars().all(allowed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn valid_parameters_of_the_address_are_taken_over() {
-        let visit = Visit::parse(
-            "prefilled_email=a%40b.example&client_reference_id=order_1-x&utm_source=news",
-        );
-        assert_eq!(visit.email.as_deref(), Some("a@b.example"));
-        assert_eq!(visit.reference.as_deref(), Some("order_1-x"));
-        assert_eq!(visit.sources, [("utm_source".to_owned(), "news".to_owned())]);
-    }
-
-    #[test]
-    fn invalid_parameters_of_the_address_are_passed_over() {
-        let visit = Visit::parse("prefilled_email=nobody&client_reference_id=a%20b&utm_source=a.b");
-        assert_eq!((visit.email, visit.reference), (None, None));
-        assert!(visit.sources.is_empty());
-    }
-
-    #[test]
-    fn a_locked_address_wins() {
-        let visit = Visit::parse("locked_prefilled_email=a@b.example&prefilled_email=c@d.example");
-        assert_eq!(visit.email.as_deref(), Some("a@b.example"));
-        assert!(visit.email_locked);
-    }
 }

@@ -6,7 +6,7 @@ use super::super::api::Origin;
 use super::super::cards::{Card, Decline, UNAUTHENTICATED, Verdict};
 use super::super::store::State;
 use super::super::{charges, payment_intents};
-use super::{complete, standing};
+use super::{Session, complete, standing};
 
 /// What the buyer entered, checked.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +61,7 @@ pub(in crate::sandbox) fn pay(state: &mut State, id: &str, payer: Payer) -> Outc
     if standing(state, id).is_err() {
         return Outcome::Closed;
     }
-    let due = state.sessions.get(id).map_or(0, |session| session.due(state));
+    let due = state.sessions.get(id).map_or(0, Session::due);
     let Some(card) = payer.card.clone().filter(|_| due > 0) else {
         complete::complete(state, id, &payer, None);
         return Outcome::Complete;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::super::cards::{self, Card};
-use super::super::checkout::{Choice as Chosen, Payer, Session, plausible_email};
+use super::super::checkout::{Choice as Chosen, Choices, Payer, Session, plausible_email};
 use super::super::money;
 use super::super::object::Members;
 use super::fields::{Field, Rule, Section};
@@ -34,14 +34,19 @@ impl Entry {
         self.values.get(name).map(|value| value.trim()).unwrap_or_default()
     }
 
-    /// The quantities and amounts that the buyer chose.
-    pub(super) fn choices(&self, session: &Session) -> Vec<Chosen> {
+    /// The quantities and amounts, the way of shipping and the code that the buyer chose.
+    pub(super) fn choices(&self, session: &Session) -> Choices {
         let choice = |id: &String| Chosen {
             line: id.clone(),
             quantity: self.get(&format!("quantity_{id}")).parse().ok(),
             amount: money::parse(self.get(&format!("amount_{id}")), session.currency()),
         };
-        session.lines.iter().map(|line| choice(&line.id)).collect()
+        let given = |name: &str| self.values.get(name).map(|value| value.trim().to_owned());
+        Choices {
+            lines: session.lines.iter().map(|line| choice(&line.id)).collect(),
+            shipping_rate: given("shipping_rate"),
+            code: given("promotion_code"),
+        }
     }
 
     /// Fills the fields with what was entered and marks what is wrong. True if nothing is.

@@ -41,8 +41,18 @@
   const update = form.querySelector(".update");
   if (update) {
     update.hidden = true;
-    form.querySelectorAll(".quantity input, .chosen input").forEach((field) => {
+    form.querySelectorAll(".quantity input, .chosen input, .rates input").forEach((field) => {
       field.addEventListener("change", () => form.requestSubmit(update));
+    });
+  }
+
+  // Enter in the box of the code applies it, and does not pay yet.
+  const code = form.elements.promotion_code;
+  if (code) {
+    code.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      form.requestSubmit(form.querySelector(".apply"));
     });
   }
 

@@ -24,10 +24,11 @@ pub(super) fn pay(
     sections: Option<Vec<Section>>,
     failure: Option<String>,
 ) -> Response {
-    let due = session.due(state);
+    let due = session.due();
     let sections = sections.unwrap_or_else(|| fields::of(session, due));
     let wrong =
         sections.iter().flat_map(|section| &section.fields).any(|field| field.error.is_some());
+    let wrong = wrong || session.promotion.error.is_some();
     let status = match (&failure, wrong) {
         (Some(_), _) => StatusCode::PAYMENT_REQUIRED,
         (None, true) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -49,10 +50,10 @@ pub(super) fn pay(
 }
 
 /// The page of the buyer's bank.
-pub(super) fn challenge(state: &State, session: &Session, last4: &str) -> Response {
+pub(super) fn challenge(session: &Session, last4: &str) -> Response {
     let page = view::Challenge {
         session: session.object.at("id").as_str().unwrap_or_default().to_owned(),
-        total: money::format(session.due(state), session.currency()),
+        total: money::format(session.due(), session.currency()),
         last4: last4.to_owned(),
     };
     let form_action = if session.redirects { "" } else { "; form-action 'self'" };

@@ -7,12 +7,23 @@ use super::super::line_items::Line;
 use super::super::object::Members;
 use super::super::store::State;
 use super::super::{money, prices};
+use super::offers::{self, Code, Rate};
 
 /// The order of a session.
 #[derive(Debug)]
 pub(super) struct Summary {
     /// The lines in order.
     pub(super) items: Vec<Item>,
+    /// The optional items, added or not.
+    pub(super) extras: Vec<Item>,
+    /// The ways of shipping.
+    pub(super) rates: Vec<Rate>,
+    /// The box for a promotion code, if the link has one.
+    pub(super) code: Option<Code>,
+    /// What the lines come to.
+    pub(super) subtotal: String,
+    /// What is added to that and taken off, each with its name.
+    pub(super) sums: Vec<(String, String)>,
     /// What is due now.
     pub(super) total: String,
     /// What comes later, if anything recurs.
@@ -40,6 +51,8 @@ pub(super) struct Item {
     pub(super) each: Option<String>,
     /// How many.
     pub(super) quantity: i64,
+    /// How many are added at first, if the item is optional.
+    pub(super) offered: Option<i64>,
     /// Between what the buyer may choose.
     pub(super) range: Option<(i64, i64)>,
     /// The amount that the buyer chose, in major units, where the choice is theirs.
@@ -71,11 +84,21 @@ impl Item {
 
 /// Sums a session up.
 pub(super) fn of(state: &State, session: &Session) -> Summary {
-    let items: Vec<Item> = session.lines.iter().map(|line| item(state, line)).collect();
-    let adjustable = items.iter().any(|item| item.range.is_some() || item.chosen.is_some());
+    let all = session.lines.iter().map(|line| item(state, line));
+    let (extras, items): (Vec<Item>, Vec<Item>) = all.partition(|item| item.offered.is_some());
+    let (rates, code) = (offers::rates(state, session), offers::code(session));
+    let adjustable = items.iter().any(|item| item.range.is_some() || item.chosen.is_some())
+        || !extras.is_empty()
+        || rates.len() > 1;
+    let subtotal = session.object.at("amount_subtotal").as_i64().unwrap_or_default();
     Summary {
         items,
-        total: money::format(session.due(state), session.currency()),
+        extras,
+        rates,
+        code,
+        subtotal: money::format(subtotal, session.currency()),
+        sums: offers::sums(state, session),
+        total: money::format(session.due(), session.currency()),
         later: later(state, session),
         adjustable,
     }
@@ -84,7 +107,7 @@ pub(super) fn of(state: &State, session: &Session) -> Summary {
 /// What is wrong with an amount that the buyer chose, line by line.
 pub(super) fn amount_error(state: &State, session: &Session) -> Option<String> {
     let currency = session.currency();
-    let subtotal = session.due(state);
+    let due = session.due();
     for line in &session.lines {
         let (Some(chosen), Some(custom)) = (line.chosen_amount, custom_amount(state, line)) else {
             continue;
@@ -99,10 +122,10 @@ pub(super) fn amount_error(state: &State, session: &Session) -> Option<String> {
         }
     }
     let minimum = money::minimum_charge(currency);
-    if session.lines.iter().all(|line| line.quantity == 0) {
+    if session.bought().all(|line| line.quantity == 0) {
         return Some("Choose at least one item.".to_owned());
     }
-    (subtotal > 0 && subtotal < minimum)
+    (due > 0 && due < minimum)
         .then(|| format!("The total must be at least {}.", money::format(minimum, currency)))
 }
 
@@ -113,7 +136,8 @@ fn item(state: &State, line: &Line) -> Item {
     let image =
         product.and_then(|product| product.at("images").get(0)?.as_str()).map(str::to_owned);
     let interval = state.prices.get(&line.price).and_then(interval);
-    let amount = money::format(line.amount(state), &line.currency);
+    let shown = Line { quantity: line.quantity.max(line.offered.map_or(0, |_| 1)), ..line.clone() };
+    let amount = money::format(shown.amount(state), &line.currency);
     let one = Line { quantity: 1, ..line.clone() };
     let each = money::format(one.amount(state), &line.currency);
     let chosen = custom_amount(state, line).map(|custom| Chosen {
@@ -133,6 +157,7 @@ fn item(state: &State, line: &Line) -> Item {
         },
         each: (line.quantity != 1 || line.range().is_some()).then(|| format!("{each} each")),
         quantity: line.quantity,
+        offered: line.offered,
         range: line.range(),
         chosen,
     }
@@ -155,11 +180,15 @@ fn bounds(custom: &Value, currency: &str) -> Option<String> {
 }
 
 fn later(state: &State, session: &Session) -> Option<String> {
-    let recurring = session.lines.iter().filter(|line| {
+    let recurring = session.bought().filter(|line| {
         state.prices.get(&line.price).is_some_and(|price| price.at("type") == "recurring")
     });
     let first = recurring.clone().next()?;
-    let amount = recurring.map(|line| line.amount(state)).fold(0, i64::saturating_add);
+    let coupon = session.promotion.coupon(state);
+    let lasting = coupon.is_some_and(|coupon| coupon.at("duration") != "once");
+    let amount = recurring
+        .map(|line| line.amount(state) - if lasting { line.discount } else { 0 })
+        .fold(0, i64::saturating_add);
     let amount = money::format(amount, session.currency());
     let interval = interval(state.prices.get(&first.price)?)?;
     Some(match session.visit.trial_days {

@@ -147,6 +147,12 @@ impl Field {
         member.place(rest.strip_prefix('.').unwrap_or(rest), field)
     }
 
+    /// The names of the members.
+    #[cfg(test)]
+    pub(in crate::sandbox) fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The member of that name.
     pub(super) fn member(&self, name: &str) -> Option<&Self> {
         self.members.iter().find(|(member, _)| member == name).map(|(_, field)| field)

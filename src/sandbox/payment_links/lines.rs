@@ -89,6 +89,8 @@ fn draft(state: &State, item: &Value, name: &str) -> Result<Draft, Refusal> {
             quantity: 1,
             adjustable_quantity: Value::Null,
             chosen_amount: None,
+            discount: 0,
+            offered: None,
         };
         line.adjust(item);
         line

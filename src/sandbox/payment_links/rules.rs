@@ -136,11 +136,6 @@ fn check_parts(params: &Params) -> Result<(), Refusal> {
             return Err(Refusal::invalid(message).param(format!("after_completion[{other}]")));
         }
     }
-    if let Some(Value::Array(options)) = params.get("shipping_options")
-        && let Some(id) = options.iter().find_map(|option| option.at("shipping_rate").as_str())
-    {
-        return Err(Refusal::dangling("shipping rate", id, "shipping_options[0][shipping_rate]"));
-    }
     let fields = params.get("custom_fields").and_then(Value::as_array);
     let mut keys = Vec::new();
     for (index, field) in fields.into_iter().flatten().enumerate() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::object;
 use super::super::object::Members;
+use super::super::{line_items, object};
 
 /// A link about which nothing was said.
 pub(super) fn defaults() -> Value {
@@ -50,7 +50,9 @@ pub(super) fn defaults() -> Value {
 pub(super) fn assign(link: &mut Value, params: &Map<String, Value>) {
     for (name, sent) in params {
         let current = match name.as_str() {
-            "line_items" | "active" | "metadata" | "expand" | "currency" => continue,
+            "line_items" | "shipping_options" | "active" | "metadata" | "expand" | "currency" => {
+                continue;
+            }
             _ => link.at(name).clone(),
         };
         object::set(link, name, member(name, &current, sent));
@@ -70,7 +72,7 @@ fn default(name: &str) -> Value {
             "type": "hosted_confirmation",
             "hosted_confirmation": { "custom_message": null },
         }),
-        "custom_fields" | "shipping_options" => json!([]),
+        "custom_fields" => json!([]),
         "automatic_tax"
         | "custom_text"
         | "invoice_creation"
@@ -89,10 +91,6 @@ fn member(name: &str, current: &Value, sent: &Value) -> Value {
         "after_completion" => after_completion(sent),
         "custom_fields" => elements(sent, custom_field),
         "optional_items" => elements(sent, optional_item),
-        "shipping_options" => elements(
-            sent,
-            |option| json!({ "shipping_amount": 0, "shipping_rate": option.at("shipping_rate") }),
-        ),
         "name_collection" => name_collection(sent),
         "restrictions" => {
             let count = current.pointer("/completed_sessions/count").cloned();
@@ -104,19 +102,43 @@ fn member(name: &str, current: &Value, sent: &Value) -> Value {
     }
 }
 
-/// Merges what was sent into what is there. Metadata inside is declared, so it is replaced whole.
+/// What is declared as a whole, so that a change replaces it whole.
+const DECLARED: [&str; 5] = [
+    "/metadata",
+    "/liability",
+    "/invoice_data/metadata",
+    "/invoice_data/issuer",
+    "/invoice_settings/issuer",
+];
+
+/// Merges what was sent into what is there.
 fn merged(name: &str, current: &Value, sent: &Value) -> Value {
     let mut merged = if current.is_null() { shape(name) } else { current.clone() };
-    if sent.get("metadata").is_some() {
-        object::set(&mut merged, "metadata", json!({}));
+    for pointer in DECLARED.iter().filter(|pointer| sent.pointer(pointer).is_some()) {
+        if let Some(declared) = merged.pointer_mut(pointer) {
+            *declared = json!({});
+        }
     }
     object::overlay(&mut merged, sent);
-    if sent.get("metadata").is_some() {
-        let metadata = object::metadata(sent.get("metadata"));
-        object::set(&mut merged, "metadata", metadata);
+    for metadata in ["/metadata", "/invoice_data/metadata"] {
+        if let (Some(shown), Some(sent)) = (merged.pointer_mut(metadata), sent.pointer(metadata)) {
+            *shown = object::metadata(Some(sent));
+        }
     }
-    if name == "payment_method_options" && merged.pointer("/card/restrictions").is_none() {
-        object::overlay(&mut merged, &json!({ "card": { "restrictions": null } }));
+    match name {
+        "invoice_creation" => {
+            if let Some(options @ Value::Object(_)) =
+                merged.pointer_mut("/invoice_data/rendering_options")
+            {
+                let mut whole = json!({ "amount_tax_display": null, "template": null });
+                object::overlay(&mut whole, options);
+                *options = whole;
+            }
+        }
+        "payment_method_options" if merged.pointer("/card/restrictions").is_none() => {
+            object::overlay(&mut merged, &json!({ "card": { "restrictions": null } }));
+        }
+        _ => {}
     }
     merged
 }
@@ -205,8 +227,7 @@ fn optional_item(sent: &Value) -> Value {
         "adjustable_quantity": null, "price": sent.at("price"), "quantity": sent.at("quantity"),
     });
     if sent.at("adjustable_quantity").is_object() {
-        let mut adjustable = json!({ "enabled": false, "maximum": 99, "minimum": 0 });
-        object::overlay(&mut adjustable, sent.at("adjustable_quantity"));
+        let adjustable = line_items::adjustable(sent.at("adjustable_quantity"));
         object::set(&mut item, "adjustable_quantity", adjustable);
     }
     item

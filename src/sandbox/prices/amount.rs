@@ -3,8 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::object;
 use super::super::object::Members;
 use super::super::refusal::Refusal;
+use super::tiers;
 
 /// The decimal places of a decimal amount.
 const PLACES: usize = 12;
@@ -36,10 +38,15 @@ pub(super) fn check(params: &Map<String, Value>) -> Result<(), Refusal> {
 
 /// The amount per unit: whole minor units if it is whole, and its decimal form.
 pub(super) fn unit(params: &Map<String, Value>) -> (Value, Value) {
-    if let Some(whole) = params.get("unit_amount").and_then(Value::as_i64) {
+    both(params.get("unit_amount"), params.get("unit_amount_decimal"))
+}
+
+/// Both forms of an amount of which one was sent at most.
+pub(super) fn both(whole: Option<&Value>, decimal: Option<&Value>) -> (Value, Value) {
+    if let Some(whole) = whole.and_then(Value::as_i64) {
         return (whole.into(), whole.to_string().into());
     }
-    let Some(text) = params.get("unit_amount_decimal").and_then(Value::as_str) else {
+    let Some(text) = decimal.and_then(Value::as_str) else {
         return (Value::Null, Value::Null);
     };
     let plain = match text.split_once('.') {
@@ -72,7 +79,7 @@ pub(super) fn custom(sent: Option<&Value>) -> Result<Value, Refusal> {
 }
 
 /// The prices in other currencies, in the shape in which the API shows them.
-pub(super) fn currency_options(sent: Option<&Map<String, Value>>) -> Value {
+pub(super) fn currency_options(sent: Option<&Map<String, Value>>) -> Result<Value, Refusal> {
     let empty = Map::new();
     sent.unwrap_or(&empty)
         .iter()
@@ -80,16 +87,20 @@ pub(super) fn currency_options(sent: Option<&Map<String, Value>>) -> Value {
             let none = Map::new();
             let params = option.as_object().unwrap_or(&none);
             let (unit_amount, unit_amount_decimal) = unit(params);
-            let shown = json!({
-                "custom_unit_amount": custom(params.get("custom_unit_amount")).unwrap_or_default(),
+            let mut shown = json!({
+                "custom_unit_amount": custom(params.get("custom_unit_amount"))?,
                 "tax_behavior": option.at("tax_behavior").as_str().unwrap_or("unspecified"),
                 "unit_amount": unit_amount,
                 "unit_amount_decimal": unit_amount_decimal,
             });
-            (currency.clone(), shown)
+            if params.contains_key("tiers") {
+                let name = format!("currency_options[{currency}][tiers]");
+                object::set(&mut shown, "tiers", tiers::shown(params.get("tiers"), &name)?);
+            }
+            Ok((currency.clone(), shown))
         })
-        .collect::<Map<_, _>>()
-        .into()
+        .collect::<Result<Map<_, _>, _>>()
+        .map(Value::Object)
 }
 
 /// What a price charges in a currency: the price itself, or its option for that currency.
