@@ -46,9 +46,9 @@ run *arguments:
 sandbox *arguments:
     cargo run --locked -- sandbox {{ arguments }}
 
-# Run the benchmarks.
+# Measure what the mapping costs; docs/performance.md has the figures.
 bench *arguments:
-    cargo bench --locked {{ arguments }}
+    cargo bench --locked --bench wire {{ arguments }}
 
 # Check the contract: buf's rules, and that nothing breaks callers.
 proto:

@@ -2,6 +2,8 @@
 //! what their descriptors say about them.
 
 pub mod plan;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod walk;
 
 #[expect(

@@ -28,7 +28,8 @@ pub struct Message {
     /// What Stripe calls the message, where it is a resource.
     pub resource: Option<Resource>,
     by_number: Vec<Option<usize>>,
-    by_wire_name: HashMap<String, usize>,
+    /// What Stripe's names stand for, in alphabetical order.
+    by_wire_name: Vec<(String, Key)>,
 }
 
 /// Where a resource lives at Stripe.
@@ -80,6 +81,15 @@ pub struct Field {
     pub chosen: bool,
     /// What a value must satisfy.
     pub rules: Rules,
+}
+
+/// What a name at Stripe stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// The field at this index in [`Message::fields`].
+    Field(usize),
+    /// The name of a oneof's case.
+    Discriminator,
 }
 
 /// How many values a field has.
@@ -196,6 +206,12 @@ pub fn named(full_name: &str) -> Option<&'static Message> {
     PLAN.by_name.get(full_name).and_then(|&at| PLAN.messages.get(at))
 }
 
+/// Gives every message.
+#[cfg(test)]
+pub(crate) fn all() -> &'static [Message] {
+    &PLAN.messages
+}
+
 /// Names every method of our own services, and of health checks.
 pub(super) fn methods() -> BTreeSet<String> {
     read::methods()
@@ -226,8 +242,24 @@ impl Message {
     /// Gives the field of a name at Stripe.
     #[must_use]
     pub fn field_at_stripe(&self, wire_name: &str) -> Option<(usize, &Field)> {
-        let at = *self.by_wire_name.get(wire_name)?;
-        Some((at, self.fields.get(at)?))
+        match self.key_at_stripe(wire_name, &mut 0)? {
+            Key::Field(at) => Some((at, self.fields.get(at)?)),
+            Key::Discriminator => None,
+        }
+    }
+
+    /// Tells what a name at Stripe stands for. Stripe sorts the keys of its
+    /// objects, so the one that is looked for is most often `next`, which is
+    /// then moved behind it.
+    #[must_use]
+    pub fn key_at_stripe(&self, wire_name: &str, next: &mut usize) -> Option<Key> {
+        let names = &self.by_wire_name;
+        let at = match names.get(*next) {
+            Some((name, _)) if name == wire_name => *next,
+            _ => names.binary_search_by(|(name, _)| name.as_str().cmp(wire_name)).ok()?,
+        };
+        *next = at + 1;
+        names.get(at).map(|(_, key)| *key)
     }
 }
 

@@ -17,3 +17,6 @@
 
 pub mod form;
 pub mod json;
+
+#[cfg(test)]
+mod properties;

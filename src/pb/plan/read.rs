@@ -11,7 +11,9 @@ use prost_reflect::{
 };
 use regex::Regex;
 
-use super::{Choice, Enum, Exclusive, Field, Kind, Message, MessageId, Resource, Rules, Shape};
+use super::{
+    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Resource, Rules, Shape,
+};
 
 /// The options that the contract uses.
 struct Options {
@@ -81,13 +83,13 @@ impl Options {
                 *slot = Some(at);
             }
         }
-        let at_stripe = |(at, field): (usize, &Field)| (field.wire_name.clone(), at);
+        let choices: Vec<Choice> = real_oneofs(message).map(|one| self.choice(&one)).collect();
         let own = message.options();
         Message {
             name: message.full_name().to_owned(),
-            by_wire_name: fields.iter().enumerate().filter(|f| !f.1.local).map(at_stripe).collect(),
+            by_wire_name: by_wire_name(&fields, &choices),
             by_number,
-            choices: real_oneofs(message).map(|oneof| self.choice(&oneof)).collect(),
+            choices,
             exclusive: sub(&own, &self.message_rules)
                 .map(|rules| exclusive(&rules, &fields))
                 .unwrap_or_default(),
@@ -218,6 +220,16 @@ fn field_rules(rules: &DynamicMessage) -> Rules {
         }
     }
     read
+}
+
+fn by_wire_name(fields: &[Field], choices: &[Choice]) -> Vec<(String, Key)> {
+    let fields = fields.iter().enumerate().filter(|(_, field)| !field.local);
+    let fields = fields.map(|(at, field)| (field.wire_name.clone(), Key::Field(at)));
+    let discriminators = choices.iter().filter_map(|choice| choice.discriminator.clone());
+    let mut names: Vec<_> =
+        fields.chain(discriminators.map(|name| (name, Key::Discriminator))).collect();
+    names.sort_by(|(a, _), (b, _)| a.cmp(b));
+    names
 }
 
 fn pattern(text: &str) -> Regex {

@@ -1,7 +1,9 @@
+pub mod answer;
+
 use serde_json::json;
 
 use super::*;
-use crate::pb::{self, custom_field, payment_link};
+use crate::pb::{self, custom_field, payment_link, walk};
 
 fn check<M: Message + Name + Default>(json: &serde_json::Value) -> Read<M> {
     read(json.to_string().as_bytes()).unwrap()
