@@ -4,10 +4,12 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::{env, fs};
 
-const SERVICES: [&str; 3] = [
+const SERVICES: [&str; 5] = [
     "paylink/v1/catalog_service.proto",
+    "paylink/v1/discount_service.proto",
     "paylink/v1/payment_link_service.proto",
     "paylink/v1/payment_service.proto",
+    "paylink/v1/shipping_rate_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,9 +24,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors)?;
 
-    // Options are read from the descriptors, so only our own messages become code.
+    // Options are read from the descriptors, so only our own messages become
+    // code; they refer to well-known types, which prost-types has.
     let mut files = compiler.file_descriptor_set();
-    files.file.retain(|file| SERVICES.contains(&file.name()));
+    files.file.retain(|file| matches!(file.package(), "paylink.v1" | "google.protobuf"));
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names();
     tonic_prost_build::configure().compile_fds_with_config(files, config)?;

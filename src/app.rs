@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
@@ -14,12 +14,15 @@ use tonic_health::server::HealthReporter;
 
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::discounts::Discounts;
 use crate::links::Links;
 use crate::payments::Payments;
+use crate::pb;
 use crate::sandbox::Sandbox;
 use crate::server::listener::Listener;
 use crate::server::webhook::{Keep, NotKept};
 use crate::server::{grpc, operations, webhook};
+use crate::shipping::ShippingRates;
 use crate::storage::Storage;
 use crate::telemetry::Telemetry;
 
@@ -99,10 +102,12 @@ impl App {
         let health = HealthReporter::new();
         let services = grpc::Services {
             catalog: Catalog::new(stripe.clone()),
-            links: Links::new(stripe),
+            discounts: Discounts::new(stripe.clone()),
+            links: Links::new(stripe.clone()),
             payments: payments.clone(),
+            shipping: ShippingRates::new(stripe),
         };
-        let methods = grpc::routes(&config.grpc, services, &health, stop.clone()).await?;
+        let methods = grpc::routes(&config.grpc, services, health.clone(), stop.clone())?;
         let secrets = config.stripe.webhook_secrets.clone();
         let hooks = webhook::routes(config.webhook.clone(), secrets, keeping(payments.clone()));
         let ready = readiness(storage.clone(), stop.clone());
@@ -136,23 +141,22 @@ impl App {
         }
         parts.spawn(self.payments.run());
         parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
-        let sandbox_stop = CancellationToken::new();
-        let sandbox = self
-            .sandbox
-            .map(|sandbox| tokio::spawn(sandbox.run(sandbox_stop.clone().cancelled_owned())));
+        let never = std::future::pending;
+        let mut sandbox: JoinSet<_> =
+            self.sandbox.into_iter().map(|sandbox| sandbox.run(never())).collect();
 
-        shutdown.await;
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            Some(ended) = sandbox.join_next() => Err(anyhow!("the sandbox has ended: {ended:?}")),
+        };
         tracing::info!("Stopping");
         self.stop.cancel();
         parts.join_all().await;
-        sandbox_stop.cancel();
-        if let Some(sandbox) = sandbox {
-            // The payment page is not worth waiting for: a browser may keep it open.
-            sandbox.abort();
-        }
+        // Calls that had to finish needed it; open payment pages are not waited for.
+        drop(sandbox);
         self.storage.close().await;
         tokio::task::spawn_blocking(|| self.telemetry.stop()).await?;
-        Ok(())
+        outcome
     }
 }
 
@@ -189,16 +193,11 @@ fn readiness(storage: Storage, stop: CancellationToken) -> operations::Ready {
 /// Keeps gRPC health true: serving while the storage answers, and not when the
 /// process is about to stop.
 async fn tell_health(health: HealthReporter, storage: Storage, stop: CancellationToken) {
-    let ours = [
-        "",
-        "paylink.v1.CatalogService",
-        "paylink.v1.PaymentLinkService",
-        "paylink.v1.PaymentService",
-    ];
     loop {
         let works = storage.ping().await.is_ok() && !stop.is_cancelled();
         let status = if works { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for service in ours {
+        // The empty name stands for the whole server.
+        for service in pb::service_names().chain([""]) {
             health.set_service_status(service, status).await;
         }
         if stop.is_cancelled() {

@@ -11,12 +11,18 @@ use uuid::Uuid;
 pub struct Caller {
     /// When the caller stops waiting.
     pub deadline: Instant,
-    id: CallId,
+    notes: Notes,
 }
 
-/// The id of one call, which the method may replace by the caller's own `request_id`.
+/// What a method says of a call beside its answer. Clones are of the same call.
 #[derive(Debug, Clone, Default)]
-pub struct CallId(Arc<OnceLock<Uuid>>);
+pub struct Notes(Arc<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    id: OnceLock<Uuid>,
+    form: OnceLock<String>,
+}
 
 /// How long a call lasts that no layer has given a deadline, as in tests of a slice alone.
 const UNBOUNDED: Duration = Duration::from_mins(1);
@@ -26,14 +32,14 @@ const UNBOUNDED: Duration = Duration::from_mins(1);
 impl Caller {
     /// Describes a caller who waits until `deadline`.
     #[must_use]
-    pub fn new(deadline: Instant, id: CallId) -> Self {
-        Self { deadline, id }
+    pub fn new(deadline: Instant, notes: Notes) -> Self {
+        Self { deadline, notes }
     }
 
     /// Describes the service itself, working on its own account for `time` at most.
     #[must_use]
     pub fn itself(time: Duration) -> Self {
-        Self::new(Instant::now() + time, CallId::default())
+        Self::new(Instant::now() + time, Notes::default())
     }
 
     /// Reads what the layers of the server left with a request.
@@ -45,7 +51,12 @@ impl Caller {
     /// Puts the call under the id that its request carries (AIP-155).
     pub fn goes_by(&self, request_id: Uuid) {
         // Only the first id counts: answers and logs name one.
-        let _ = self.id.0.set(request_id);
+        let _ = self.notes.0.id.set(request_id);
+    }
+
+    /// Shows the form that Stripe would be sent.
+    pub fn would_send(&self, form: String) {
+        let _ = self.notes.0.form.set(form);
     }
 
     /// How long the caller still waits.
@@ -55,12 +66,18 @@ impl Caller {
     }
 }
 
-// === impl CallId ===
+// === impl Notes ===
 
-impl CallId {
-    /// Gives the id, making one where the method named none.
+impl Notes {
+    /// Gives the id of the call, making one where the method named none.
     #[must_use]
-    pub fn get(&self) -> Uuid {
-        *self.0.get_or_init(Uuid::now_v7)
+    pub fn request_id(&self) -> Uuid {
+        *self.0.id.get_or_init(Uuid::now_v7)
+    }
+
+    /// Gives the form that Stripe would be sent, where the call was to show it.
+    #[must_use]
+    pub fn form(&self) -> Option<&str> {
+        self.0.form.get().map(String::as_str)
     }
 }

@@ -1,5 +1,8 @@
 //! The catalogue: products and their prices.
 
+mod replace;
+mod rules;
+
 use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
@@ -30,7 +33,8 @@ impl CatalogService for Catalog {
         request: Request<pb::CreateProductRequest>,
     ) -> Result<Response<pb::Product>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
-        let draft = contract::check(&request).pass()?;
+        let together = rules::product(request.product.as_ref());
+        let draft = contract::check(&request).and(together).pass()?;
         Ok(Response::new(self.stripe.create(&draft, &caller).await?))
     }
 
@@ -81,8 +85,48 @@ impl CatalogService for Catalog {
         request: Request<pb::CreatePriceRequest>,
     ) -> Result<Response<pb::Price>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
-        let draft = contract::check(&request).pass()?;
+        let together = rules::price(request.price.as_ref());
+        let draft = contract::check(&request).and(together).pass()?;
         Ok(Response::new(self.stripe.create(&draft, &caller).await?))
+    }
+
+    async fn replace_price(
+        &self,
+        request: Request<pb::ReplacePriceRequest>,
+    ) -> Result<Response<pb::Price>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        let together = rules::price(request.price.as_ref());
+        let draft = contract::check(&request).and(together).pass()?;
+        caller.goes_by(draft.request_id());
+        match replace::replace(&self.stripe, request, draft.request_id(), &caller).await {
+            Ok(price) => Ok(Response::new(price)),
+            Err(replace::Error::Refused(violations)) => Err(violations.into()),
+            Err(replace::Error::Stripe(error)) => Err(error.into()),
+        }
+    }
+
+    async fn search_products(
+        &self,
+        request: Request<pb::SearchProductsRequest>,
+    ) -> Result<Response<pb::SearchProductsResponse>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        let draft = contract::check(&request).pass()?;
+        let mut found: pb::SearchProductsResponse =
+            self.stripe.search::<pb::Product, _>(&draft, &caller).await?;
+        found.next_page_token = draft.page().token_of(&found.next_page_token);
+        Ok(Response::new(found))
+    }
+
+    async fn search_prices(
+        &self,
+        request: Request<pb::SearchPricesRequest>,
+    ) -> Result<Response<pb::SearchPricesResponse>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        let draft = contract::check(&request).pass()?;
+        let mut found: pb::SearchPricesResponse =
+            self.stripe.search::<pb::Price, _>(&draft, &caller).await?;
+        found.next_page_token = draft.page().token_of(&found.next_page_token);
+        Ok(Response::new(found))
     }
 
     async fn get_price(
@@ -99,7 +143,8 @@ impl CatalogService for Catalog {
         request: Request<pb::UpdatePriceRequest>,
     ) -> Result<Response<pb::Price>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
-        let draft = contract::check(&request).pass()?;
+        let together = rules::price_update(request.price.as_ref());
+        let draft = contract::check(&request).and(together).pass()?;
         Ok(Response::new(self.stripe.update(&draft, &caller).await?))
     }
 

@@ -94,6 +94,11 @@ impl Sources {
         Ok(config)
     }
 
+    /// Loads the part that says where the memory is.
+    pub fn storage(&self) -> Result<storage::Config, Error> {
+        self.merged()?.extract_inner("storage").map_err(Error::from)
+    }
+
     /// Writes the effective configuration as TOML, with every secret masked.
     pub fn effective(&self) -> Result<String, Error> {
         self.load()?;

@@ -6,6 +6,7 @@
 
 mod mask;
 pub mod page;
+pub mod pricing;
 mod rules;
 mod violation;
 

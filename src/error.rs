@@ -31,6 +31,8 @@
 //! | no answer to a read | `UNAVAILABLE` | `UPSTREAM_UNREACHABLE` | RI |
 //! | no or an unclear answer to a write | `UNAVAILABLE` | `OUTCOME_PENDING` | RI |
 //! | an unreadable answer to a read | `UNAVAILABLE` | `UPSTREAM_BAD_RESPONSE` | RI |
+//! | no such method, an unreadable or too large message | gRPC's own | the code's name | |
+//! | a message above the limit | `RESOURCE_EXHAUSTED` | `MESSAGE_TOO_LARGE` | |
 //! | the caller's deadline | `DEADLINE_EXCEEDED` | `DEADLINE` | |
 //! | anything else from Stripe | `INTERNAL` | `UPSTREAM_UNEXPECTED_STATUS` | |
 
@@ -205,15 +207,28 @@ pub fn trailers(error: Error) -> HeaderMap {
 }
 
 /// Adds the id of the call to an error's details (`RequestInfo`), so that the
-/// caller can ask again under it. Leaves successes as they are.
+/// caller can ask again under it. An error that came from below all methods, as
+/// for a method that does not exist, gets its code for a reason. Leaves
+/// successes as they are.
 pub fn name_request(headers: &mut HeaderMap, request_id: &str) {
     let Some(status) = Status::from_header_map(headers).filter(|s| s.code() != Code::Ok) else {
         return;
     };
     let mut details = status.get_error_details();
     details.set_request_info(request_id, "");
+    let mut code = status.code();
+    if details.error_info().is_none() {
+        // tonic says OUT_OF_RANGE where gRPC's own libraries say RESOURCE_EXHAUSTED.
+        let too_large = code == Code::OutOfRange && status.message().contains("too large");
+        if too_large {
+            code = Code::ResourceExhausted;
+        }
+        let name = code_name(headers).unwrap_or_default();
+        let reason = if too_large { "MESSAGE_TOO_LARGE" } else { name };
+        details.set_error_info(reason, DOMAIN, HashMap::new());
+    }
     let named = Status::with_error_details_and_metadata(
-        status.code(),
+        code,
         status.message(),
         details,
         status.metadata().clone(),

@@ -7,7 +7,7 @@
 //! 2. `app`: builds, runs and stops every part
 //! 3. `config`: composes and loads the configuration
 //! 4. `server`: the way in
-//! 5. `catalog`, `links`, `payments`: the slices
+//! 5. `catalog`, `discounts`, `links`, `payments`, `shipping`: the slices
 //! 6. `error`: every failure as a status
 //! 7. `stripe`: the way out; `storage`: the memory
 //! 8. `contract`: what requests must satisfy
@@ -20,12 +20,14 @@ pub mod caller;
 pub mod catalog;
 pub mod config;
 pub mod contract;
+pub mod discounts;
 pub mod error;
 pub mod links;
 pub mod payments;
 pub mod pb;
 pub mod sandbox;
 pub mod server;
+pub mod shipping;
 pub mod storage;
 pub mod stripe;
 pub mod telemetry;

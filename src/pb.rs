@@ -13,7 +13,7 @@ mod v1 {
     tonic::include_proto!("paylink.v1");
 }
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 pub use v1::*;
@@ -22,11 +22,18 @@ pub use v1::*;
 /// options included: an encoded `google.protobuf.FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-static METHODS: LazyLock<HashSet<String>> = LazyLock::new(plan::methods);
+static METHODS: LazyLock<BTreeSet<String>> = LazyLock::new(plan::methods);
 
 /// Gives the method that a request's path names, such as
 /// `paylink.v1.CatalogService/CreateProduct`, if there is one.
 #[must_use]
 pub fn method_named(path: &str) -> Option<&'static str> {
     METHODS.get(path.trim_start_matches('/')).map(String::as_str)
+}
+
+/// Names every service of ours.
+pub fn service_names() -> impl Iterator<Item = &'static str> {
+    let services = METHODS.iter().filter_map(|method| method.split_once('/'));
+    let names: BTreeSet<&str> = services.map(|(service, _)| service).collect();
+    names.into_iter().filter(|name| name.starts_with("paylink."))
 }

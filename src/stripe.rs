@@ -126,6 +126,22 @@ impl Client {
         self.page(R::collection(), query, draft, caller).await
     }
 
+    /// Searches resources. The answer's own `next_page_token` is Stripe's.
+    pub async fn search<R: Resourceful, L: Message + Name + Default>(
+        &self,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<L, Error> {
+        let mut query = form::write(draft.part());
+        expand(&mut query, R::resource(), "data.");
+        form::push(&mut query, "limit", &draft.page().size.to_string());
+        if let Some(page) = &draft.page().after {
+            form::push(&mut query, "page", page);
+        }
+        let answer = self.read(R::collection().search(), query, caller).await?;
+        Ok(read::<L>(&answer, false)?.message)
+    }
+
     /// Lists the line items of a payment link.
     pub async fn link_line_items(
         &self,
@@ -188,7 +204,7 @@ impl Client {
     }
 
     /// Makes a change under the draft's request id. A draft that is only to be
-    /// validated is given back as it is.
+    /// validated is given back as it is, and its form shown to the caller.
     async fn write<R: Resourceful>(
         &self,
         place: Place,
@@ -197,10 +213,11 @@ impl Client {
         caller: &Caller,
     ) -> Result<R, Error> {
         caller.goes_by(draft.request_id());
+        expand(&mut form, R::resource(), "");
         if draft.validate_only() {
+            caller.would_send(form);
             return Ok(R::decode(draft.part().bytes).unwrap_or_default());
         }
-        expand(&mut form, R::resource(), "");
         let call = Call {
             method: Method::POST,
             place,
@@ -243,8 +260,14 @@ pub trait Resourceful: Message + Name + Default {
     #[must_use]
     fn item(id: &str) -> Place {
         // A path tells a plus sign from a space, unlike a form.
-        let id = form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>();
-        let path = format!("{}/{}", Self::resource().collection, id.replace('+', "%20"));
+        let mut segment: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        segment = segment.replace('+', "%20");
+        // A URL takes these for steps through its path, even with one `%2E`
+        // for each dot. Encoded twice they are what they must be: ids of nothing.
+        if matches!(id, "." | "..") {
+            segment = segment.replace('.', "%252E");
+        }
+        let path = format!("{}/{segment}", Self::resource().collection);
         Place { path, route: &Self::resource().item }
     }
 }
@@ -253,6 +276,9 @@ impl Resourceful for pb::Product {}
 impl Resourceful for pb::Price {}
 impl Resourceful for pb::PaymentLink {}
 impl Resourceful for pb::Payment {}
+impl Resourceful for pb::Coupon {}
+impl Resourceful for pb::PromotionCode {}
+impl Resourceful for pb::ShippingRate {}
 
 /// Derives Stripe's idempotency key, so that the same request of the same
 /// caller always meets the same one, even after a restart.

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Addresses, App};
 use crate::config::{self, Profile, Sources};
+use crate::{storage, stripe, telemetry};
 
 /// `EX_CONFIG` of `sysexits.h`: something is wrong with the configuration.
 const EXIT_CONFIG: u8 = 78;
@@ -57,8 +58,9 @@ pub async fn sandbox(file: Option<PathBuf>) -> Outcome {
 
 /// Brings the storage's schema up to date.
 pub async fn migrate(file: Option<PathBuf>) -> Outcome {
-    let config = Sources::of_process(Profile::Serve, file).load()?;
-    let storage = config.storage.open().await.map_err(anyhow::Error::from)?;
+    // Nothing but the storage is needed, and no key of Stripe's asked for.
+    let storage = Sources::of_process(Profile::Serve, file).storage()?;
+    let storage = storage.open().await.map_err(anyhow::Error::from)?;
     storage.close().await;
     say("the schema is up to date");
     Ok(ExitCode::SUCCESS)
@@ -79,9 +81,18 @@ impl Failure {
         let _ = writeln!(std::io::stderr(), "paylink: {self}");
         match self {
             Failure::Config(_) => ExitCode::from(EXIT_CONFIG),
+            Failure::Other(error) if is_about_a_setting(error) => ExitCode::from(EXIT_CONFIG),
             Failure::Other(_) => ExitCode::FAILURE,
         }
     }
+}
+
+/// Whether a part was given a setting of the right type that it cannot work with.
+fn is_about_a_setting(error: &anyhow::Error) -> bool {
+    use stripe::SetupError::{ApiKey, BaseUrl};
+    matches!(error.downcast_ref(), Some(ApiKey | BaseUrl))
+        || matches!(error.downcast_ref(), Some(storage::Error::Url(_)))
+        || matches!(error.downcast_ref(), Some(telemetry::Error::Filter(_)))
 }
 
 /// Says where everything is, and what to try next.

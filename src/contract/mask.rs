@@ -9,6 +9,9 @@ use crate::pb::walk;
 pub struct Mask {
     /// What is touched of the resource.
     pub root: Node,
+    /// The mask was `*`: everything that can change is touched, and what cannot
+    /// change may be given, as by a caller who sends back what was read.
+    pub full: bool,
 }
 
 /// What is touched of one message.
@@ -38,11 +41,27 @@ impl Mask {
         if paths.is_empty() {
             return Self::implied(message, resource, violations);
         }
+        if paths == ["*"] {
+            return Self::full(message, resource);
+        }
         let mut mask = Self::default();
         for path in paths {
             if let Err((reason, why)) = mask.root.add(message, path) {
                 let text = format!("`{}` {why}", shorten(path));
                 violations.push(Violation::new("update_mask", reason, text));
+            }
+        }
+        mask
+    }
+
+    /// Touches all that can change: what is set, and what is unset and can be cleared.
+    fn full(message: &'static Message, resource: &[u8]) -> Self {
+        let mut mask = Self { full: true, ..Self::default() };
+        let given: Vec<usize> = walk::fields(message, resource).map(|(at, _, _)| at).collect();
+        for (at, field) in message.fields.iter().enumerate() {
+            let fixed = field.output_only || field.identifier || field.immutable || field.local;
+            if !fixed && (field.clearable || given.contains(&at)) {
+                mask.root.child(at).whole = true;
             }
         }
         mask
@@ -91,7 +110,11 @@ impl Node {
             None => (path, None),
         };
         let Some((at, field)) = message.field_named(name) else {
-            return Err((Reason::UnknownField, "is not a field of the resource"));
+            let why = match name {
+                "*" => "is not a field of the resource; alone it names them all",
+                _ => "is not a field of the resource",
+            };
+            return Err((Reason::UnknownField, why));
         };
         if field.output_only || field.identifier || field.local {
             return Err((Reason::OutputOnly, "is set by the service alone"));

@@ -48,6 +48,12 @@ impl Page {
         URL_SAFE_NO_PAD.encode([&self.fingerprint, last.as_bytes()].concat())
     }
 
+    /// Gives the token of a page that Stripe names itself; none where it names none.
+    #[must_use]
+    pub fn token_of(&self, page: &str) -> String {
+        if page.is_empty() { String::new() } else { self.token_after(page) }
+    }
+
     /// Reads the token, and ties it to the method and its other arguments.
     pub(super) fn bind(
         &mut self,

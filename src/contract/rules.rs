@@ -17,6 +17,7 @@ struct Checker<'a> {
     path: String,
     violations: &'a mut Vec<Violation>,
     updating: bool,
+    full: bool,
 }
 
 /// How much of a message counts.
@@ -33,7 +34,8 @@ pub(super) fn check(
     mask: Option<&Mask>,
     violations: &mut Vec<Violation>,
 ) {
-    let mut checker = Checker { path: String::new(), violations, updating: mask.is_some() };
+    let (updating, full) = (mask.is_some(), mask.is_some_and(|mask| mask.full));
+    let mut checker = Checker { path: String::new(), violations, updating, full };
     let mut given = vec![0; request.fields.len()];
     for (at, field, value) in walk::fields(request, bytes) {
         let resource = matches!(field.kind, Kind::Message(m) if m.get().resource.is_some());
@@ -63,8 +65,16 @@ impl Checker<'_> {
                 continue;
             }
             if field.immutable && self.updating {
+                if !self.full {
+                    self.at(field, None, |checker| {
+                        checker.violate(Reason::Immutable, "cannot change after creation");
+                    });
+                }
+                continue;
+            }
+            if field.update_only && !self.updating {
                 self.at(field, None, |checker| {
-                    checker.violate(Reason::Immutable, "cannot change after creation");
+                    checker.violate(Reason::UpdateOnly, "can be set by an update only");
                 });
                 continue;
             }
@@ -99,7 +109,8 @@ impl Checker<'_> {
         if let Some(rules) = &field.rules.keys {
             self.text(rules, key, "the key ");
         }
-        if let (Some(rules), Some(value)) = (&field.rules.items, value) {
+        if let Some(value) = value {
+            let rules = field.rules.items.as_deref().unwrap_or(value::NO_RULES);
             self.one(field.kind, rules, value, Scope::Whole);
         }
         self.path.truncate(length);
@@ -112,7 +123,11 @@ impl Checker<'_> {
             if field.output_only || (field.immutable && self.updating) {
                 continue;
             }
-            self.at(field, None, |checker| checker.count(field, given, scope, within));
+            // What is changed by its id keeps whatever is not given.
+            let kept = self.updating && given == 0 && message.has_identifier();
+            if !kept || matches!(scope, Scope::Touched(node) if !node.whole) {
+                self.at(field, None, |checker| checker.count(field, given, scope, within));
+            }
         }
         // Which fields go together is asked of whole messages only: an update
         // that touches one of them says nothing of the others.

@@ -154,3 +154,27 @@ fn a_negative_page_size_is_refused_and_a_large_one_is_cut() {
     assert_eq!(check(&sized(1000)).pass().unwrap().page().size, 100);
     assert_eq!(check(&sized(0)).pass().unwrap().page().size, 10);
 }
+
+#[test]
+fn a_star_touches_what_can_change_and_passes_over_what_cannot() {
+    let item = pb::LineItem {
+        id: "li_1".into(),
+        price: "price_1".into(),
+        quantity: Some(2),
+        ..Default::default()
+    };
+    let read = pb::PaymentLink {
+        url: "https://buy.example".into(),
+        active: true,
+        currency: "usd".into(),
+        line_items: vec![item],
+        inactive_message: "gone".into(),
+        ..Default::default()
+    };
+    assert_eq!(violations(&update(read.clone(), &["*"])), Vec::<String>::new());
+    let two = update(read, &["*", "metadata"]);
+    assert_eq!(
+        violations(&two)[0],
+        "update_mask UNKNOWN_FIELD `*` is not a field of the resource; alone it names them all"
+    );
+}

@@ -36,6 +36,8 @@ pub enum Reason {
     UnknownField,
     /// The field cannot change after creation (AIP-203).
     Immutable,
+    /// The field can be set by an update only.
+    UpdateOnly,
     /// The field is set by the service alone (AIP-203).
     OutputOnly,
     /// Stripe has no way to clear the field.
@@ -77,6 +79,7 @@ impl Reason {
             Reason::UnknownValue => "UNKNOWN_VALUE",
             Reason::UnknownField => "UNKNOWN_FIELD",
             Reason::Immutable => "IMMUTABLE",
+            Reason::UpdateOnly => "UPDATE_ONLY",
             Reason::OutputOnly => "OUTPUT_ONLY",
             Reason::NotClearable => "NOT_CLEARABLE",
             Reason::PageToken => "PAGE_TOKEN_INVALID",

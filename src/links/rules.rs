@@ -1,10 +1,15 @@
 //! Rules that several fields of a link make together. They are pure: what they
 //! cannot know without asking Stripe is left to Stripe.
 
+mod mode;
+
 use std::collections::HashSet;
 
-use crate::contract::{Reason, Violation};
+use crate::contract::{Reason, Violation, pricing};
 use crate::pb::{self, custom_field};
+
+/// The most items that a link sells and offers together.
+const ITEMS_MAX: usize = 20;
 
 /// What a link is checked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +24,38 @@ pub(super) fn check(link: Option<&pb::PaymentLink>, purpose: Purpose) -> Vec<Vio
     let mut found = Vec::new();
     line_items(&link.line_items, purpose, &mut found);
     custom_fields(&link.custom_fields, &mut found);
+    if link.line_items.len() <= ITEMS_MAX
+        && link.line_items.len() + link.optional_items.len() > ITEMS_MAX
+    {
+        let text = format!("must be at most {ITEMS_MAX} together with the line items");
+        found.push(Violation::new("payment_link.optional_items", Reason::Count, text));
+    }
+    if link.application_fee_amount.is_some() && !link.application_fee_percent.is_empty() {
+        let text = "does not go with application_fee_amount";
+        let field = "payment_link.application_fee_percent";
+        found.push(Violation::new(field, Reason::Conflict, text));
+    }
+    if purpose == Purpose::Create {
+        currencies(link, &mut found);
+        mode::check(link, &mut found);
+    }
     found
+}
+
+/// Prices made on the spot, and the link, have one currency.
+fn currencies(link: &pb::PaymentLink, found: &mut Vec<Violation>) {
+    // A code that is none is reported as such, and agrees with anything.
+    let is_code = |text: &&str| text.len() == 3 && text.bytes().all(|b| b.is_ascii_lowercase());
+    let mut agreed = Some(link.currency.as_str()).filter(is_code);
+    for (index, item) in link.line_items.iter().enumerate() {
+        let currency = item.price_data.as_ref().map(|price| price.currency.as_str());
+        let Some(currency) = currency.filter(is_code) else { continue };
+        if currency != *agreed.get_or_insert(currency) {
+            let text = "must be the currency of the link and of its other prices";
+            let field = format!("payment_link.line_items[{index}].price_data.currency");
+            found.push(Violation::new(field, Reason::Conflict, text));
+        }
+    }
 }
 
 fn line_items(items: &[pb::LineItem], purpose: Purpose, found: &mut Vec<Violation>) {
@@ -32,6 +68,11 @@ fn line_items(items: &[pb::LineItem], purpose: Purpose, found: &mut Vec<Violatio
         } else if purpose == Purpose::Update && !ids.insert(&item.id) {
             let text = "must be unique in the link";
             found.push(Violation::new(format!("{at}.id"), Reason::Duplicate, text));
+        }
+        let price = item.price_data.as_ref();
+        if let Some(recurring) = price.and_then(|price| price.recurring.as_ref()) {
+            let at = format!("{at}.price_data.recurring");
+            found.extend(pricing::interval(&at, recurring.interval(), recurring.interval_count));
         }
         let Some(adjustable) = &item.adjustable_quantity else { continue };
         if let (Some(minimum), Some(maximum)) = (adjustable.minimum, adjustable.maximum)
@@ -160,6 +201,47 @@ mod tests {
                 "payment_link.custom_fields[0].text.minimum_length CONFLICT",
             ]
         );
+    }
+
+    #[test]
+    fn prices_made_on_the_spot_have_one_currency() {
+        let item = |currency: &str| pb::LineItem {
+            price_data: Some(pb::line_item::PriceData {
+                currency: currency.into(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let mut link = pb::PaymentLink {
+            line_items: vec![item("usd"), item("usd"), item("eur")],
+            ..Default::default()
+        };
+        let refused = "payment_link.line_items[2].price_data.currency CONFLICT";
+        assert_eq!(violations(&link, Purpose::Create), [refused]);
+        link.currency = "eur".into();
+        assert_eq!(violations(&link, Purpose::Create).len(), 2);
+    }
+
+    #[test]
+    fn what_is_sold_and_offered_is_at_most_twenty() {
+        let link = pb::PaymentLink {
+            line_items: vec![pb::LineItem::default(); 15],
+            optional_items: vec![pb::payment_link::OptionalItem::default(); 6],
+            ..Default::default()
+        };
+        let refused = ["payment_link.optional_items COUNT_OUT_OF_RANGE"];
+        assert_eq!(violations(&link, Purpose::Create), refused);
+    }
+
+    #[test]
+    fn a_connect_fee_is_an_amount_or_a_percentage() {
+        let link = pb::PaymentLink {
+            application_fee_amount: Some(1),
+            application_fee_percent: "1".into(),
+            ..Default::default()
+        };
+        let refused = ["payment_link.application_fee_percent CONFLICT"];
+        assert_eq!(violations(&link, Purpose::Create), refused);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 mod read;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -66,12 +66,18 @@ pub struct Field {
     pub immutable: bool,
     /// The field is set by the service; a request's value is ignored.
     pub output_only: bool,
+    /// The field is given by requests alone, and no answer has it.
+    pub input_only: bool,
     /// The field is the resource's own id.
     pub identifier: bool,
     /// The field is paylink's own and unknown to Stripe.
     pub local: bool,
     /// Stripe takes an empty value on update, which clears the field.
     pub clearable: bool,
+    /// Stripe takes the field on update only.
+    pub update_only: bool,
+    /// Callers may choose this id when they create the resource.
+    pub chosen: bool,
     /// What a value must satisfy.
     pub rules: Rules,
 }
@@ -111,7 +117,7 @@ pub struct MessageId(usize);
 /// A closed set of words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Enum {
-    /// The numbers and Stripe's words for them, without the unspecified zero.
+    /// The numbers and Stripe's words for them, without a zero that is no word of Stripe's.
     pub words: Vec<(i32, String)>,
 }
 
@@ -191,7 +197,7 @@ pub fn named(full_name: &str) -> Option<&'static Message> {
 }
 
 /// Names every method of our own services, and of health checks.
-pub(super) fn methods() -> HashSet<String> {
+pub(super) fn methods() -> BTreeSet<String> {
     read::methods()
 }
 
@@ -203,6 +209,12 @@ impl Message {
     pub fn field(&self, number: u32) -> Option<(usize, &Field)> {
         let at = (*self.by_number.get(number as usize)?)?;
         Some((at, self.fields.get(at)?))
+    }
+
+    /// Tells whether the message is something with an id of its own.
+    #[must_use]
+    pub fn has_identifier(&self) -> bool {
+        self.fields.iter().any(|field| field.identifier)
     }
 
     /// Gives the field of a proto name.

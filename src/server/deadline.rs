@@ -12,7 +12,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 
-use crate::caller::{CallId, Caller};
+use crate::caller::{Caller, Notes};
 use crate::error::{self, Error};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -51,8 +51,8 @@ pub(super) async fn enforce(
         return error::response(Error::Deadline);
     }
     let deadline = start + asked.unwrap_or(limits.default).min(limits.max);
-    let id = request.extensions().get::<CallId>().cloned().unwrap_or_default();
-    request.extensions_mut().insert(Caller::new(deadline, id));
+    let notes = request.extensions().get::<Notes>().cloned().unwrap_or_default();
+    request.extensions_mut().insert(Caller::new(deadline, notes));
     match tokio::time::timeout_at(deadline, next.run(request)).await {
         Ok(mut response) => {
             if let Some(end) = asked.and_then(|asked| start.checked_add(asked)) {

@@ -6,14 +6,22 @@ use axum::{Router, middleware};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{deadline, observe, panic, request_id, streams};
+use crate::catalog::Catalog;
+use crate::discounts::Discounts;
+use crate::links::Links;
+use crate::payments::Payments;
 use crate::pb;
-use crate::pb::catalog_service_server::{CatalogService, CatalogServiceServer};
-use crate::pb::payment_link_service_server::{PaymentLinkService, PaymentLinkServiceServer};
-use crate::pb::payment_service_server::{PaymentService, PaymentServiceServer};
+use crate::pb::catalog_service_server::CatalogServiceServer;
+use crate::pb::discount_service_server::DiscountServiceServer;
+use crate::pb::payment_link_service_server::PaymentLinkServiceServer;
+use crate::pb::payment_service_server::PaymentServiceServer;
+use crate::pb::shipping_rate_service_server::ShippingRateServiceServer;
+use crate::shipping::ShippingRates;
 
 /// How gRPC is served.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,52 +42,48 @@ pub struct Config {
 /// The reflection data cannot be read. It is compiled in, and tested.
 pub type ReflectionError = tonic_reflection::server::Error;
 
-/// The slices, as services.
+/// The slices.
 #[derive(Debug)]
-pub struct Services<C, L, P> {
+pub struct Services {
     /// Products and prices.
-    pub catalog: C,
+    pub catalog: Catalog,
+    /// Coupons and promotion codes.
+    pub discounts: Discounts,
     /// Payment links.
-    pub links: L,
+    pub links: Links,
     /// Payments.
-    pub payments: P,
+    pub payments: Payments,
+    /// Shipping rates.
+    pub shipping: ShippingRates,
 }
 
-/// Routes every method, and reports every service healthy.
+/// Puts a slice behind the generated server of its service, within the bounds
+/// of messages.
+macro_rules! bounded {
+    ($server:ident, $slice:expr, $config:expr) => {
+        $server::new($slice)
+            .max_decoding_message_size($config.request_bytes_max)
+            .max_encoding_message_size($config.response_bytes_max)
+    };
+}
+
+/// Routes every method.
 ///
 /// Whatever comes out has a `paylink-request-id`; an error is a `google.rpc.Status`
 /// with details; and nothing outlasts its deadline or the drain.
-pub async fn routes<C, L, P>(
+pub fn routes(
     config: &Config,
-    services: Services<C, L, P>,
-    health: &HealthReporter,
+    services: Services,
+    health: HealthReporter,
     drain: CancellationToken,
-) -> Result<Router, ReflectionError>
-where
-    C: CatalogService,
-    L: PaymentLinkService,
-    P: PaymentService,
-{
-    let (receive, send) = (config.request_bytes_max, config.response_bytes_max);
-    let catalog = CatalogServiceServer::new(services.catalog)
-        .max_decoding_message_size(receive)
-        .max_encoding_message_size(send);
-    let links = PaymentLinkServiceServer::new(services.links)
-        .max_decoding_message_size(receive)
-        .max_encoding_message_size(send);
-    let payments = PaymentServiceServer::new(services.payments)
-        .max_decoding_message_size(receive)
-        .max_encoding_message_size(send);
-    health.set_serving::<CatalogServiceServer<C>>().await;
-    health.set_serving::<PaymentLinkServiceServer<L>>().await;
-    health.set_serving::<PaymentServiceServer<P>>().await;
-    let health_service = tonic_health::pb::health_server::HealthServer::new(
-        tonic_health::server::HealthService::from_health_reporter(health.clone()),
-    );
-    let methods = Routes::new(catalog)
-        .add_service(links)
-        .add_service(payments)
-        .add_service(health_service)
+) -> Result<Router, ReflectionError> {
+    let health = HealthServer::new(HealthService::from_health_reporter(health));
+    let methods = Routes::new(health)
+        .add_service(bounded!(CatalogServiceServer, services.catalog, config))
+        .add_service(bounded!(DiscountServiceServer, services.discounts, config))
+        .add_service(bounded!(PaymentLinkServiceServer, services.links, config))
+        .add_service(bounded!(PaymentServiceServer, services.payments, config))
+        .add_service(bounded!(ShippingRateServiceServer, services.shipping, config))
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .prepare()

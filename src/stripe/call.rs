@@ -43,6 +43,13 @@ pub struct Answer {
 // === impl Place ===
 
 impl Place {
+    /// The search among what stands here.
+    #[must_use]
+    pub fn search(mut self) -> Self {
+        self.path.push_str("/search");
+        self
+    }
+
     /// The line items of what stands here.
     #[must_use]
     pub fn line_items(mut self, route: &'static str) -> Self {

@@ -33,7 +33,8 @@ pub enum Error {
         /// Stripe's id of the request.
         request_id: Option<String>,
     },
-    /// The caller's time was up before another attempt.
+    /// The caller's time was up, before an attempt or during one: what was sent
+    /// may have had its effect.
     #[error("the caller's deadline has passed")]
     Deadline,
 }

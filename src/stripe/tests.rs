@@ -34,4 +34,5 @@ fn one_request_has_one_key_and_another_method_another() {
 fn an_id_cannot_lead_out_of_its_path() {
     assert_eq!(pb::Product::item("prod_1").path, "/v1/products/prod_1");
     assert_eq!(pb::Product::item("../x?a=b c").path, "/v1/products/..%2Fx%3Fa%3Db%20c");
+    assert_eq!(pb::Product::item("..").path, "/v1/products/%252E%252E");
 }

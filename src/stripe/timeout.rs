@@ -49,10 +49,14 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let time = self.attempt_max.min(call.time_left());
-        let write = call.is_write();
+        let (left, write) = (call.time_left(), call.is_write());
+        let (time, late) = if left <= self.attempt_max {
+            (left, Error::Deadline)
+        } else {
+            (self.attempt_max, Error::TimedOut { write })
+        };
         let attempt = tokio::time::timeout(time, self.inner.call(call));
-        Box::pin(async move { attempt.await.unwrap_or(Err(Error::TimedOut { write })) })
+        Box::pin(async move { attempt.await.unwrap_or(Err(late)) })
     }
 }
 
@@ -66,14 +70,16 @@ mod tests {
     use crate::stripe::tests::{answer, call};
 
     #[tokio::test(start_paused = true)]
-    async fn an_attempt_ends_at_its_own_limit_or_at_the_callers() {
-        for (attempt_secs, left_secs, ends_secs) in [(12, 60, 12), (12, 5, 5)] {
-            let layer = TimeoutLayer { attempt_max: Duration::from_secs(attempt_secs) };
+    async fn an_attempt_ends_at_its_own_limit_or_at_the_callers_and_says_at_which() {
+        for (left_secs, ends_secs, is_callers) in [(60, 12, false), (12, 12, true), (5, 5, true)] {
+            let layer = TimeoutLayer { attempt_max: Duration::from_secs(12) };
             let silent = layer.layer(service_fn(|_: Call| std::future::pending()));
             let start = Instant::now();
             let mut asked = call(Method::GET);
             asked.deadline = start + Duration::from_secs(left_secs);
-            assert!(matches!(silent.oneshot(asked).await, Err(Error::TimedOut { write: false })));
+            let error = silent.oneshot(asked).await.unwrap_err();
+            assert_eq!(matches!(error, Error::Deadline), is_callers);
+            assert_eq!(matches!(error, Error::TimedOut { write: false }), !is_callers);
             assert_eq!(start.elapsed().as_secs(), ends_secs);
         }
     }

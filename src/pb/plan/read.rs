@@ -3,7 +3,7 @@
 //! A rule or option that this code does not know stops the program, and so the
 //! tests: a contract must not say what nothing enforces.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor,
@@ -23,10 +23,11 @@ struct Options {
     resource: ExtensionDescriptor,
     constant: ExtensionDescriptor,
     discriminator: ExtensionDescriptor,
+    zero_is_a_word: ExtensionDescriptor,
 }
 
 /// Names every method.
-pub(super) fn methods() -> HashSet<String> {
+pub(super) fn methods() -> BTreeSet<String> {
     let pool = pool();
     let methods = pool.services().flat_map(|service| {
         let name = service.full_name().to_owned();
@@ -50,6 +51,7 @@ pub(super) fn messages() -> Vec<Message> {
         resource: option("paylink.annotations.v1.resource"),
         constant: option("paylink.annotations.v1.constant"),
         discriminator: option("paylink.annotations.v1.discriminator"),
+        zero_is_a_word: option("paylink.annotations.v1.zero_is_a_word"),
     };
     let chosen: Vec<MessageDescriptor> = pool
         .all_messages()
@@ -126,7 +128,7 @@ impl Options {
             number: field.number(),
             name: field.name().to_owned(),
             wire_name: if named.is_empty() { field.name().to_owned() } else { named },
-            kind: kind(field, ids),
+            kind: self.kind(field, ids),
             shape: match (field.is_map(), field.is_list()) {
                 (true, _) => Shape::Map,
                 (_, true) => Shape::Repeated,
@@ -138,11 +140,48 @@ impl Options {
             required: is("REQUIRED"),
             immutable: is("IMMUTABLE"),
             output_only: is("OUTPUT_ONLY"),
+            input_only: is("INPUT_ONLY"),
             identifier: is("IDENTIFIER"),
             local: marked("local"),
             clearable: marked("clearable"),
+            update_only: marked("update_only"),
+            chosen: marked("chosen"),
             rules: sub(&options, &self.rules).map(|rules| field_rules(&rules)).unwrap_or_default(),
         }
+    }
+
+    fn kind(&self, field: &FieldDescriptor, ids: &HashMap<String, usize>) -> Kind {
+        let mut of = field.kind();
+        if let (true, prost_reflect::Kind::Message(entry)) = (field.is_map(), &of) {
+            of = entry.map_entry_value_field().kind();
+        }
+        match of {
+            prost_reflect::Kind::Bool => Kind::Bool,
+            prost_reflect::Kind::Int32 | prost_reflect::Kind::Int64 => Kind::Int,
+            prost_reflect::Kind::String => Kind::String,
+            // Leaked once, with the plan, which lives as long as the process.
+            prost_reflect::Kind::Enum(words) => {
+                Kind::Enum(Box::leak(Box::new(self.words_of(&words))))
+            }
+            prost_reflect::Kind::Message(m) if m.full_name() == "google.protobuf.Timestamp" => {
+                Kind::Timestamp
+            }
+            prost_reflect::Kind::Message(m) => match ids.get(m.full_name()) {
+                Some(at) => Kind::Message(MessageId(*at)),
+                None => unknown(m.full_name()),
+            },
+            _ => unknown(field.full_name()),
+        }
+    }
+
+    /// Turns `SUBMIT_TYPE_PAY` of `SubmitType` into Stripe's `pay`.
+    fn words_of(&self, words: &EnumDescriptor) -> Enum {
+        let zero = words.default_value();
+        let prefix = zero.name().trim_end_matches("UNSPECIFIED");
+        let zero_counts = words.options().get_extension(&self.zero_is_a_word).as_bool();
+        let known = words.values().filter(|value| value.number() != 0 || zero_counts == Some(true));
+        let word = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase();
+        Enum { words: known.map(|value| (value.number(), word(value.name()))).collect() }
     }
 }
 
@@ -194,37 +233,6 @@ fn exclusive(rules: &DynamicMessage, fields: &[Field]) -> Vec<Exclusive> {
     };
     let oneofs = rules.get_field_by_name("oneof");
     oneofs.iter().flat_map(|v| v.as_list().unwrap_or_default()).filter_map(one).collect()
-}
-
-fn kind(field: &FieldDescriptor, ids: &HashMap<String, usize>) -> Kind {
-    let mut of = field.kind();
-    if let (true, prost_reflect::Kind::Message(entry)) = (field.is_map(), &of) {
-        of = entry.map_entry_value_field().kind();
-    }
-    match of {
-        prost_reflect::Kind::Bool => Kind::Bool,
-        prost_reflect::Kind::Int32 | prost_reflect::Kind::Int64 => Kind::Int,
-        prost_reflect::Kind::String => Kind::String,
-        // Leaked once, with the plan, which lives as long as the process.
-        prost_reflect::Kind::Enum(words) => Kind::Enum(Box::leak(Box::new(words_of(&words)))),
-        prost_reflect::Kind::Message(m) if m.full_name() == "google.protobuf.Timestamp" => {
-            Kind::Timestamp
-        }
-        prost_reflect::Kind::Message(m) => match ids.get(m.full_name()) {
-            Some(at) => Kind::Message(MessageId(*at)),
-            None => unknown(m.full_name()),
-        },
-        _ => unknown(field.full_name()),
-    }
-}
-
-/// Turns `SUBMIT_TYPE_PAY` of `SubmitType` into Stripe's `pay`.
-fn words_of(words: &EnumDescriptor) -> Enum {
-    let zero = words.default_value();
-    let prefix = zero.name().trim_end_matches("UNSPECIFIED");
-    let known = words.values().filter(|value| value.number() != 0);
-    let word = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase();
-    Enum { words: known.map(|value| (value.number(), word(value.name()))).collect() }
 }
 
 fn real_oneofs(message: &MessageDescriptor) -> impl Iterator<Item = OneofDescriptor> + '_ {

@@ -118,10 +118,13 @@ impl Writer {
     }
 
     /// Ids inside a list say which item an update is about; the resource's own
-    /// id is in the path.
+    /// id is in the path, unless a create chooses it.
     fn sends(&self, field: &Field) -> bool {
-        let nested = self.updating && !self.key.is_empty();
-        !field.output_only && !field.local && (!field.identifier || nested)
+        let says_which = self.updating && !self.key.is_empty();
+        let chooses = !self.updating && field.chosen;
+        let fixed = self.updating && field.immutable;
+        let named = !field.identifier || says_which || chooses;
+        !field.output_only && !field.local && !fixed && named
     }
 
     fn discriminate(&mut self, message: &'static Message, field: &Field) {

@@ -161,6 +161,23 @@ fn what_a_mask_names_and_nothing_sets_is_cleared() {
 }
 
 #[test]
+fn a_star_sends_what_is_set_and_clears_the_rest() {
+    let item = pb::LineItem {
+        id: "li_1".into(),
+        price: "price_1".into(),
+        quantity: Some(2),
+        ..Default::default()
+    };
+    let link = pb::PaymentLink {
+        currency: "usd".into(),
+        line_items: vec![item],
+        inactive_message: "gone".into(),
+        ..Default::default()
+    };
+    insta::assert_snapshot!(form(&update(link, &["*"])));
+}
+
+#[test]
 fn a_line_item_is_updated_by_its_id() {
     let item = pb::LineItem { id: "li_1".into(), quantity: Some(3), ..Default::default() };
     let link = pb::PaymentLink { line_items: vec![item], ..Default::default() };

@@ -17,7 +17,9 @@ fn scalars_words_maps_and_times_are_read_by_name() {
         "currency": "usd",
         "lookup_key": null,
         "metadata": {"order": "7"},
-        "recurring": {"interval": "month", "interval_count": 3},
+        "recurring": {
+            "interval": "month", "interval_count": 3, "meter": null, "usage_type": "licensed"
+        },
         "tax_behavior": "unspecified",
         "type": "recurring",
         "unit_amount": 2500,
@@ -32,8 +34,11 @@ fn scalars_words_maps_and_times_are_read_by_name() {
         recurring: Some(pb::Recurring {
             interval: pb::recurring::Interval::Month.into(),
             interval_count: Some(3),
+            usage_type: pb::recurring::UsageType::Licensed.into(),
+            meter: String::new(),
         }),
         r#type: pb::price::Type::Recurring.into(),
+        tax_behavior: Some(pb::TaxBehavior::Unspecified.into()),
         unit_amount: Some(2500),
         unit_amount_decimal: "2500".into(),
         ..Default::default()

@@ -1,0 +1,86 @@
+//! Puts a new price in the place of an old one.
+//!
+//! Every step looks at what is there and does what is missing, under an id
+//! derived from the request's own. So the same request, sent again, takes up
+//! what stopped half-way, and one that was finished changes nothing.
+
+use uuid::Uuid;
+
+use crate::caller::Caller;
+use crate::contract::{self, Reason, Violation, Violations};
+use crate::pb;
+use crate::stripe;
+
+/// Why a price was not replaced, or not wholly.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(transparent)]
+    Refused(#[from] Violations),
+    #[error(transparent)]
+    Stripe(#[from] stripe::Error),
+}
+
+/// Does what is missing of the replacement, and gives the new price.
+pub(super) async fn replace(
+    stripe: &stripe::Client,
+    request: pb::ReplacePriceRequest,
+    request_id: Uuid,
+    caller: &Caller,
+) -> Result<pb::Price, Error> {
+    let old: pb::Price = stripe.get(&request.id, caller).await?;
+    let wanted = request.price.unwrap_or_default();
+    if wanted.product != old.product {
+        let text = "must be the product of the price that is replaced";
+        return Err(
+            Violations(vec![Violation::new("price.product", Reason::Conflict, text)]).into()
+        );
+    }
+    let names_a_key = !wanted.lookup_key.is_empty();
+    let create = pb::CreatePriceRequest {
+        price: Some(wanted),
+        request_id: step(request_id, "create"),
+        ..Default::default()
+    };
+    let mut new: pb::Price = stripe.create(&contract::check(&create).pass()?, caller).await?;
+
+    if !old.lookup_key.is_empty() && !names_a_key {
+        let price = pb::Price {
+            id: new.id.clone(),
+            lookup_key: old.lookup_key.clone(),
+            transfer_lookup_key: Some(true),
+            ..Default::default()
+        };
+        new = update(stripe, price, step(request_id, "lookup-key"), caller).await?;
+    }
+    let product: pb::Product = stripe.get(&old.product, caller).await?;
+    if product.default_price == old.id {
+        let product =
+            pb::Product { id: product.id, default_price: new.id.clone(), ..Default::default() };
+        let request = pb::UpdateProductRequest {
+            product: Some(product),
+            request_id: step(request_id, "default-price"),
+            ..Default::default()
+        };
+        stripe.update::<pb::Product>(&contract::check(&request).pass()?, caller).await?;
+    }
+    if old.active == Some(true) {
+        let price = pb::Price { id: old.id, active: Some(false), ..Default::default() };
+        update(stripe, price, step(request_id, "archive"), caller).await?;
+    }
+    Ok(new)
+}
+
+async fn update(
+    stripe: &stripe::Client,
+    price: pb::Price,
+    request_id: String,
+    caller: &Caller,
+) -> Result<pb::Price, Error> {
+    let request = pb::UpdatePriceRequest { price: Some(price), request_id, ..Default::default() };
+    Ok(stripe.update(&contract::check(&request).pass()?, caller).await?)
+}
+
+/// The id of one step, the same whenever the request is sent again.
+fn step(request_id: Uuid, name: &str) -> String {
+    Uuid::new_v5(&request_id, name.as_bytes()).to_string()
+}

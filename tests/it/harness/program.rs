@@ -1,0 +1,83 @@
+//! The binary as a process, for what only a process has: arguments, signals, exit codes.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::process::{Output, Stdio};
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::within;
+
+/// What keeps processes out of each other's way.
+const FREE: [(&str, &str); 5] = [
+    ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
+    ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
+    ("PAYLINK__OPERATIONS__LISTEN", "127.0.0.1:0"),
+    ("PAYLINK__SANDBOX__LISTEN", "127.0.0.1:0"),
+    ("PAYLINK__STORAGE__URL", "sqlite::memory:"),
+];
+
+/// A running process.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    addresses: HashMap<String, SocketAddr>,
+}
+
+// === impl Program ===
+
+impl Program {
+    /// Runs a verb to its end, with this environment and no other.
+    pub async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        within(command(arguments, environment).output()).await.unwrap()
+    }
+
+    /// Starts a verb, and waits until it has said where each of `parts` is.
+    pub async fn start(verb: &str, parts: &[&str], environment: &[(&str, &str)]) -> Self {
+        let environment = [&FREE, environment].concat();
+        let mut child = command(&[verb], &environment).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut addresses = HashMap::new();
+        while !parts.iter().all(|part| addresses.contains_key(*part)) {
+            let line = within(lines.next_line()).await.unwrap().expect("it says where it is");
+            let mut words = line.split_whitespace();
+            let (Some(part), Some(at), None) = (words.next(), words.next(), words.next()) else {
+                continue;
+            };
+            if let Ok(address) = at.trim_start_matches("http://").parse() {
+                addresses.insert(part.to_owned(), address);
+            }
+        }
+        // Read on, so that it never waits for a reader.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self { child, addresses }
+    }
+
+    /// Where a part is.
+    pub fn address(&self, part: &str) -> SocketAddr {
+        self.addresses[part]
+    }
+
+    /// Ends it at once, without a chance to tidy up.
+    pub async fn kill(mut self) {
+        within(self.child.kill()).await.unwrap();
+    }
+
+    /// Sends SIGTERM, and gives the exit code.
+    pub async fn terminate(mut self) -> Option<i32> {
+        let id = self.child.id().expect("it runs");
+        // The shell's own `kill` is there even where the program of that name is not.
+        let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status();
+        assert!(within(kill).await.unwrap().success());
+        within(self.child.wait()).await.unwrap().code()
+    }
+}
+
+fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paylink"));
+    command.args(arguments).env_clear().envs(environment.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.kill_on_drop(true);
+    command
+}

@@ -1,0 +1,25 @@
+//! The whole program from outside: gRPC and HTTP in, a sandbox Stripe behind it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that finds something else than it expects fails by panicking"
+)]
+
+mod bad_input;
+mod calls;
+mod catalog;
+mod discovery;
+mod drain;
+mod harness;
+mod identity;
+mod links;
+mod outage;
+mod payments;
+mod program;
+mod refusals;
+mod traces;
+mod watching;
+mod webhooks;
