@@ -115,6 +115,11 @@ async fn a_code_that_is_typed_lowers_the_price() {
     assert_eq!(discount["source"]["coupon"], "QUARTER");
     assert_eq!(session["total_details"]["breakdown"]["discounts"][0]["discount"], *discount);
     assert_eq!(desk.get("/v1/coupons/QUARTER").await["times_redeemed"], 1);
+    let updated =
+        desk.get("/v1/events?types[]=coupon.updated&types[]=promotion_code.updated").await;
+    for event in updated["data"].as_array().unwrap() {
+        assert_eq!(event["data"]["previous_attributes"], json!({ "times_redeemed": 0 }));
+    }
 }
 
 #[tokio::test]
