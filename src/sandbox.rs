@@ -109,6 +109,17 @@ struct Shared {
     state: Mutex<State>,
 }
 
+/// Reads a form as one of the sandbox's endpoints would, such as
+/// `POST /v1/products`: gives the parameters as typed JSON, or Stripe's words for
+/// what is wrong with the first of them. For tests of clients.
+pub fn read_form(endpoint: &str, form: &str) -> Result<serde_json::Value, String> {
+    let tables = Tables::compiled()?;
+    let endpoint = tables.endpoint(endpoint).ok_or("no such endpoint")?;
+    let decoded = form::decode(&[form.as_bytes()]);
+    let checked = decoded.and_then(|node| params::check(endpoint, &node));
+    checked.map(serde_json::Value::Object).map_err(|refusal| refusal.message)
+}
+
 // === impl Sandbox ===
 
 impl Sandbox {

@@ -76,7 +76,8 @@ impl Sampler<'_> {
                 By::Caller => !field.output_only && !field.identifier && !field.update_only,
                 By::Stripe => !field.local,
             };
-            if theirs && !left_out.contains(&at) && (field.required || self.choose(4) > 0) {
+            let must = field.required || is_demanded(message, at);
+            if theirs && !left_out.contains(&at) && (must || self.choose(4) > 0) {
                 self.field(field, &mut out);
             }
         }
@@ -110,6 +111,11 @@ impl Sampler<'_> {
         let rules = &field.rules;
         let no_rules = Rules::default();
         match field.shape {
+            // A text that must be given is not empty.
+            Shape::Single if field.kind == Kind::String && (field.required || field.choice.is_some()) => {
+                let nth = if self.entropy.is_none() { 0 } else { self.choose(TEXTS.len()) };
+                bytes(field.number, nth_text(rules, 1, nth).as_bytes(), out);
+            }
             Shape::Single => self.value(field.kind, rules, 0, field.number, out),
             Shape::Repeated => {
                 let rules = rules.items.as_deref().unwrap_or(&no_rules);
@@ -122,7 +128,7 @@ impl Sampler<'_> {
                 let keys = field.rules.keys.as_deref().unwrap_or(&no_rules);
                 for nth in 0..self.items(&field.rules) {
                     let mut entry = Vec::new();
-                    bytes(1, nth_text(keys, nth).as_bytes(), &mut entry);
+                    bytes(1, nth_text(keys, 0, nth).as_bytes(), &mut entry);
                     self.value(field.kind, rules, nth, 2, &mut entry);
                     bytes(field.number, &entry, out);
                 }
@@ -140,7 +146,7 @@ impl Sampler<'_> {
             }
             Kind::String => {
                 let nth = if self.entropy.is_none() { nth } else { self.choose(TEXTS.len()) };
-                bytes(number, nth_text(rules, nth).as_bytes(), out);
+                bytes(number, nth_text(rules, 0, nth).as_bytes(), out);
             }
             Kind::Enum(words) => {
                 let (word, _) = words.words[self.choose(words.words.len())];
@@ -174,13 +180,21 @@ impl Sampler<'_> {
     }
 }
 
-/// Gives the nth of the texts that satisfy the rules.
-fn nth_text(rules: &Rules, nth: usize) -> &'static str {
+/// Tells whether one of the fields that a field stands among must be there.
+fn is_demanded(message: &Message, at: usize) -> bool {
+    let choice = message.fields[at].choice.and_then(|choice| message.choices.get(choice));
+    let mut sets = message.exclusive.iter();
+    choice.is_some_and(|choice| choice.required)
+        || sets.any(|set| set.required && set.fields.contains(&at))
+}
+
+/// Gives the nth of the texts that satisfy the rules and have as many characters.
+fn nth_text(rules: &Rules, least: u64, nth: usize) -> &'static str {
     let fits = |text: &&&str| {
         let chars = text.chars().count() as u64;
         rules.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
             && rules.max_len.is_none_or(|max| chars <= max)
-            && rules.min_len.is_none_or(|min| chars >= min)
+            && chars >= rules.min_len.unwrap_or(0).max(least)
             && (!rules.uuid || text.len() == 36)
     };
     let mut fitting = TEXTS.iter().filter(fits);

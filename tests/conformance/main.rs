@@ -10,3 +10,9 @@
 mod answers;
 mod facts;
 mod parameters;
+mod round_trip;
+#[path = "../../src/pb/sample.rs"]
+mod sample;
+
+// What the samples are made by.
+use paylink::pb::plan;
