@@ -112,21 +112,23 @@ impl Sampler<'_> {
         let no_rules = Rules::default();
         match field.shape {
             // A text that must be given is not empty.
-            Shape::Single if field.kind == Kind::String && (field.required || field.choice.is_some()) => {
+            Shape::Single
+                if field.kind == Kind::String && (field.required || field.choice.is_some()) =>
+            {
                 let nth = if self.entropy.is_none() { 0 } else { self.choose(TEXTS.len()) };
                 bytes(field.number, nth_text(rules, 1, nth).as_bytes(), out);
             }
             Shape::Single => self.value(field.kind, rules, 0, field.number, out),
             Shape::Repeated => {
                 let rules = rules.items.as_deref().unwrap_or(&no_rules);
-                for nth in 0..self.items(&field.rules) {
+                for nth in 0..self.items(field) {
                     self.value(field.kind, rules, nth, field.number, out);
                 }
             }
             Shape::Map => {
                 let rules = rules.items.as_deref().unwrap_or(&no_rules);
                 let keys = field.rules.keys.as_deref().unwrap_or(&no_rules);
-                for nth in 0..self.items(&field.rules) {
+                for nth in 0..self.items(field) {
                     let mut entry = Vec::new();
                     bytes(1, nth_text(keys, 0, nth).as_bytes(), &mut entry);
                     self.value(field.kind, rules, nth, 2, &mut entry);
@@ -164,9 +166,9 @@ impl Sampler<'_> {
         }
     }
 
-    fn items(&mut self, rules: &Rules) -> usize {
-        let most = rules.max_items.unwrap_or(FULL_ITEMS).min(FULL_ITEMS);
-        let least = rules.min_items.unwrap_or(0).min(most);
+    fn items(&mut self, field: &Field) -> usize {
+        let most = field.rules.max_items.unwrap_or(FULL_ITEMS).min(FULL_ITEMS);
+        let least = field.rules.min_items.unwrap_or(u64::from(field.required)).min(most);
         usize::try_from(most).unwrap().min(self.choose(4).max(usize::try_from(least).unwrap()))
     }
 

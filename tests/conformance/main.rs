@@ -11,6 +11,7 @@ mod answers;
 mod facts;
 mod parameters;
 mod round_trip;
+#[expect(dead_code, clippy::indexing_slicing, reason = "made for tests beside the code, too")]
 #[path = "../../src/pb/sample.rs"]
 mod sample;
 

@@ -75,8 +75,10 @@ fn updated<R: Resource, U>(
 fn sayable(message: &'static Message, bytes: &[u8], updating: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for (_, field, value) in walk::fields(message, bytes) {
+        // The id of the resource itself is in the path.
+        let elsewhere = field.identifier && message.resource.is_some();
         match value {
-            _ if updating && field.immutable => {}
+            _ if updating && (field.immutable || elsewhere) => {}
             walk::Value::Varint(number) => {
                 encode_key(field.number, WireType::Varint, &mut out);
                 encode_varint(number, &mut out);
