@@ -91,7 +91,8 @@ impl Options {
             exclusive: sub(&own, &self.message_rules)
                 .map(|rules| exclusive(&rules, &fields))
                 .unwrap_or_default(),
-            constant: sub(&own, &self.constant).map(|c| (text(&c, "name"), text(&c, "value"))),
+            constant: sub(&own, &self.constant)
+                .map(|constant| (plain(text(&constant, "name")), plain(text(&constant, "value")))),
             resource: sub(&own, &self.resource).map(|resource| Resource {
                 collection: format!("/v1/{}", text(&resource, "path")),
                 item: format!("/v1/{}/{{id}}", text(&resource, "path")),
@@ -108,7 +109,7 @@ impl Options {
             name: oneof.name().to_owned(),
             required: sub(&options, &self.oneof_rules)
                 .is_some_and(|rules| flag(&rules, "required")),
-            discriminator: sub(&options, &self.discriminator).map(|d| text(&d, "name")),
+            discriminator: sub(&options, &self.discriminator).map(|d| plain(text(&d, "name"))),
         }
     }
 
@@ -124,10 +125,11 @@ impl Options {
         let mapping = sub(&options, &self.mapping);
         let marked = |mark: &str| mapping.as_ref().is_some_and(|mapping| flag(mapping, mark));
         let named = mapping.as_ref().map(|mapping| text(mapping, "name")).unwrap_or_default();
+        let wire_name = if named.is_empty() { field.name().to_owned() } else { named };
         Field {
             number: field.number(),
             name: field.name().to_owned(),
-            wire_name: if named.is_empty() { field.name().to_owned() } else { named },
+            wire_name: plain(wire_name),
             kind: kind(field, ids),
             shape: match (field.is_map(), field.is_list()) {
                 (true, _) => Shape::Map,
@@ -236,7 +238,13 @@ fn words_of(words: &EnumDescriptor) -> Enum {
     let prefix = zero.name().trim_end_matches("UNSPECIFIED");
     let known = words.values().filter(|value| value.number() != 0);
     let word = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase();
-    Enum { words: known.map(|value| (value.number(), word(value.name()))).collect() }
+    Enum { words: known.map(|value| (value.number(), plain(word(value.name())))).collect() }
+}
+
+/// Holds a name or word of Stripe's to what forms need not escape.
+fn plain(name: String) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if name.bytes().all(plain) { name } else { unknown(&name) }
 }
 
 fn real_oneofs(message: &MessageDescriptor) -> impl Iterator<Item = OneofDescriptor> + '_ {
