@@ -3,9 +3,14 @@
 //! One encoding of a request serves its checks and its form, and an answer is
 //! written once: no reflective message is built in between.
 
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::{WireType, decode_varint};
 
 use super::plan::{Field, Kind, Message, Shape};
+
+/// The low bits of a key, which hold the wire type; the number is in the others.
+const WIRE_TYPE_BITS: u32 = 3;
+const VARINT: u64 = WireType::Varint as u64;
+const LENGTH_DELIMITED: u64 = WireType::LengthDelimited as u64;
 
 /// A value as it stands in the encoding.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +106,7 @@ impl<'a> Iterator for Fields<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((at, field, rest)) = &mut self.packed {
-                if let Ok(number) = decode_varint(rest) {
+                if let Some(number) = varint(rest) {
                     return Some((*at, field, Value::Varint(number)));
                 }
                 self.packed = None;
@@ -120,15 +125,27 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
-    let (number, wire_type) = decode_key(rest).ok()?;
-    match wire_type {
-        WireType::Varint => Some((number, Value::Varint(decode_varint(rest).ok()?))),
-        WireType::LengthDelimited => {
-            let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
+    let key = varint(rest)?;
+    let number = u32::try_from(key >> WIRE_TYPE_BITS).ok()?;
+    match key & ((1 << WIRE_TYPE_BITS) - 1) {
+        VARINT => Some((number, Value::Varint(varint(rest)?))),
+        LENGTH_DELIMITED => {
+            let length = usize::try_from(varint(rest)?).ok()?;
             let (value, after) = rest.split_at_checked(length)?;
             *rest = after;
             Some((number, Value::Bytes(value)))
         }
         _ => None,
     }
+}
+
+/// Reads a varint. All but a few have one byte, which needs no loop; and every
+/// walk ends here with none, which must not cost an error's allocation.
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let (&first, after) = rest.split_first()?;
+    if first < 0x80 {
+        *rest = after;
+        return Some(first.into());
+    }
+    decode_varint(rest).ok()
 }

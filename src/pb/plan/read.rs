@@ -93,7 +93,8 @@ impl Options {
             exclusive: sub(&own, &self.message_rules)
                 .map(|rules| exclusive(&rules, &fields))
                 .unwrap_or_default(),
-            constant: sub(&own, &self.constant).map(|c| (text(&c, "name"), text(&c, "value"))),
+            constant: sub(&own, &self.constant)
+                .map(|constant| (plain(text(&constant, "name")), plain(text(&constant, "value")))),
             resource: sub(&own, &self.resource).map(|resource| Resource {
                 collection: format!("/v1/{}", text(&resource, "path")),
                 item: format!("/v1/{}/{{id}}", text(&resource, "path")),
@@ -110,7 +111,7 @@ impl Options {
             name: oneof.name().to_owned(),
             required: sub(&options, &self.oneof_rules)
                 .is_some_and(|rules| flag(&rules, "required")),
-            discriminator: sub(&options, &self.discriminator).map(|d| text(&d, "name")),
+            discriminator: sub(&options, &self.discriminator).map(|d| plain(text(&d, "name"))),
         }
     }
 
@@ -126,11 +127,14 @@ impl Options {
         let mapping = sub(&options, &self.mapping);
         let marked = |mark: &str| mapping.as_ref().is_some_and(|mapping| flag(mapping, mark));
         let named = mapping.as_ref().map(|mapping| text(mapping, "name")).unwrap_or_default();
+        let wire_name = if named.is_empty() { field.name().to_owned() } else { named };
         Field {
             number: field.number(),
             name: field.name().to_owned(),
             wire_name: if named.is_empty() { field.name().to_owned() } else { named },
             kind: self.kind(field, ids),
+            wire_name: plain(wire_name),
+            kind: kind(field, ids),
             shape: match (field.is_map(), field.is_list()) {
                 (true, _) => Shape::Map,
                 (_, true) => Shape::Repeated,
@@ -245,6 +249,43 @@ fn exclusive(rules: &DynamicMessage, fields: &[Field]) -> Vec<Exclusive> {
     };
     let oneofs = rules.get_field_by_name("oneof");
     oneofs.iter().flat_map(|v| v.as_list().unwrap_or_default()).filter_map(one).collect()
+}
+
+fn kind(field: &FieldDescriptor, ids: &HashMap<String, usize>) -> Kind {
+    let mut of = field.kind();
+    if let (true, prost_reflect::Kind::Message(entry)) = (field.is_map(), &of) {
+        of = entry.map_entry_value_field().kind();
+    }
+    match of {
+        prost_reflect::Kind::Bool => Kind::Bool,
+        prost_reflect::Kind::Int32 | prost_reflect::Kind::Int64 => Kind::Int,
+        prost_reflect::Kind::String => Kind::String,
+        // Leaked once, with the plan, which lives as long as the process.
+        prost_reflect::Kind::Enum(words) => Kind::Enum(Box::leak(Box::new(words_of(&words)))),
+        prost_reflect::Kind::Message(m) if m.full_name() == "google.protobuf.Timestamp" => {
+            Kind::Timestamp
+        }
+        prost_reflect::Kind::Message(m) => match ids.get(m.full_name()) {
+            Some(at) => Kind::Message(MessageId(*at)),
+            None => unknown(m.full_name()),
+        },
+        _ => unknown(field.full_name()),
+    }
+}
+
+/// Turns `SUBMIT_TYPE_PAY` of `SubmitType` into Stripe's `pay`.
+fn words_of(words: &EnumDescriptor) -> Enum {
+    let zero = words.default_value();
+    let prefix = zero.name().trim_end_matches("UNSPECIFIED");
+    let known = words.values().filter(|value| value.number() != 0);
+    let word = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase();
+    Enum { words: known.map(|value| (value.number(), plain(word(value.name())))).collect() }
+}
+
+/// Holds a name or word of Stripe's to what forms need not escape.
+fn plain(name: String) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if name.bytes().all(plain) { name } else { unknown(&name) }
 }
 
 fn real_oneofs(message: &MessageDescriptor) -> impl Iterator<Item = OneofDescriptor> + '_ {
