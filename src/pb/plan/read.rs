@@ -131,10 +131,8 @@ impl Options {
         Field {
             number: field.number(),
             name: field.name().to_owned(),
-            wire_name: if named.is_empty() { field.name().to_owned() } else { named },
-            kind: self.kind(field, ids),
             wire_name: plain(wire_name),
-            kind: kind(field, ids),
+            kind: self.kind(field, ids),
             shape: match (field.is_map(), field.is_list()) {
                 (true, _) => Shape::Map,
                 (_, true) => Shape::Repeated,
