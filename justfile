@@ -15,7 +15,7 @@ default:
 tools:
     scripts/setup-tools
 
-# Everything that CI checks, but for the release build and the transcript.
+# Everything that CI checks, but for the release build and what runs it.
 check: fmt-check lint test proto chart deny unused words scripts image
 
 # Run the tests.
@@ -50,10 +50,15 @@ sandbox *arguments:
 bench *arguments:
     cargo bench --locked --bench wire {{ arguments }}
 
-# Check the contract: buf's rules, and that nothing breaks callers.
+# Check the contract: buf's rules, that nothing breaks callers, and that docs/api.md tells of it.
 proto:
     buf lint
     scripts/proto-breaking
+    scripts/api-docs --check
+
+# Write docs/api.md out of the contract and the examples.
+api-docs:
+    scripts/api-docs
 
 # Check the Helm chart: YAML, Helm's linter, and one promise a test.
 chart *arguments:
@@ -96,3 +101,11 @@ release:
 # Follow the README with the release binary and a real browser.
 transcript pictures=(target / "transcript"): release
     scripts/transcript "{{ target }}/release/paylink" --pictures "{{ pictures }}"
+
+# Make the calls that docs/api.md shows with the release binary, and compare the answers.
+examples: release
+    scripts/api-docs --run "{{ target }}/release/paylink"
+
+# Accept changed answers into docs/api.md, for review of the diff.
+examples-accept: release
+    scripts/api-docs --run "{{ target }}/release/paylink" --accept
