@@ -14,6 +14,10 @@ use super::{Config, Error};
 const MIGRATIONS: [(i64, &str, &str); 1] =
     [(1, "payments", include_str!("migrations/sqlite/0001_payments.sql"))];
 
+/// How long opening may take. A disk that is busy with something else is no
+/// reason not to start.
+const OPEN_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// Where the memory is.
 enum Place<'a> {
     Memory,
@@ -40,7 +44,8 @@ pub(super) async fn connect(config: &Config) -> Result<(SqlitePool, SqlitePool),
     };
     match place(&config.url)? {
         Place::Memory => {
-            let only = pool(1).connect_with(options.in_memory(true)).await?;
+            let only = pool(1).connect_lazy_with(options.in_memory(true));
+            opened(&only).await?;
             verify(&only, "memory").await?;
             Ok((only.clone(), only))
         }
@@ -48,13 +53,28 @@ pub(super) async fn connect(config: &Config) -> Result<(SqlitePool, SqlitePool),
             let options = options.filename(path);
             let writing = options.clone().create_if_missing(true);
             let writing = writing.journal_mode(SqliteJournalMode::Wal);
-            let writers = pool(1).connect_with(writing).await?;
+            let writers = pool(1).connect_lazy_with(writing);
+            opened(&writers).await?;
             verify(&writers, "wal").await?;
             let readers = pool(config.readers_max.get());
-            let readers = readers.connect_with(options.read_only(true)).await?;
+            let readers = readers.connect_lazy_with(options.read_only(true));
+            opened(&readers).await?;
             Ok((writers, readers))
         }
     }
+}
+
+/// Waits for the first connection longer than later work waits for one.
+async fn opened(pool: &SqlitePool) -> Result<(), Error> {
+    let open = async {
+        loop {
+            match pool.acquire().await {
+                Err(sqlx::Error::PoolTimedOut) => {}
+                outcome => break outcome.map(drop),
+            }
+        }
+    };
+    Ok(tokio::time::timeout(OPEN_TIME_MAX, open).await.map_err(|_| Error::Busy)??)
 }
 
 /// Brings the schema up to date.

@@ -185,7 +185,7 @@ impl Options {
         let zero_counts = words.options().get_extension(&self.zero_is_a_word).as_bool();
         let known = words.values().filter(|value| value.number() != 0 || zero_counts == Some(true));
         let word = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase();
-        Enum { words: known.map(|value| (value.number(), word(value.name()))).collect() }
+        Enum { words: known.map(|value| (value.number(), plain(word(value.name())))).collect() }
     }
 }
 
@@ -247,37 +247,6 @@ fn exclusive(rules: &DynamicMessage, fields: &[Field]) -> Vec<Exclusive> {
     };
     let oneofs = rules.get_field_by_name("oneof");
     oneofs.iter().flat_map(|v| v.as_list().unwrap_or_default()).filter_map(one).collect()
-}
-
-fn kind(field: &FieldDescriptor, ids: &HashMap<String, usize>) -> Kind {
-    let mut of = field.kind();
-    if let (true, prost_reflect::Kind::Message(entry)) = (field.is_map(), &of) {
-        of = entry.map_entry_value_field().kind();
-    }
-    match of {
-        prost_reflect::Kind::Bool => Kind::Bool,
-        prost_reflect::Kind::Int32 | prost_reflect::Kind::Int64 => Kind::Int,
-        prost_reflect::Kind::String => Kind::String,
-        // Leaked once, with the plan, which lives as long as the process.
-        prost_reflect::Kind::Enum(words) => Kind::Enum(Box::leak(Box::new(words_of(&words)))),
-        prost_reflect::Kind::Message(m) if m.full_name() == "google.protobuf.Timestamp" => {
-            Kind::Timestamp
-        }
-        prost_reflect::Kind::Message(m) => match ids.get(m.full_name()) {
-            Some(at) => Kind::Message(MessageId(*at)),
-            None => unknown(m.full_name()),
-        },
-        _ => unknown(field.full_name()),
-    }
-}
-
-/// Turns `SUBMIT_TYPE_PAY` of `SubmitType` into Stripe's `pay`.
-fn words_of(words: &EnumDescriptor) -> Enum {
-    let zero = words.default_value();
-    let prefix = zero.name().trim_end_matches("UNSPECIFIED");
-    let known = words.values().filter(|value| value.number() != 0);
-    let word = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase();
-    Enum { words: known.map(|value| (value.number(), plain(word(value.name())))).collect() }
 }
 
 /// Holds a name or word of Stripe's to what forms need not escape.
