@@ -19,7 +19,7 @@ struct Checker<'a> {
     updating: bool,
     /// How many values each field has, of the message in hand and of those
     /// around it, outermost first: one allocation for all.
-    given: Vec<usize>,
+    given: Vec<u32>,
 }
 
 /// How much of a message counts.
@@ -161,7 +161,7 @@ impl Checker<'_> {
     fn extent(
         &mut self,
         field: &Field,
-        given: usize,
+        given: u32,
         scope: Scope<'_>,
         within: Scope<'_>,
         path: Path<'_>,
@@ -198,10 +198,10 @@ impl Checker<'_> {
     fn count(&mut self, at: usize) -> usize {
         let Some(count) = self.given.get_mut(at) else { return 0 };
         *count += 1;
-        *count - 1
+        *count as usize - 1
     }
 
-    fn given(&self, at: usize) -> usize {
+    fn given(&self, at: usize) -> u32 {
         self.given.get(at).copied().unwrap_or_default()
     }
 

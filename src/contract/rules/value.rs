@@ -74,8 +74,8 @@ impl Checker<'_> {
     }
 
     /// Checks how many items a list or a map has.
-    pub(super) fn items(&mut self, rules: &Rules, items: usize, path: Path<'_>) {
-        let items = items as u64;
+    pub(super) fn items(&mut self, rules: &Rules, items: u32, path: Path<'_>) {
+        let items = u64::from(items);
         if let Some(max) = rules.max_items.filter(|&max| items > max) {
             self.violate(path, Reason::Count, format!("must have at most {max} entries"));
         }
