@@ -1,23 +1,26 @@
 //! The rules of single fields, applied to an encoded request by its plan.
 
+mod path;
 mod value;
 
-use std::fmt::Write as _;
-
+use self::path::Path;
 use super::mask::{Mask, Node};
 use super::violation::{Reason, Violation};
 use crate::pb::plan::{Field, Kind, Message, Shape};
 use crate::pb::walk;
 
-/// How many characters of a map key a field path shows.
-const KEY_SHOWN_CHARS: usize = 40;
+/// How many fields a request and the messages within each other have, mostly; a
+/// guess that saves growing.
+const FIELDS: usize = 128;
 
 /// A walk in progress.
 struct Checker<'a> {
-    path: String,
     violations: &'a mut Vec<Violation>,
     updating: bool,
     full: bool,
+    /// How many values each field has, of the message in hand and of those
+    /// around it, outermost first: one allocation for all.
+    given: Vec<u32>,
 }
 
 /// How much of a message counts.
@@ -35,110 +38,123 @@ pub(super) fn check(
     violations: &mut Vec<Violation>,
 ) {
     let (updating, full) = (mask.is_some(), mask.is_some_and(|mask| mask.full));
-    let mut checker = Checker { path: String::new(), violations, updating, full };
-    let mut given = vec![0; request.fields.len()];
+    let given = Vec::with_capacity(FIELDS);
+    let mut checker = Checker { violations, updating, full, given };
+    let start = checker.open(request);
     for (at, field, value) in walk::fields(request, bytes) {
         let resource = matches!(field.kind, Kind::Message(m) if m.get().resource.is_some());
-        let index = count(&mut given, at);
+        let index = checker.count(start + at);
         match (field.kind, mask) {
             (Kind::Message(message), Some(mask)) if resource => {
-                checker.at(field, None, |checker| {
-                    checker.identity(message.get(), value.bytes());
-                    checker.message(message.get(), value.bytes(), Scope::Touched(&mask.root));
-                });
+                let path = Path::ROOT.field(field);
+                checker.identity(message.get(), value.bytes(), path);
+                let scope = Scope::Touched(&mask.root);
+                checker.message(message.get(), value.bytes(), scope, path);
             }
-            _ => checker.value(field, index, value, Scope::Whole),
+            _ => checker.value(field, index, value, Scope::Whole, Path::ROOT),
         }
     }
-    checker.absences(request, &given, Scope::Whole);
+    checker.absences(request, start, Scope::Whole, Path::ROOT);
 }
 
 // === impl Checker ===
 
 impl Checker<'_> {
-    fn message(&mut self, message: &'static Message, bytes: &[u8], scope: Scope<'_>) {
-        let mut given = vec![0; message.fields.len()];
+    fn message(
+        &mut self,
+        message: &'static Message,
+        bytes: &[u8],
+        scope: Scope<'_>,
+        path: Path<'_>,
+    ) {
+        let start = self.open(message);
         for (at, field, value) in walk::fields(message, bytes) {
-            let index = count(&mut given, at);
+            let index = self.count(start + at);
             let Some(scope) = scope.of(at) else { continue };
             if field.output_only {
                 continue;
             }
             if field.immutable && self.updating {
                 if !self.full {
-                    self.at(field, None, |checker| {
-                        checker.violate(Reason::Immutable, "cannot change after creation");
-                    });
+                    let text = "cannot change after creation";
+                    self.violate(path.field(field), Reason::Immutable, text);
                 }
                 continue;
             }
             if field.update_only && !self.updating {
-                self.at(field, None, |checker| {
-                    checker.violate(Reason::UpdateOnly, "can be set by an update only");
-                });
+                let text = "can be set by an update only";
+                self.violate(path.field(field), Reason::UpdateOnly, text);
                 continue;
             }
-            self.value(field, index, value, scope);
+            self.value(field, index, value, scope, path);
         }
-        self.absences(message, &given, scope);
+        self.absences(message, start, scope, path);
+        self.given.truncate(start);
     }
 
-    fn value(&mut self, field: &Field, index: usize, value: walk::Value<'_>, scope: Scope<'_>) {
+    fn value(
+        &mut self,
+        field: &Field,
+        index: usize,
+        value: walk::Value<'_>,
+        scope: Scope<'_>,
+        path: Path<'_>,
+    ) {
         match field.shape {
-            Shape::Single => self.at(field, None, |checker| {
-                checker.one(field.kind, &field.rules, value, scope);
-            }),
-            Shape::Repeated => self.at(field, Some(index), |checker| {
+            Shape::Single => self.one(field.kind, &field.rules, value, scope, path.field(field)),
+            Shape::Repeated => {
                 let rules = field.rules.items.as_deref().unwrap_or(value::NO_RULES);
-                checker.one(field.kind, rules, value, scope);
-            }),
+                self.one(field.kind, rules, value, scope, path.item(field, index));
+            }
             Shape::Map => {
                 let (key, value) = walk::entry(value.bytes());
-                if matches!(scope, Scope::Touched(node) if !node.has_key(key)) {
-                    return;
+                if !matches!(scope, Scope::Touched(node) if !node.has_key(key)) {
+                    self.entry(field, key, value, path.entry(field, key));
                 }
-                self.at(field, None, |checker| checker.entry(field, key, value));
             }
         }
     }
 
-    fn entry(&mut self, field: &Field, key: &str, value: Option<walk::Value<'_>>) {
-        let shown: String = key.chars().take(KEY_SHOWN_CHARS).collect();
-        let length = self.path.len();
-        let _ = write!(self.path, "[{shown:?}]");
+    fn entry(&mut self, field: &Field, key: &str, value: Option<walk::Value<'_>>, path: Path<'_>) {
         if let Some(rules) = &field.rules.keys {
-            self.text(rules, key, "the key ");
+            self.text(rules, walk::Value::Bytes(key.as_bytes()), "the key ", path);
         }
         if let Some(value) = value {
             let rules = field.rules.items.as_deref().unwrap_or(value::NO_RULES);
-            self.one(field.kind, rules, value, Scope::Whole);
+            self.one(field.kind, rules, value, Scope::Whole, path);
         }
-        self.path.truncate(length);
     }
 
     /// Reports what is not there, or there too often.
-    fn absences(&mut self, message: &'static Message, given: &[usize], scope: Scope<'_>) {
-        for (at, (field, &given)) in message.fields.iter().zip(given).enumerate() {
+    fn absences(
+        &mut self,
+        message: &'static Message,
+        start: usize,
+        scope: Scope<'_>,
+        path: Path<'_>,
+    ) {
+        let by_id = message.has_identifier();
+        let partly = matches!(scope, Scope::Touched(node) if !node.whole);
+        for (at, field) in message.fields.iter().enumerate() {
             let Some(within) = scope.of(at) else { continue };
-            if field.output_only || (field.immutable && self.updating) {
-                continue;
-            }
+            let given = self.given(start + at);
             // What is changed by its id keeps whatever is not given.
-            let kept = self.updating && given == 0 && message.has_identifier();
-            if !kept || matches!(scope, Scope::Touched(node) if !node.whole) {
-                self.at(field, None, |checker| checker.count(field, given, scope, within));
+            let kept = self.updating && given == 0 && by_id && !partly;
+            if !field.output_only && !(field.immutable && self.updating) && !kept {
+                self.extent(field, given, scope, within, path.field(field));
             }
         }
         // Which fields go together is asked of whole messages only: an update
         // that touches one of them says nothing of the others.
-        if matches!(scope, Scope::Touched(node) if !node.whole) {
+        if partly {
             return;
         }
         for (nth, choice) in message.choices.iter().enumerate() {
             let cases = || message.fields.iter().enumerate().filter(|f| f.1.choice == Some(nth));
-            if choice.required && !cases().any(|(at, _)| given.get(at) > Some(&0)) {
+            if choice.required && !cases().any(|(at, _)| self.given(start + at) > 0) {
                 let names: Vec<&str> = cases().map(|(_, field)| field.name.as_str()).collect();
-                self.violate(Reason::OneOf, format!("one of {} must be given", names.join(", ")));
+                let text = format!("one of {} must be given", names.join(", "));
+                self.violate(path, Reason::OneOf, text);
             }
         }
         for exclusive in &message.exclusive {
@@ -146,54 +162,65 @@ impl Checker<'_> {
             if self.updating && fields().all(|field| field.immutable) {
                 continue;
             }
-            let count = exclusive.fields.iter().filter(|&&at| given.get(at) > Some(&0)).count();
+            let count = exclusive.fields.iter().filter(|&&at| self.given(start + at) > 0).count();
             if count > 1 || (exclusive.required && count == 0) {
                 let names: Vec<&str> = fields().map(|field| field.name.as_str()).collect();
                 let how = if exclusive.required { "exactly" } else { "at most" };
                 let text = format!("{how} one of {} must be given", names.join(", "));
-                self.violate(Reason::OneOf, text);
+                self.violate(path, Reason::OneOf, text);
             }
         }
     }
 
-    fn count(&mut self, field: &Field, given: usize, scope: Scope<'_>, within: Scope<'_>) {
+    fn extent(
+        &mut self,
+        field: &Field,
+        given: u32,
+        scope: Scope<'_>,
+        within: Scope<'_>,
+        path: Path<'_>,
+    ) {
         let partly = matches!(within, Scope::Touched(node) if !node.whole);
         let named = matches!(scope, Scope::Touched(node) if !node.whole) && !partly;
         if given == 0 {
             if field.required && !partly {
-                self.violate(Reason::Required, "is required");
+                self.violate(path, Reason::Required, "is required");
             } else if named && !field.clearable {
-                self.violate(Reason::NotClearable, "cannot be cleared; give it a value");
+                self.violate(path, Reason::NotClearable, "cannot be cleared; give it a value");
             }
         } else if field.shape != Shape::Single {
-            self.items(&field.rules, given);
+            self.items(&field.rules, given, path);
         }
     }
 
     /// An update says by its id which resource it is about.
-    fn identity(&mut self, message: &'static Message, bytes: &[u8]) {
+    fn identity(&mut self, message: &'static Message, bytes: &[u8], path: Path<'_>) {
         let given = walk::fields(message, bytes).any(|(_, field, _)| field.identifier);
         if let (false, Some(field)) = (given, message.fields.iter().find(|f| f.identifier)) {
-            self.at(field, None, |checker| checker.violate(Reason::Required, "is required"));
+            self.violate(path.field(field), Reason::Required, "is required");
         }
     }
 
-    /// Does something with the path of a field, or of one of its items.
-    fn at(&mut self, field: &Field, index: Option<usize>, go: impl FnOnce(&mut Self)) {
-        let length = self.path.len();
-        if length > 0 {
-            self.path.push('.');
-        }
-        self.path.push_str(&field.name);
-        if let Some(index) = index {
-            let _ = write!(self.path, "[{index}]");
-        }
-        go(self);
-        self.path.truncate(length);
+    /// Makes room to count the values of each field of a message.
+    fn open(&mut self, message: &'static Message) -> usize {
+        let start = self.given.len();
+        self.given.resize(start + message.fields.len(), 0);
+        start
     }
 
-    fn violate(&mut self, reason: Reason, description: impl Into<String>) {
-        self.violations.push(Violation::new(self.path.clone(), reason, description));
+    /// Counts one more value of a field, and gives its index.
+    fn count(&mut self, at: usize) -> usize {
+        let Some(count) = self.given.get_mut(at) else { return 0 };
+        *count += 1;
+        *count as usize - 1
+    }
+
+    fn given(&self, at: usize) -> u32 {
+        self.given.get(at).copied().unwrap_or_default()
+    }
+
+    fn violate(&mut self, path: Path<'_>, reason: Reason, description: impl Into<String>) {
+        self.violations.push(Violation::new(path.to_string(), reason, description));
     }
 }
 
@@ -206,11 +233,4 @@ impl<'a> Scope<'a> {
             Scope::Touched(node) => node.of(at).map(Scope::Touched),
         }
     }
-}
-
-/// Counts one more value of a field, and gives its index.
-fn count(given: &mut [usize], at: usize) -> usize {
-    let Some(count) = given.get_mut(at) else { return 0 };
-    *count += 1;
-    *count - 1
 }

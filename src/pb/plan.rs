@@ -5,12 +5,13 @@
 //! the form that Stripe takes, the JSON that Stripe gives) walks this plan, so
 //! a new field is a line of proto and no code.
 
+mod pattern;
 mod read;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
-use regex::Regex;
+pub use self::pattern::Pattern;
 
 /// One message of the contract.
 #[derive(Debug)]
@@ -159,7 +160,7 @@ pub struct Rules {
     /// Characters, at most.
     pub max_len: Option<u64>,
     /// The text matches this.
-    pub pattern: Option<Regex>,
+    pub pattern: Option<Pattern>,
     /// The text is a UUID.
     pub uuid: bool,
     /// The number is at least this.

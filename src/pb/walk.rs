@@ -141,11 +141,17 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
 
 /// Reads a varint. All but a few have one byte, which needs no loop; and every
 /// walk ends here with none, which must not cost an error's allocation.
+#[inline]
 fn varint(rest: &mut &[u8]) -> Option<u64> {
     let (&first, after) = rest.split_first()?;
-    if first < 0x80 {
-        *rest = after;
-        return Some(first.into());
+    if first >= 0x80 {
+        return long_varint(rest);
     }
+    *rest = after;
+    Some(first.into())
+}
+
+#[cold]
+fn long_varint(rest: &mut &[u8]) -> Option<u64> {
     decode_varint(rest).ok()
 }

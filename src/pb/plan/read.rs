@@ -9,10 +9,9 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor,
     MessageDescriptor, OneofDescriptor, Value,
 };
-use regex::Regex;
 
 use super::{
-    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Resource, Rules, Shape,
+    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Pattern, Resource, Rules, Shape,
 };
 
 /// The options that the contract uses.
@@ -234,8 +233,8 @@ fn by_wire_name(fields: &[Field], choices: &[Choice]) -> Vec<(String, Key)> {
     names
 }
 
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).unwrap_or_else(|_| unknown(text))
+fn pattern(text: &str) -> Pattern {
+    Pattern::new(text).unwrap_or_else(|_| unknown(text))
 }
 
 fn exclusive(rules: &DynamicMessage, fields: &[Field]) -> Vec<Exclusive> {
