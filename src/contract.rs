@@ -105,12 +105,10 @@ impl Check {
         let Draft { request, bytes, resource, mask, request_id, validate_only, page } =
             &mut self.draft;
         let mut paths = Vec::new();
-        let (mut token, chosen) = ("", None);
+        let (mut token, mut chosen) = ("", None);
         for (_, field, value) in walk::fields(request, bytes) {
             match (field.name.as_str(), field.kind) {
-                ("request_id", _) => {
-                    *request_id = Uuid::parse_str(value.text()).unwrap_or_default()
-                }
+                ("request_id", _) => chosen = Uuid::parse_str(value.text()).ok(),
                 ("validate_only", _) => *validate_only = value.int() != 0,
                 ("page_size", _) => page.size = page::size(value.int()),
                 ("page_token", _) => token = value.text(),

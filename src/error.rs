@@ -33,6 +33,8 @@
 //! | an unreadable answer to a read | `UNAVAILABLE` | `UPSTREAM_BAD_RESPONSE` | RI |
 //! | no such method, an unreadable or too large message | gRPC's own | the code's name | |
 //! | a message above the limit | `RESOURCE_EXHAUSTED` | `MESSAGE_TOO_LARGE` | |
+//! | a malformed `grpc-timeout` | `INVALID_ARGUMENT` | `BAD_TIMEOUT` | |
+//! | a fault of the service itself | `INTERNAL` | `INTERNAL_BUG` | |
 //! | the caller's deadline | `DEADLINE_EXCEEDED` | `DEADLINE` | |
 //! | anything else from Stripe | `INTERNAL` | `UPSTREAM_UNEXPECTED_STATUS` | |
 

@@ -140,7 +140,8 @@ impl Checker<'_> {
             let given = self.given(start + at);
             // What is changed by its id keeps whatever is not given.
             let kept = self.updating && given == 0 && by_id && !partly;
-            if !field.output_only && !(field.immutable && self.updating) && !kept {
+            let fixed = self.updating && field.immutable;
+            if !(field.output_only || fixed || kept) {
                 self.extent(field, given, scope, within, path.field(field));
             }
         }

@@ -178,3 +178,16 @@ fn a_star_touches_what_can_change_and_passes_over_what_cannot() {
         "update_mask UNKNOWN_FIELD `*` is not a field of the resource; alone it names them all"
     );
 }
+
+#[test]
+fn a_call_goes_by_the_id_that_its_caller_chose() {
+    let chosen = Uuid::from_u128(7);
+    let request = |request_id: String| pb::CreateProductRequest {
+        product: Some(pb::Product { name: "Poster".into(), ..Default::default() }),
+        request_id,
+        validate_only: false,
+    };
+    let id = |request_id| check(&request(request_id)).pass().unwrap().request_id();
+    assert_eq!(id(chosen.to_string()), chosen);
+    assert_ne!(id(String::new()), id(String::new()));
+}
