@@ -5,6 +5,7 @@
 //! the form that Stripe takes, the JSON that Stripe gives) walks this plan, so
 //! a new field is a line of proto and no code.
 
+mod names;
 mod pattern;
 mod read;
 
@@ -29,8 +30,7 @@ pub struct Message {
     /// What Stripe calls the message, where it is a resource.
     pub resource: Option<Resource>,
     by_number: Vec<Option<usize>>,
-    /// What Stripe's names stand for, in alphabetical order.
-    by_wire_name: Vec<(String, Key)>,
+    by_wire_name: names::Names<Key>,
 }
 
 /// Where a resource lives at Stripe.
@@ -243,24 +243,16 @@ impl Message {
     /// Gives the field of a name at Stripe.
     #[must_use]
     pub fn field_at_stripe(&self, wire_name: &str) -> Option<(usize, &Field)> {
-        match self.key_at_stripe(wire_name, &mut 0)? {
+        match self.key_at_stripe(wire_name)? {
             Key::Field(at) => Some((at, self.fields.get(at)?)),
             Key::Discriminator => None,
         }
     }
 
-    /// Tells what a name at Stripe stands for. Stripe sorts the keys of its
-    /// objects, so the one that is looked for is most often `next`, which is
-    /// then moved behind it.
+    /// Tells what a name at Stripe stands for.
     #[must_use]
-    pub fn key_at_stripe(&self, wire_name: &str, next: &mut usize) -> Option<Key> {
-        let names = &self.by_wire_name;
-        let at = match names.get(*next) {
-            Some((name, _)) if name == wire_name => *next,
-            _ => names.binary_search_by(|(name, _)| name.as_str().cmp(wire_name)).ok()?,
-        };
-        *next = at + 1;
-        names.get(at).map(|(_, key)| *key)
+    pub fn key_at_stripe(&self, wire_name: &str) -> Option<Key> {
+        self.by_wire_name.get(wire_name).copied()
     }
 }
 

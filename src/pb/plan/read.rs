@@ -10,6 +10,7 @@ use prost_reflect::{
     MessageDescriptor, OneofDescriptor, Value,
 };
 
+use super::names::Names;
 use super::{
     Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Pattern, Resource, Rules, Shape,
 };
@@ -223,14 +224,12 @@ fn field_rules(rules: &DynamicMessage) -> Rules {
     read
 }
 
-fn by_wire_name(fields: &[Field], choices: &[Choice]) -> Vec<(String, Key)> {
+fn by_wire_name(fields: &[Field], choices: &[Choice]) -> Names<Key> {
+    let discriminators = choices.iter().filter_map(|choice| choice.discriminator.clone());
+    let discriminators = discriminators.map(|name| (name, Key::Discriminator));
     let fields = fields.iter().enumerate().filter(|(_, field)| !field.local);
     let fields = fields.map(|(at, field)| (field.wire_name.clone(), Key::Field(at)));
-    let discriminators = choices.iter().filter_map(|choice| choice.discriminator.clone());
-    let mut names: Vec<_> =
-        fields.chain(discriminators.map(|name| (name, Key::Discriminator))).collect();
-    names.sort_by(|(a, _), (b, _)| a.cmp(b));
-    names
+    discriminators.chain(fields).collect()
 }
 
 fn pattern(text: &str) -> Pattern {
