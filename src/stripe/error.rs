@@ -50,6 +50,9 @@ pub struct Refusal {
     pub field: Option<String>,
     /// Stripe's id of the request.
     pub request_id: Option<String>,
+    /// Whether Stripe gave the result of an earlier request under the same key,
+    /// which says nothing of how it fares now.
+    pub replayed: bool,
     /// Stripe's word on whether the same request can be made again.
     pub should_retry: Option<bool>,
     /// Which limit was reached, at status 429.

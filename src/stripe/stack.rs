@@ -10,7 +10,7 @@ use tower::retry::{self, RetryLayer};
 use super::observe::{Observe, ObserveLayer};
 use super::retry::Retry;
 use super::timeout::{Timeout, TimeoutLayer};
-use super::transport::{SetupError, Transport};
+use super::transport::Transport;
 
 /// How Stripe is reached.
 #[derive(Debug, Clone, Deserialize)]
@@ -41,16 +41,32 @@ impl Config {
     /// Builds the path to Stripe. What comes out of it has been tried as often as
     /// it can help and no longer than the caller waits, and is an answer of
     /// status 2xx or a typed error.
-    pub(super) fn build(&self) -> Result<Stack, SetupError> {
+    pub(super) fn build(&self, transport: Transport) -> Stack {
         let millis = Duration::from_millis;
         let (first, longest) = (millis(self.backoff_ms), millis(self.backoff_max_ms));
-        Ok(ServiceBuilder::new()
+        ServiceBuilder::new()
             // Outermost: one call, however many attempts it takes.
             .layer(RetryLayer::new(Retry::new(self.attempts_max, first, longest)))
             // Inside the retries, so that each attempt is seen by itself.
             .layer(ObserveLayer)
             // Next to the wire: a silent connection costs one attempt, not the call.
             .layer(TimeoutLayer { attempt_max: millis(self.attempt_timeout_ms) })
-            .service(Transport::new(&self.base_url, &self.api_key)?))
+            .service(transport)
+    }
+}
+
+#[cfg(test)]
+impl Config {
+    /// A configuration for tests, with the defaults of the program.
+    pub(crate) fn testing() -> Self {
+        Self {
+            base_url: "https://stripe.invalid".to_owned(),
+            api_key: "sk_test_1".into(),
+            webhook_secrets: Vec::new(),
+            attempts_max: 3,
+            attempt_timeout_ms: 12_000,
+            backoff_ms: 500,
+            backoff_max_ms: 5_000,
+        }
     }
 }
