@@ -43,6 +43,7 @@ impl From<Error> for Status {
             Error::AnswerLost { .. } | Error::TimedOut { .. } | Error::Unreadable { .. } => {
                 pending(RETRY_DELAY)
             }
+            Error::Doubtful(last) => doubtful(last),
             Error::Deadline => {
                 Told::new(Code::DeadlineExceeded, "DEADLINE", "the deadline has passed")
             }
@@ -67,9 +68,24 @@ fn pending(delay: Duration) -> Told {
         .noting("safe_retry", "same_request_id")
 }
 
+/// The last attempt had no effect, which says nothing of the one before it.
+fn doubtful(last: &Error) -> Told {
+    match last {
+        Error::Refused(refusal) => {
+            noted(pending(refusal.retry_after.unwrap_or(RETRY_DELAY)), refusal)
+        }
+        _ => pending(RETRY_DELAY),
+    }
+}
+
 fn refused(refusal: &Refusal) -> Told {
+    noted(row(refusal), refusal)
+}
+
+/// Adds what Stripe said.
+fn noted(told: Told, refusal: &Refusal) -> Told {
     let error = &refusal.error;
-    let told = row(refusal)
+    let told = told
         .noting("http_status", refusal.status.to_string())
         .noting("attempts", refusal.attempts.to_string());
     let words = [

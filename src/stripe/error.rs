@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// Why a call at Stripe gave no result.
-#[derive(Debug, thiserror::Error)]
+/// Why a call at Stripe gave no result. Clones tell it to each who waits for
+/// the same call.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// Stripe answered, and refused.
     #[error("stripe refused: {0}")]
@@ -37,6 +38,10 @@ pub enum Error {
     /// may have had its effect.
     #[error("the caller's deadline has passed")]
     Deadline,
+    /// The last attempt certainly had no effect, but an earlier one of the same
+    /// call may have had it.
+    #[error("an earlier attempt may have had its effect; the last: {0}")]
+    Doubtful(Box<Error>),
 }
 
 /// Stripe's own error, with what is known of the request around it.
@@ -102,7 +107,33 @@ impl Error {
             Error::Unreachable
             | Error::AnswerLost { .. }
             | Error::TimedOut { .. }
-            | Error::Deadline => true,
+            | Error::Deadline
+            | Error::Doubtful(_) => true,
+        }
+    }
+
+    /// Tells whether the request may have had its effect: it cannot be said for
+    /// certain that it had none. What is in doubt is in doubt of a read too,
+    /// where it does not matter.
+    #[must_use]
+    pub fn may_have_acted(&self) -> bool {
+        match self {
+            Error::Refused(refusal) => refusal.may_have_acted(),
+            Error::Unreachable => false,
+            Error::AnswerLost { .. }
+            | Error::TimedOut { .. }
+            | Error::Unreadable { .. }
+            | Error::Deadline
+            | Error::Doubtful(_) => true,
+        }
+    }
+
+    /// Gives Stripe's verdict, if this is one.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&Refusal> {
+        match self {
+            Error::Refused(refusal) if refusal.is_verdict() => Some(refusal),
+            _ => None,
         }
     }
 
@@ -112,6 +143,7 @@ impl Error {
         match self {
             Error::Refused(refusal) => refusal.request_id.as_deref(),
             Error::Unreadable { request_id, .. } => request_id.as_deref(),
+            Error::Doubtful(last) => last.request_id(),
             _ => None,
         }
     }
@@ -137,6 +169,36 @@ impl Refusal {
         })
     }
 
+    /// Tells whether Stripe has judged the request itself, and would judge it the
+    /// same under the same key. So an earlier attempt has had no effect either: had
+    /// it had one, its answer would have come again.
+    #[must_use]
+    pub fn is_verdict(&self) -> bool {
+        // Of a mismatch of parameters the key's first request may well have acted.
+        let mismatch = self.error.kind.as_deref() == Some("idempotency_error");
+        matches!(self.status, 400 | 402 | 404) && !mismatch && self.code() != "rate_limit"
+    }
+
+    /// Tells whether the request may have had its effect. Only what is known to be
+    /// answered before anything is done certainly had none.
+    #[must_use]
+    pub fn may_have_acted(&self) -> bool {
+        match self.status {
+            // The request that the key is in use by is one of the same call.
+            409 => self.code() == "idempotency_key_in_use",
+            400 => self.error.kind.as_deref() == Some("idempotency_error"),
+            401 | 402 | 403 | 404 | 429 => false,
+            _ => true,
+        }
+    }
+
+    /// Tells whether Stripe has kept its own failure as the key's answer, so that
+    /// asking again under the key can only bring the same.
+    #[must_use]
+    pub fn is_stored_failure(&self) -> bool {
+        self.status >= 500 && self.should_retry == Some(false)
+    }
+
     /// Reads Stripe's error object out of an answer.
     pub(super) fn read(mut self, body: &[u8]) -> Self {
         self.error = serde_json::from_slice::<Body>(body).unwrap_or_default().error;
@@ -148,5 +210,42 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = self.error.kind.as_deref().unwrap_or("no error object");
         write!(f, "{} {kind} {}", self.status, self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, kind: &str, code: &str) -> Refusal {
+        let (kind, code) = (Some(kind.to_owned()), Some(code.to_owned()));
+        let error = StripeError { kind, code, ..Default::default() };
+        Refusal { status, error, ..Default::default() }
+    }
+
+    #[test]
+    fn only_what_is_answered_before_anything_is_done_had_certainly_no_effect() {
+        let invalid = "invalid_request_error";
+        for (status, kind, code, may_have_acted, is_verdict) in [
+            (302, "", "", true, false),
+            (400, invalid, "parameter_missing", false, true),
+            (400, "idempotency_error", "", true, false),
+            (400, invalid, "rate_limit", false, false),
+            (401, invalid, "", false, false),
+            (402, "card_error", "card_declined", false, true),
+            (403, invalid, "", false, false),
+            (404, invalid, "resource_missing", false, true),
+            (408, "", "", true, false),
+            (409, "idempotency_error", "idempotency_key_in_use", true, false),
+            (409, invalid, "", false, false),
+            (424, "api_error", "", true, false),
+            (429, invalid, "lock_timeout", false, false),
+            (500, "api_error", "", true, false),
+            (503, "", "", true, false),
+        ] {
+            let refusal = refusal(status, kind, code);
+            assert_eq!(refusal.may_have_acted(), may_have_acted, "{status} {code}");
+            assert_eq!(refusal.is_verdict(), is_verdict, "{status} {code}");
+        }
     }
 }

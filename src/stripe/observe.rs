@@ -122,5 +122,6 @@ fn error_type(error: &Error) -> &'static str {
         Error::TimedOut { .. } => "timeout",
         Error::Unreadable { .. } => "unreadable",
         Error::Deadline => "deadline",
+        Error::Doubtful(last) => error_type(last),
     }
 }

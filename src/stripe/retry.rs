@@ -8,13 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::RngExt as _;
 use tokio::time::Sleep;
 use tower::retry::Policy;
 use tower::retry::budget::{Budget as _, TpsBudget};
 
 use super::call::{Answer, Call};
 use super::error::{Error, Refusal};
+use crate::dice;
 
 /// An attempt with less time than this is not worth its cost.
 const ATTEMPT_TIME_MIN: Duration = Duration::from_millis(500);
@@ -32,6 +32,8 @@ pub struct Retry {
     backoff: Duration,
     backoff_max: Duration,
     attempts: u32,
+    /// Whether an attempt that was made may have had its effect.
+    doubt: bool,
     reads: Arc<TpsBudget>,
     writes: Arc<TpsBudget>,
 }
@@ -48,7 +50,28 @@ impl Retry {
                 TpsBudget::new(BUDGET_WINDOW, BUDGET_RETRIES_PER_SECOND, BUDGET_RETRY_RATIO);
             Arc::new(budget)
         };
-        Self { attempts_max, backoff, backoff_max, attempts: 1, reads: budget(), writes: budget() }
+        Self {
+            attempts_max,
+            backoff,
+            backoff_max,
+            attempts: 1,
+            doubt: false,
+            reads: budget(),
+            writes: budget(),
+        }
+    }
+
+    /// Gives the pause before the next attempt, if there is to be one, and counts it.
+    fn next(&mut self, call: &Call, error: &Error) -> Option<Duration> {
+        if self.attempts >= self.attempts_max || !can_help(error) {
+            return None;
+        }
+        let pause = self.pause(error);
+        if pause + ATTEMPT_TIME_MIN > call.time_left() || !self.budget(call).withdraw() {
+            return None;
+        }
+        self.attempts += 1;
+        Some(pause)
     }
 
     fn budget(&self, call: &Call) -> &TpsBudget {
@@ -60,10 +83,10 @@ impl Retry {
     fn pause(&self, error: &Error) -> Duration {
         if matches!(error, Error::Unreachable) && self.attempts == 1 {
             // Nothing was sent, so nothing is overloaded by us: try at once.
-            return self.backoff.mul_f64(rand::rng().random_range(0.0..0.1));
+            return self.backoff.mul_f64(dice::between(0.0, 0.1));
         }
         let doubled = self.backoff.saturating_mul(1 << (self.attempts - 1).min(16));
-        let backoff = doubled.min(self.backoff_max).mul_f64(rand::rng().random_range(0.5..1.0));
+        let backoff = doubled.min(self.backoff_max).mul_f64(dice::between(0.5, 1.0));
         match error {
             Error::Refused(refusal) => backoff.max(refusal.retry_after.unwrap_or_default()),
             _ => backoff,
@@ -82,15 +105,14 @@ impl Policy<Call, Answer, Error> for Retry {
         if let Error::Refused(refusal) = error {
             refusal.attempts = self.attempts;
         }
-        if self.attempts >= self.attempts_max || !can_help(error) {
-            return None;
+        let acts = call.is_write() && error.may_have_acted();
+        let pause = self.next(call, error);
+        if pause.is_none() && self.doubt && !acts && error.verdict().is_none() {
+            let last = std::mem::replace(error, Error::Deadline);
+            *error = Error::Doubtful(Box::new(last));
         }
-        let pause = self.pause(error);
-        if pause + ATTEMPT_TIME_MIN > call.time_left() || !self.budget(call).withdraw() {
-            return None;
-        }
-        self.attempts += 1;
-        Some(tokio::time::sleep(pause))
+        self.doubt |= acts;
+        pause.map(tokio::time::sleep)
     }
 
     fn clone_request(&mut self, call: &Call) -> Option<Call> {
@@ -102,7 +124,7 @@ fn can_help(error: &Error) -> bool {
     match error {
         Error::Refused(refusal) => refused_for_now(refusal),
         Error::Unreachable | Error::AnswerLost { .. } | Error::TimedOut { .. } => true,
-        Error::Unreadable { .. } | Error::Deadline => false,
+        Error::Unreadable { .. } | Error::Deadline | Error::Doubtful(_) => false,
     }
 }
 
@@ -194,6 +216,26 @@ mod tests {
         assert_eq!(attempts.len(), 3);
         let Err(Error::Refused(refusal)) = outcome else { panic!("the last failure is given") };
         assert_eq!(refusal.attempts, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_earlier_attempt_may_have_done_is_not_forgotten() {
+        let lost = || Error::AnswerLost { write: true };
+        let unsent = || Error::Unreachable;
+        for (failures, in_doubt) in [
+            (vec![unsent(), unsent(), unsent()], false),
+            (vec![unsent(), refused(401, "", None)], false),
+            (vec![lost(), refused(401, "", None)], true),
+            (vec![lost(), unsent(), unsent()], true),
+            (vec![refused(500, "", None), refused(429, "", None)], true),
+            // The key would have brought the earlier attempt's answer.
+            (vec![lost(), refused(400, "parameter_missing", None)], false),
+        ] {
+            let (_, outcome) = check(call(Method::POST), failures).await;
+            let error = outcome.unwrap_err();
+            assert_eq!(error.may_have_acted(), in_doubt, "{error}");
+            assert_eq!(matches!(error, Error::Doubtful(_)), in_doubt, "{error}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
