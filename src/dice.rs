@@ -27,7 +27,7 @@ fn fraction() -> f64 {
     (next() >> (u64::BITS - BITS)) as f64 / (1_u64 << BITS) as f64
 }
 
-/// One step of SplitMix64: <https://prng.di.unimi.it/splitmix64.c>.
+/// One step of `SplitMix64`: <https://prng.di.unimi.it/splitmix64.c>.
 fn next() -> u64 {
     let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
     STATE.set(state);

@@ -4,10 +4,13 @@
 //! and reads the answers. Nothing outside this module knows HTTP, forms or
 //! Stripe's JSON.
 
+mod breaker;
 pub mod call;
 pub mod error;
 mod observe;
 mod param;
+mod queue;
+mod rate_limit;
 mod retry;
 mod stack;
 mod timeout;

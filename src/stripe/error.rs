@@ -12,8 +12,31 @@ pub enum Error {
     #[error("stripe refused: {0}")]
     Refused(Box<Refusal>),
     /// The request did not leave: it certainly has no effect.
-    #[error("stripe cannot be reached")]
-    Unreachable,
+    #[error("stripe cannot be reached ({})", .phase.as_str())]
+    Unreachable {
+        /// How far the connection came.
+        phase: Phase,
+    },
+    /// Stripe has failed too often of late, so nothing was sent.
+    #[error("stripe fails, and is left alone for a while")]
+    CircuitOpen {
+        /// When it will be tried again.
+        retry_after: Duration,
+    },
+    /// Too much is under way and waiting already, so nothing was sent.
+    #[error("too many calls are under way to stripe")]
+    Saturated {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// Stripe's rate limit would have been reached, so nothing was sent.
+    #[error("stripe's rate limit for {route} would be reached")]
+    Throttled {
+        /// The endpoint, with ids left out.
+        route: &'static str,
+        /// When there is room for a call.
+        retry_after: Duration,
+    },
     /// The request left and no whole answer came: it may have had its effect.
     #[error("stripe's answer was lost")]
     AnswerLost {
@@ -23,6 +46,12 @@ pub enum Error {
     /// No answer came within the time for one attempt: it may have had its effect.
     #[error("stripe did not answer in time")]
     TimedOut {
+        /// Whether the request was to change something.
+        write: bool,
+    },
+    /// The answer is larger than any of Stripe's is: what was asked may have had its effect.
+    #[error("stripe's answer is too large")]
+    TooLarge {
         /// Whether the request was to change something.
         write: bool,
     },
@@ -44,6 +73,17 @@ pub enum Error {
     Doubtful(Box<Error>),
 }
 
+/// How far a connection came that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The name of the host has no address.
+    Dns,
+    /// Nobody answers at the address.
+    Connect,
+    /// Whoever answers does not prove to be the host.
+    Tls,
+}
+
 /// Stripe's own error, with what is known of the request around it.
 #[derive(Debug, Clone, Default)]
 pub struct Refusal {
@@ -51,6 +91,10 @@ pub struct Refusal {
     pub status: u16,
     /// Stripe's error object; empty where the answer had none, as from a proxy.
     pub error: StripeError,
+    /// The endpoint, with ids left out.
+    pub route: &'static str,
+    /// The path that was asked for.
+    pub path: String,
     /// The field of our request that Stripe's `param` means, as a proto path.
     pub field: Option<String>,
     /// Stripe's id of the request.
@@ -103,8 +147,11 @@ impl Error {
     pub fn is_temporary(&self) -> bool {
         match self {
             Error::Refused(refusal) => refusal.is_temporary(),
-            Error::Unreadable { .. } => false,
-            Error::Unreachable
+            Error::Unreadable { .. } | Error::TooLarge { .. } => false,
+            Error::Unreachable { .. }
+            | Error::CircuitOpen { .. }
+            | Error::Saturated { .. }
+            | Error::Throttled { .. }
             | Error::AnswerLost { .. }
             | Error::TimedOut { .. }
             | Error::Deadline
@@ -119,9 +166,13 @@ impl Error {
     pub fn may_have_acted(&self) -> bool {
         match self {
             Error::Refused(refusal) => refusal.may_have_acted(),
-            Error::Unreachable => false,
+            Error::Unreachable { .. }
+            | Error::CircuitOpen { .. }
+            | Error::Saturated { .. }
+            | Error::Throttled { .. } => false,
             Error::AnswerLost { .. }
             | Error::TimedOut { .. }
+            | Error::TooLarge { .. }
             | Error::Unreadable { .. }
             | Error::Deadline
             | Error::Doubtful(_) => true,
@@ -137,6 +188,34 @@ impl Error {
         }
     }
 
+    /// Tells whether the attempt was refused before it was made. It says nothing
+    /// of an attempt before it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Error::CircuitOpen { .. } | Error::Saturated { .. } | Error::Throttled { .. }
+        )
+    }
+
+    /// Names the failure in one word, for signals.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Refused(_) => "refused",
+            Error::Unreachable { .. } => "unreachable",
+            Error::CircuitOpen { .. } => "circuit_open",
+            Error::Saturated { .. } => "saturated",
+            Error::Throttled { .. } => "throttled",
+            Error::AnswerLost { .. } => "answer_lost",
+            Error::TimedOut { .. } => "timeout",
+            Error::TooLarge { .. } => "too_large",
+            Error::Unreadable { .. } => "unreadable",
+            Error::Deadline => "deadline",
+            Error::Doubtful(last) => last.kind(),
+        }
+    }
+
     /// Gives Stripe's id of the last request, if there was an answer.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
@@ -145,6 +224,20 @@ impl Error {
             Error::Unreadable { request_id, .. } => request_id.as_deref(),
             Error::Doubtful(last) => last.request_id(),
             _ => None,
+        }
+    }
+}
+
+// === impl Phase ===
+
+impl Phase {
+    /// The phase in one word, for signals and callers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Dns => "dns",
+            Phase::Connect => "connect",
+            Phase::Tls => "tls",
         }
     }
 }
@@ -197,6 +290,17 @@ impl Refusal {
     #[must_use]
     pub fn is_stored_failure(&self) -> bool {
         self.status >= 500 && self.should_retry == Some(false)
+    }
+
+    /// Tells whether a rate limit was reached, other than another request that
+    /// holds the same object.
+    #[must_use]
+    pub fn is_rate_limit(&self) -> bool {
+        match self.status {
+            429 => self.code() != "lock_timeout",
+            400 => self.code() == "rate_limit",
+            _ => false,
+        }
     }
 
     /// Reads Stripe's error object out of an answer.

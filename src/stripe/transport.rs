@@ -1,6 +1,7 @@
 //! What carries one attempt to Stripe and brings its answer: HTTP, or whatever a
 //! test or a simulation puts in its place.
 
+mod connect;
 pub mod exchange;
 mod http;
 
@@ -29,7 +30,7 @@ type Attempt = BoxFuture<'static, Result<Answer, Error>>;
 impl Transport {
     /// Carries attempts over HTTP. Opens no connection.
     pub(super) fn http(config: &Config) -> Result<Self, SetupError> {
-        let http = Http::new(&config.base_url, &config.api_key)?;
+        let http = Http::new(config)?;
         Ok(Self(Arc::new(move |call| http.attempt(call))))
     }
 

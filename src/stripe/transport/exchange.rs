@@ -17,6 +17,9 @@ pub const STRIPE_VERSION: &str = "2026-05-27.dahlia";
 /// The longest wait that Stripe can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
+/// The property that every object of Stripe's has.
+const OBJECT: &[u8] = b"\"object\"";
+
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const STRIPE_VERSION_HEADER: HeaderName = HeaderName::from_static("stripe-version");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -48,23 +51,30 @@ pub fn request(base_url: &str, call: &Call) -> Result<Request<Bytes>, http::Erro
     request.body(body)
 }
 
-/// Reads a whole response to a call that was to change something, or not.
+/// Reads a whole response to a call.
 pub fn answer(
+    call: &Call,
     status: StatusCode,
     headers: &HeaderMap,
     body: Bytes,
-    write: bool,
 ) -> Result<Answer, Error> {
-    let request_id = text(headers, &REQUEST_ID);
+    let write = call.is_write();
+    let request_id = text(headers, &REQUEST_ID).map(str::to_owned);
     if status.is_success() {
-        return Ok(Answer { body, request_id: request_id.map(Into::into) });
+        return if is_whole(&body) {
+            Ok(Answer { body, request_id })
+        } else {
+            Err(Error::Unreadable { write, request_id })
+        };
     }
     let refusal = Refusal {
         status: status.as_u16(),
-        request_id: request_id.map(Into::into),
+        route: call.place.route,
+        path: call.place.path.clone(),
+        request_id,
         replayed: text(headers, &IDEMPOTENT_REPLAYED) == Some("true"),
         should_retry: text(headers, &SHOULD_RETRY).and_then(|word| word.parse().ok()),
-        rate_limited_reason: text(headers, &RATE_LIMITED_REASON).map(Into::into),
+        rate_limited_reason: text(headers, &RATE_LIMITED_REASON).map(str::to_owned),
         retry_after: text(headers, &RETRY_AFTER)
             .and_then(|value| retry_after(value, SystemTime::now())),
         attempts: 1,
@@ -72,6 +82,16 @@ pub fn answer(
         ..Refusal::default()
     };
     Err(Error::Refused(Box::new(refusal.read(&body))))
+}
+
+/// Tells whether a body can be one of Stripe's, all of which say what object
+/// they are: cheaply, so that what is cut off or comes from a proxy is asked for
+/// again, and need not be read to know that.
+fn is_whole(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    body.starts_with(b"{")
+        && body.ends_with(b"}")
+        && body.windows(OBJECT.len()).any(|bytes| bytes == OBJECT)
 }
 
 /// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). What is neither is
@@ -94,6 +114,21 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_that_is_cut_off_or_of_a_proxy_is_no_answer() {
+        for (body, expected) in [
+            (r#"{"id": "prod_1", "object": "product"}"#, true),
+            (" {\n \"object\": \"list\", \"data\": []\n} \n", true),
+            ("", false),
+            ("{}", false),
+            ("[]", false),
+            ("<html>{\"object\"}</html>", false),
+            (r#"{"id": "prod_1", "object": "prod"#, false),
+        ] {
+            assert_eq!(is_whole(body.as_bytes()), expected, "{body}");
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date_and_never_more_than_a_minute() {
