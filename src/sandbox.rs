@@ -129,6 +129,11 @@ impl Sandbox {
         self.local_addr
     }
 
+    /// The API and the pages as a service, for tests that have no network.
+    pub fn router(&self) -> axum::Router {
+        http::router(Arc::clone(&self.shared))
+    }
+
     /// A handle that outlives [`Sandbox::run`].
     #[must_use]
     pub fn handle(&self) -> Handle {
@@ -140,7 +145,7 @@ impl Sandbox {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
-        let router = http::router(Arc::clone(&self.shared));
+        let router = self.router();
         let serve = axum::serve(self.listener, router).with_graceful_shutdown(shutdown);
         tokio::select! {
             ended = serve.into_future() => ended.map_err(Error::Serve),

@@ -4,14 +4,17 @@
 //! and reads the answers. Nothing outside this module knows HTTP, forms or
 //! Stripe's JSON.
 
+mod breaker;
 pub mod call;
 pub mod error;
 mod observe;
 mod param;
+mod queue;
+mod rate_limit;
 mod retry;
 mod stack;
 mod timeout;
-mod transport;
+pub mod transport;
 pub mod webhook;
 pub mod wire;
 
@@ -25,7 +28,8 @@ use uuid::Uuid;
 
 pub use self::error::Error;
 pub use self::stack::Config;
-pub use self::transport::{STRIPE_VERSION, SetupError};
+pub use self::transport::exchange::STRIPE_VERSION;
+pub use self::transport::{SetupError, Transport};
 
 use self::call::{Answer, Call, Place};
 use self::stack::Stack;
@@ -58,7 +62,14 @@ const PAGE_ITEMS_MAX: u32 = 100;
 impl Config {
     /// Makes a client. Opens no connection.
     pub fn client(&self) -> Result<Client, SetupError> {
-        Ok(Client { stack: self.build()? })
+        Ok(self.client_over(Transport::http(self)?))
+    }
+
+    /// Makes a client that has that in HTTP's place, as tests and simulations do.
+    /// Every layer above it is the true one.
+    #[must_use]
+    pub fn client_over(&self, transport: Transport) -> Client {
+        Client { stack: self.build(transport) }
     }
 }
 

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["error"],
     &["stripe", "storage"],
     &["contract"],
-    &["caller", "telemetry", "pb"],
+    &["caller", "clock", "dice", "telemetry", "pb"],
 ];
 
 /// A file may have this many lines, tests of its own included.

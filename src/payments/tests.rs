@@ -41,12 +41,10 @@ pub(super) fn config() -> Config {
 fn over(storage: Storage, config: &Config) -> Payments {
     let stripe = stripe::Config {
         base_url: "http://127.0.0.1:1".into(),
-        api_key: "sk_test_1".into(),
-        webhook_secrets: Vec::new(),
         attempts_max: 1,
-        attempt_timeout_ms: 1_000,
-        backoff_ms: 1,
-        backoff_max_ms: 1,
+        breaker_open_ms: 1,
+        breaker_open_ms_max: 1,
+        ..stripe::Config::testing()
     };
     Payments::new(config, storage, stripe.client().unwrap(), CancellationToken::new())
 }

@@ -208,8 +208,8 @@ pub fn named(full_name: &str) -> Option<&'static Message> {
 }
 
 /// Gives every message.
-#[cfg(test)]
-pub(crate) fn all() -> &'static [Message] {
+#[must_use]
+pub fn all() -> &'static [Message] {
     &PLAN.messages
 }
 

@@ -6,6 +6,9 @@ use bytes::Bytes;
 use http::Method;
 use tokio::time::Instant;
 
+/// The longest wait for a turn.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// A request to Stripe. Each attempt sends the same bytes under the same key.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -65,6 +68,13 @@ impl Call {
     #[must_use]
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// How long the call may wait for its turn. Who waits longer than this for
+    /// little time with Stripe gets neither an answer nor an early refusal.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        (self.time_left() / 4).min(TURN_WAIT_MAX)
     }
 
     /// Whether the call is to change something.

@@ -36,3 +36,14 @@ fn an_id_cannot_lead_out_of_its_path() {
     assert_eq!(pb::Product::item("../x?a=b c").path, "/v1/products/..%2Fx%3Fa%3Db%20c");
     assert_eq!(pb::Product::item("..").path, "/v1/products/%252E%252E");
 }
+
+#[tokio::test]
+async fn anything_that_answers_calls_can_stand_in_for_stripe() {
+    let config = Config::testing();
+    let client = config.client_over(Transport::over(tower::service_fn(|call: Call| async move {
+        assert_eq!((call.method, &*call.place.path), (Method::GET, "/v1/products/prod_1"));
+        Ok(answer(r#"{"id": "prod_1", "object": "product", "name": "Poster"}"#))
+    })));
+    let caller = Caller::itself(Duration::from_secs(9));
+    assert_eq!(client.get::<pb::Product>("prod_1", &caller).await.unwrap().name, "Poster");
+}

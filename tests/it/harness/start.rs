@@ -13,13 +13,16 @@ use super::{Folder, Paylink, Stripe, wire};
 
 /// What every test wants: free ports, no noise, and no long pauses. Waiting for
 /// a storage connection is not what these tests are about, on a busy machine.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
     ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
     ("PAYLINK__OPERATIONS__LISTEN", "127.0.0.1:0"),
     ("PAYLINK__STRIPE__API_KEY", API_KEY),
     ("PAYLINK__STRIPE__WEBHOOK_SECRETS", WEBHOOK_SECRET),
     ("PAYLINK__STRIPE__BACKOFF_MS", "20"),
+    ("PAYLINK__STRIPE__BREAKER_OPEN_MS", "20"),
+    ("PAYLINK__STRIPE__BREAKER_OPEN_MS_MAX", "100"),
+    ("PAYLINK__STRIPE__RATE_TEST", "0"),
     ("PAYLINK__STORAGE__URL", "sqlite::memory:"),
     ("PAYLINK__STORAGE__ACQUIRE_TIMEOUT_MS", "10000"),
     ("PAYLINK__PAYMENTS__RETRY_FIRST_MS", "20"),
