@@ -79,17 +79,21 @@ impl Storage {
         put_off_max_ms: i64,
         limit: u32,
     ) -> Result<Vec<DueEvent>, Error> {
-        let rows: Vec<(String, Vec<u8>, u32)> = sqlx::query_as(
+        let rows: Vec<(String, Vec<u8>, i32)> = sqlx::query_as(
             "SELECT id, body, attempts FROM events
              WHERE state = 'pending' AND (due_at_ms <= $1 OR due_at_ms > $2)
              ORDER BY due_at_ms, id LIMIT $3",
         )
         .bind(now_ms)
         .bind(now_ms.saturating_add(put_off_max_ms))
-        .bind(limit)
-        .fetch_all(&self.readers)
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
         .await?;
-        let event = |(id, body, attempts)| DueEvent { id, body, attempts };
+        let event = |(id, body, attempts): (_, _, i32)| DueEvent {
+            id,
+            body,
+            attempts: attempts.unsigned_abs(),
+        };
         Ok(rows.into_iter().map(event).collect())
     }
 
@@ -98,7 +102,7 @@ impl Storage {
         let due = sqlx::query_scalar(
             "SELECT min(due_at_ms) FROM events WHERE state = 'pending' AND due_at_ms > $1",
         );
-        Ok(due.bind(now_ms).fetch_one(&self.readers).await?)
+        Ok(due.bind(now_ms).fetch_one(self.readers()).await?)
     }
 }
 

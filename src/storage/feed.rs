@@ -34,7 +34,7 @@ impl Storage {
     /// Gives the sequence of the newest change; 0 when there was none.
     pub async fn feed_head(&self) -> Result<i64, Error> {
         let head = sqlx::query_scalar("SELECT coalesce(max(sequence), 0) FROM feed");
-        Ok(head.fetch_one(&self.readers).await?)
+        Ok(head.fetch_one(self.readers()).await?)
     }
 
     /// Reads the changes after a sequence; with a link, only those of its payments.
@@ -58,14 +58,14 @@ impl Storage {
                  ORDER BY sequence LIMIT $3",
             ),
         };
-        let mut rows = rows.bind(sequence).bind(head).bind(limit.changes);
+        let mut rows = rows.bind(sequence).bind(head).bind(i64::from(limit.changes));
         if let Some(payment_link) = payment_link {
-            rows = rows.bind(payment_link);
+            rows = rows.bind(payment_link.to_owned());
         }
 
         let mut page = Page { changes: Vec::new(), through: head.max(sequence) };
         let mut bytes = 0;
-        let mut rows = rows.fetch(&self.readers);
+        let mut rows = rows.fetch(self.readers());
         while let Some(row) = rows.try_next().await? {
             bytes += row.1.len();
             page.changes.push(change(row)?);

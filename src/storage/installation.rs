@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 use uuid::Uuid;
 
 use super::Error;
 
 /// Gives the random name of this memory, made when it is first opened. A feed
 /// position that another memory gave out is told apart by it.
-pub(super) async fn epoch(connection: &mut SqliteConnection) -> Result<Arc<str>, Error> {
+pub(super) async fn epoch(connection: &mut AnyConnection) -> Result<Arc<str>, Error> {
     let made = Uuid::new_v4().simple().to_string();
     sqlx::query("INSERT INTO installation (one, epoch) VALUES (1, $1) ON CONFLICT DO NOTHING")
         .bind(made)

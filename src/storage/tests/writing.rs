@@ -77,7 +77,7 @@ async fn writes_that_wait_together_share_a_commit() {
     let running = Arc::new(AtomicUsize::new(0));
     let writes = (0..64).map(|number| {
         let running = running.clone();
-        let readers = storage.readers.clone();
+        let readers = storage.readers().clone();
         storage.write(move |mut transaction| {
             Box::pin(async move {
                 transaction.insert_event(event(&format!("evt_{number}"))).await?;
