@@ -7,6 +7,7 @@
 //! one writer holds for all. Each table has a file, which adds its reads to
 //! [`Storage`] and its writes to [`Transaction`], in one SQL for both databases.
 
+mod chain;
 mod connect;
 mod error;
 mod events;
@@ -25,10 +26,11 @@ use serde::Deserialize;
 use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::mpsc;
 
+pub use self::chain::Hash;
 use self::connect::Connections;
 pub use self::error::Error;
 pub use self::events::{DueEvent, EventState, NewEvent};
-pub use self::feed::{Page, PageLimit};
+pub use self::feed::{Ends, Page, PageLimit, Place};
 pub use self::payments::{Cursor, Known, Listing};
 use self::writer::Writer;
 
@@ -64,9 +66,10 @@ pub struct Storage {
     epoch: Arc<str>,
 }
 
-/// A write in progress, all of which is committed or none.
+/// A write in progress, all of which is committed or none: the connection, and
+/// the head of the feed where its batch has appended to it.
 #[derive(Debug)]
-pub struct Transaction<'c>(&'c mut AnyConnection);
+pub struct Transaction<'c>(&'c mut AnyConnection, &'c mut Option<Place>);
 
 // === impl Config ===
 

@@ -59,6 +59,12 @@ pub enum Error {
     /// not known. The same write can be made again if it can meet itself.
     #[error("storage was lost during a commit")]
     Lost,
+    /// What comes after a place in the feed is no longer kept.
+    #[error("the feed is kept from {oldest} on")]
+    Forgotten {
+        /// The sequence of the oldest change that is kept.
+        oldest: i64,
+    },
     /// What is stored cannot be read back.
     #[error("storage: {what} is corrupt")]
     Corrupt {

@@ -1,6 +1,6 @@
 //! The table `events`: what Stripe reported, as received.
 
-use super::{Error, Storage, Transaction};
+use super::{Error, Storage, Transaction, chain};
 
 /// An event as it arrived.
 #[derive(Debug, Clone)]
@@ -130,11 +130,12 @@ impl Transaction<'_> {
     }
 
     pub(super) async fn insert_event(&mut self, event: NewEvent) -> Result<bool, Error> {
+        let body_hash = chain::of(&event.body).to_vec();
         let inserted = sqlx::query(
             "INSERT INTO events
-             (id, type, api_version, livemode, created_at_ms, received_at_ms, body, state,
-              due_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6)
+             (id, type, api_version, livemode, created_at_ms, received_at_ms, body, body_hash,
+              state, due_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(event.id)
@@ -144,6 +145,7 @@ impl Transaction<'_> {
         .bind(event.created_at_ms)
         .bind(event.received_at_ms)
         .bind(event.body)
+        .bind(body_hash)
         .bind(event.state.as_str())
         .execute(&mut *self.0)
         .await?;

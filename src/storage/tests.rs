@@ -1,3 +1,4 @@
+mod chain;
 mod reading;
 mod writing;
 
@@ -42,6 +43,14 @@ async fn change(storage: &Storage, payment: pb::Payment, fails: bool) -> Result<
             })
         })
         .await
+}
+
+/// As much of the feed as a test makes.
+const EVERYTHING: PageLimit = PageLimit { changes: 1_000, bytes: usize::MAX };
+
+/// A place in the feed, for reads, which do not ask for its hash.
+fn place(sequence: i64) -> Place {
+    Place { sequence, hash: Hash::default() }
 }
 
 async fn due(storage: &Storage, now_ms: i64) -> Vec<String> {

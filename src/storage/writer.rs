@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::connect::{Connections, Kind, postgres};
-use super::{Config, Error, Transaction};
+use super::{Config, Error, Transaction, feed};
 
 /// A write in the queue.
 pub(super) trait Job: Send {
@@ -123,14 +123,20 @@ impl Writer {
             Kind::Postgres => postgres::BEGIN,
         };
         let mut transaction = connection.begin_with(begin).await?;
+        let mut head = None;
         for job in batch {
             // A savepoint of its own lets a write fail without the others.
             let mut savepoint = transaction.begin().await?;
-            if job.run(Transaction(&mut savepoint)).await {
+            let head_before = head;
+            if job.run(Transaction(&mut savepoint, &mut head)).await {
                 savepoint.commit().await?;
             } else {
                 savepoint.rollback().await?;
+                head = head_before;
             }
+        }
+        if let Some(head) = head {
+            feed::put_head(&mut transaction, head).await?;
         }
         transaction.commit().await.map_err(|error| match error.into() {
             // The server may have heard the commit before it went away.
