@@ -17,9 +17,10 @@
 //! | the request breaks its contract | `INVALID_ARGUMENT` | `INVALID_REQUEST` | `BadRequest` |
 //! | no such payment | `NOT_FOUND` | `PAYMENT_NOT_FOUND` | `ResourceInfo` |
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
-//! | a position of another installation | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
+//! | a position of another installation or history | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
 //! | too many calls | `UNAVAILABLE` | `OVERLOADED` | RI |
+//! | a position before the oldest event | `OUT_OF_RANGE` | `SEQ_COMPACTED` | |
 //! | too many streams | `RESOURCE_EXHAUSTED` | `TOO_MANY_STREAMS` | RI |
 //! | the service is stopping | `UNAVAILABLE` | `DRAINING` | RI |
 //! | storage fails or is full | `UNAVAILABLE` | `STORAGE_UNAVAILABLE` | RI |
@@ -90,6 +91,12 @@ pub enum Error {
     /// The position is of another installation, or of one restored since.
     #[error("the position is of another installation; start again without one")]
     EpochChanged,
+    /// Events after the position are no longer kept.
+    #[error("the feed is kept from event {oldest} on; start again without a position")]
+    PositionForgotten {
+        /// The sequence of the oldest event that is kept.
+        oldest: i64,
+    },
     /// The position lies after the newest event.
     #[error("the position lies after the newest event")]
     PositionAhead,
@@ -136,6 +143,10 @@ impl From<Error> for Status {
             Error::EpochChanged => {
                 Told::new(Code::FailedPrecondition, "STREAM_EPOCH_CHANGED", message)
             }
+            Error::PositionForgotten { oldest } => {
+                Told::new(Code::OutOfRange, "SEQ_COMPACTED", message)
+                    .noting("oldest", oldest.to_string())
+            }
             Error::PositionAhead => Told::new(Code::OutOfRange, "SEQ_AHEAD", message),
             Error::TooManyStreams => {
                 Told::new(Code::ResourceExhausted, "TOO_MANY_STREAMS", message)
@@ -166,6 +177,9 @@ impl From<Violations> for Status {
 
 impl From<storage::Error> for Status {
     fn from(error: storage::Error) -> Status {
+        if let storage::Error::Forgotten { oldest } = error {
+            return Error::PositionForgotten { oldest }.into();
+        }
         // The caller learns that it is not the caller's fault, and no more.
         tracing::error!(%error, "Storage has failed");
         Told::new(Code::Unavailable, "STORAGE_UNAVAILABLE", "the storage is not available")

@@ -5,6 +5,8 @@
 //! which a test can shut. [`Program`] is the binary, for what only a process has.
 
 mod buyer;
+#[allow(dead_code, reason = "other test binaries use the other part")]
+pub mod cluster;
 mod folder;
 mod gate;
 mod program;

@@ -23,3 +23,11 @@ mod refusals;
 mod traces;
 mod watching;
 mod webhooks;
+
+/// The files of tests that concern memory.
+const ABOUT_MEMORY: [&str; 5] = ["drain::", "outage::", "payments::", "watching::", "webhooks::"];
+
+#[test]
+fn all_about_memory_holds_on_postgresql_as_well() {
+    harness::cluster::repeat(&ABOUT_MEMORY, &[]);
+}

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::cluster;
+
 /// The folder.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
@@ -33,7 +35,9 @@ impl Folder {
 
     /// The URL of a storage in it.
     pub fn storage_url(&self) -> String {
-        format!("sqlite:{}", self.file("paylink.db").display())
+        let name = self.0.file_name().unwrap().to_string_lossy().replace('-', "");
+        let file = || format!("sqlite:{}", self.file("paylink.db").display());
+        cluster::url(&format!("f{name}")).unwrap_or_else(file)
     }
 }
 

@@ -7,9 +7,10 @@ use futures_util::future::LocalBoxFuture;
 use paylink::app::App;
 use paylink::config::{Profile, Sources};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::stripe::{API_KEY, WEBHOOK_SECRET};
-use super::{Folder, Paylink, Stripe, wire};
+use super::{Folder, Paylink, Stripe, cluster, wire};
 
 /// What every test wants: free ports, no noise, and no long pauses. Waiting for
 /// a storage connection is not what these tests are about, on a busy machine.
@@ -42,7 +43,11 @@ pub struct Start {
 impl Default for Start {
     fn default() -> Self {
         let environment = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { environment, is_told: true }
+        let start = Self { environment, is_told: true };
+        match cluster::url(&format!("t{}", Uuid::now_v7().simple())) {
+            Some(url) => start.with("PAYLINK__STORAGE__URL", &url),
+            None => start,
+        }
     }
 }
 
