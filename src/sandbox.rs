@@ -12,11 +12,14 @@
 //! | `coupons`, `promotion_codes`, `redemption` | discounts, and whether they are still given     |
 //! | `shipping_rates`, `payment_links`       | what it costs to send, and the links that sell it all |
 //! | `checkout`, `payment_intents`, `charges`, `customers` | a buyer, from visit to payment       |
+//! | `refunds`, `disputes`, `early_fraud_warnings`, `balance` | money that goes back   |
 //! | `page`, `cards`, `money`                | what the buyer sees and types                      |
 //! | `events`, `delivery`, `signature`       | what happened, and who is told                     |
-//! | `store`, `clock`, `identifier`, `object`| memory, time, names, changes                       |
+//! | `store`, `agenda`, `clock`, `identifier`, `object`| memory, time, names, changes                       |
 
+mod agenda;
 mod api;
+mod balance;
 mod cards;
 mod charges;
 mod checkout;
@@ -25,6 +28,8 @@ mod config;
 mod coupons;
 mod customers;
 mod delivery;
+mod disputes;
+mod early_fraud_warnings;
 mod events;
 mod expand;
 mod form;
@@ -43,6 +48,7 @@ mod prices;
 mod products;
 mod promotion_codes;
 mod redemption;
+mod refunds;
 mod refusal;
 mod search;
 mod shipping_rates;
@@ -185,10 +191,11 @@ async fn sweep(shared: &Shared) {
     }
 }
 
-/// Ends what lasts only so long: sessions, coupons, promotion codes.
+/// Ends what lasts only so long: sessions, coupons, promotion codes; and does what has fallen due.
 fn expire_due(state: &mut State) {
     checkout::expire_due(state);
     redemption::expire_due(state);
+    agenda::run_due(state);
 }
 
 #[cfg(test)]

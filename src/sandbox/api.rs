@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::refusal::Refusal;
 use super::store::State;
 use super::{
-    charges, checkout, coupons, customers, events, payment_intents, payment_links, prices,
-    products, promotion_codes, shipping_rates,
+    balance, charges, checkout, coupons, customers, disputes, early_fraud_warnings, events,
+    payment_intents, payment_links, prices, products, promotion_codes, refunds, shipping_rates,
 };
 
 /// A request whose parameters are known to be well-formed.
@@ -114,6 +114,30 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/v1/payment_intents/{intent}", "payment_intent", payment_intents::retrieve),
     endpoint("GET", "/v1/charges", "list charge", charges::list),
     endpoint("GET", "/v1/charges/{charge}", "charge", charges::retrieve),
+    endpoint("GET", "/v1/refunds", "list refund", refunds::list),
+    endpoint("POST", "/v1/refunds", "refund", refunds::create),
+    endpoint("GET", "/v1/refunds/{refund}", "refund", refunds::retrieve),
+    endpoint("POST", "/v1/refunds/{refund}", "refund", refunds::update),
+    endpoint("POST", "/v1/refunds/{refund}/cancel", "refund", refunds::cancel),
+    endpoint("GET", "/v1/disputes", "list dispute", disputes::list),
+    endpoint("GET", "/v1/disputes/{dispute}", "dispute", disputes::retrieve),
+    endpoint("POST", "/v1/disputes/{dispute}", "dispute", disputes::update),
+    endpoint("POST", "/v1/disputes/{dispute}/close", "dispute", disputes::close),
+    endpoint(
+        "GET",
+        "/v1/radar/early_fraud_warnings",
+        "list radar.early_fraud_warning",
+        early_fraud_warnings::list,
+    ),
+    endpoint(
+        "GET",
+        "/v1/radar/early_fraud_warnings/{early_fraud_warning}",
+        "radar.early_fraud_warning",
+        early_fraud_warnings::retrieve,
+    ),
+    endpoint("GET", "/v1/balance", "balance", balance::retrieve),
+    endpoint("GET", "/v1/balance_transactions", "list balance_transaction", balance::transactions),
+    endpoint("GET", "/v1/balance_transactions/{id}", "balance_transaction", balance::transaction),
     endpoint("GET", "/v1/customers", "list customer", customers::list),
     endpoint("GET", "/v1/customers/{customer}", "customer", customers::retrieve),
     endpoint("GET", "/v1/events", "list event", events::list),

@@ -1,5 +1,9 @@
 //! Test cards: what each number does, and the checks that come before any bank is asked.
 
+mod aftermath;
+
+pub(super) use aftermath::Aftermath;
+
 /// A card as the buyer typed it, known to be well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Card {
@@ -145,6 +149,11 @@ impl Card {
     /// Whether the bank first asks the buyer to prove who they are.
     pub(super) fn is_challenged(&self) -> bool {
         CHALLENGED.contains(&self.number.as_str())
+    }
+
+    /// What follows a payment by it, if anything does.
+    pub(super) fn aftermath(&self) -> Option<Aftermath> {
+        aftermath::aftermath(&self.number)
     }
 
     /// What the bank says in the end.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde_json::Value;
 
+use super::agenda::Agenda;
 use super::checkout::Session;
 use super::clock::Clock;
 use super::delivery::Outbox;
@@ -31,6 +32,13 @@ pub(super) struct State {
     pub(super) customers: Collection<Value>,
     pub(super) intents: Collection<Value>,
     pub(super) charges: Collection<Value>,
+    pub(super) refunds: Collection<Value>,
+    pub(super) disputes: Collection<Value>,
+    pub(super) warnings: Collection<Value>,
+    /// Balance transactions.
+    pub(super) movements: Collection<Value>,
+    /// What falls due by itself.
+    pub(super) agenda: Agenda,
     pub(super) events: Collection<Value>,
     pub(super) outbox: Outbox,
     pub(super) ledger: Ledger,
@@ -72,6 +80,11 @@ impl State {
             customers: Collection::new("customer", objects_max),
             intents: Collection::new("payment_intent", objects_max),
             charges: Collection::new("charge", objects_max),
+            refunds: Collection::new("refund", objects_max),
+            disputes: Collection::new("dispute", objects_max),
+            warnings: Collection::new("early_fraud_warning", objects_max),
+            movements: Collection::new("balance transaction", objects_max),
+            agenda: Agenda::new(objects_max),
             events: Collection::new("event", objects_max),
             outbox,
             ledger: Ledger::new(objects_max),

@@ -4,6 +4,7 @@ mod buying;
 mod catalogue;
 mod discounts;
 mod links;
+mod money_back;
 mod objects;
 mod offers;
 mod parameters;

@@ -104,6 +104,7 @@ fn settle(state: &mut State, id: &str, charging: &Charging) -> Outcome {
             let charge = charges::make(state, charging, None);
             payment_intents::succeed(state, &charging.intent, &charge);
             complete::complete(state, id, &charging.payer, Some(&charging.intent));
+            charges::follow_up(state, &charge, charging.card.aftermath());
             Outcome::Complete
         }
     }

@@ -82,8 +82,21 @@ const EDGES: &[Edge] = &[
     edge("breakdown", "discounts", Inline, "discount_amount"),
     edge("payment_intent", "latest_charge", Reference, "charge"),
     edge("payment_intent", "customer", Reference, "customer"),
+    edge("charge", "balance_transaction", Reference, "balance_transaction"),
     edge("charge", "payment_intent", Reference, "payment_intent"),
     edge("charge", "customer", Reference, "customer"),
+    edge("charge", "refund_outcome", Hidden, ""),
+    edge("charge", "refunds", Included, "list refund"),
+    edge("refund", "balance_transaction", Reference, "balance_transaction"),
+    edge("refund", "charge", Reference, "charge"),
+    edge("refund", "failure_balance_transaction", Reference, "balance_transaction"),
+    edge("refund", "payment_intent", Reference, "payment_intent"),
+    edge("dispute", "charge", Reference, "charge"),
+    edge("dispute", "payment_intent", Reference, "payment_intent"),
+    edge("dispute", "submitted_at", Hidden, ""),
+    edge("radar.early_fraud_warning", "charge", Reference, "charge"),
+    edge("radar.early_fraud_warning", "payment_intent", Reference, "payment_intent"),
+    edge("balance_transaction", "source", Reference, "source of money"),
 ];
 
 const fn edge(owner: &'static str, member: &'static str, way: Way, target: &'static str) -> Edge {
