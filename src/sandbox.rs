@@ -14,7 +14,7 @@
 //! | `checkout`, `payment_intents`, `charges`, `customers` | a buyer, from visit to payment       |
 //! | `refunds`, `disputes`, `early_fraud_warnings`, `balance` | money that goes back   |
 //! | `page`, `cards`, `money`                | what the buyer sees and types                      |
-//! | `events`, `delivery`, `signature`       | what happened, and who is told                     |
+//! | `events`, `webhook_endpoints`, `delivery`, `signature` | what happened, and who is told                     |
 //! | `store`, `agenda`, `clock`, `identifier`, `object`| memory, time, names, changes                       |
 
 mod agenda;
@@ -54,6 +54,7 @@ mod search;
 mod shipping_rates;
 mod signature;
 mod store;
+mod webhook_endpoints;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -7,6 +7,7 @@ use super::store::State;
 use super::{
     balance, charges, checkout, coupons, customers, disputes, early_fraud_warnings, events,
     payment_intents, payment_links, prices, products, promotion_codes, refunds, shipping_rates,
+    webhook_endpoints,
 };
 
 /// A request whose parameters are known to be well-formed.
@@ -140,6 +141,26 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/v1/balance_transactions/{id}", "balance_transaction", balance::transaction),
     endpoint("GET", "/v1/customers", "list customer", customers::list),
     endpoint("GET", "/v1/customers/{customer}", "customer", customers::retrieve),
+    endpoint("GET", "/v1/webhook_endpoints", "list webhook_endpoint", webhook_endpoints::list),
+    endpoint("POST", "/v1/webhook_endpoints", "webhook_endpoint", webhook_endpoints::create),
+    endpoint(
+        "GET",
+        "/v1/webhook_endpoints/{webhook_endpoint}",
+        "webhook_endpoint",
+        webhook_endpoints::retrieve,
+    ),
+    endpoint(
+        "POST",
+        "/v1/webhook_endpoints/{webhook_endpoint}",
+        "webhook_endpoint",
+        webhook_endpoints::update,
+    ),
+    endpoint(
+        "DELETE",
+        "/v1/webhook_endpoints/{webhook_endpoint}",
+        "webhook_endpoint",
+        webhook_endpoints::delete,
+    ),
     endpoint("GET", "/v1/events", "list event", events::list),
     endpoint("GET", "/v1/events/{id}", "event", events::retrieve),
 ];

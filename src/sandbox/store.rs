@@ -11,6 +11,7 @@ use super::delivery::Outbox;
 use super::idempotency::Ledger;
 use super::payment_links::Link;
 use super::refusal::Refusal;
+use super::webhook_endpoints::Receiver;
 
 /// All of the sandbox's state, behind one lock that is never held across an await.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(super) struct State {
     /// What falls due by itself.
     pub(super) agenda: Agenda,
     pub(super) events: Collection<Value>,
+    /// Registered webhook endpoints.
+    pub(super) receivers: Collection<Receiver>,
     pub(super) outbox: Outbox,
     pub(super) ledger: Ledger,
 }
@@ -86,6 +89,7 @@ impl State {
             movements: Collection::new("balance transaction", objects_max),
             agenda: Agenda::new(objects_max),
             events: Collection::new("event", objects_max),
+            receivers: Collection::new("webhook endpoint", objects_max),
             outbox,
             ledger: Ledger::new(objects_max),
         }
