@@ -10,13 +10,15 @@
 //! | `api`, `list`, `expand`, `idempotency`  | what all endpoints share                           |
 //! | `products`, `prices`, `search`          | the catalogue, and how it is searched              |
 //! | `coupons`, `promotion_codes`, `redemption` | discounts, and whether they are still given     |
-//! | `shipping_rates`, `payment_links`       | what it costs to send, and the links that sell it all |
+//! | `shipping_rates`, `tax_rates`, `payment_links` | what it costs to send, and the links that sell it all |
 //! | `checkout`, `payment_intents`, `charges`, `customers` | a buyer, from visit to payment       |
-//! | `refunds`, `disputes`, `early_fraud_warnings`, `balance` | money that goes back   |
+//! | `subscriptions`, `invoices`             | what recurs, and what it comes to                  |
+//! | `refunds`, `disputes`, `early_fraud_warnings`, `balance`, `account` | money that goes back   |
 //! | `page`, `cards`, `money`                | what the buyer sees and types                      |
 //! | `events`, `webhook_endpoints`, `delivery`, `signature` | what happened, and who is told                     |
 //! | `store`, `agenda`, `clock`, `identifier`, `object`| memory, time, names, changes                       |
 
+mod account;
 mod agenda;
 mod api;
 mod balance;
@@ -36,6 +38,7 @@ mod form;
 mod http;
 mod idempotency;
 mod identifier;
+mod invoices;
 mod line_items;
 mod list;
 mod money;
@@ -54,6 +57,8 @@ mod search;
 mod shipping_rates;
 mod signature;
 mod store;
+mod subscriptions;
+mod tax_rates;
 mod webhook_endpoints;
 
 use std::net::SocketAddr;

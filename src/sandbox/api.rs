@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::refusal::Refusal;
 use super::store::State;
 use super::{
-    balance, charges, checkout, coupons, customers, disputes, early_fraud_warnings, events,
-    payment_intents, payment_links, prices, products, promotion_codes, refunds, shipping_rates,
-    webhook_endpoints,
+    account, balance, charges, checkout, coupons, customers, disputes, early_fraud_warnings,
+    events, invoices, payment_intents, payment_links, prices, products, promotion_codes, refunds,
+    shipping_rates, subscriptions, tax_rates, webhook_endpoints,
 };
 
 /// A request whose parameters are known to be well-formed.
@@ -113,8 +113,22 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     ),
     endpoint("GET", "/v1/payment_intents", "list payment_intent", payment_intents::list),
     endpoint("GET", "/v1/payment_intents/{intent}", "payment_intent", payment_intents::retrieve),
+    endpoint("POST", "/v1/payment_intents/{intent}", "payment_intent", payment_intents::update),
+    endpoint(
+        "POST",
+        "/v1/payment_intents/{intent}/capture",
+        "payment_intent",
+        payment_intents::capture,
+    ),
+    endpoint(
+        "POST",
+        "/v1/payment_intents/{intent}/cancel",
+        "payment_intent",
+        payment_intents::cancel,
+    ),
     endpoint("GET", "/v1/charges", "list charge", charges::list),
     endpoint("GET", "/v1/charges/{charge}", "charge", charges::retrieve),
+    endpoint("POST", "/v1/charges/{charge}", "charge", charges::update),
     endpoint("GET", "/v1/refunds", "list refund", refunds::list),
     endpoint("POST", "/v1/refunds", "refund", refunds::create),
     endpoint("GET", "/v1/refunds/{refund}", "refund", refunds::retrieve),
@@ -140,7 +154,41 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/v1/balance_transactions", "list balance_transaction", balance::transactions),
     endpoint("GET", "/v1/balance_transactions/{id}", "balance_transaction", balance::transaction),
     endpoint("GET", "/v1/customers", "list customer", customers::list),
+    endpoint("POST", "/v1/customers", "customer", customers::create),
     endpoint("GET", "/v1/customers/{customer}", "customer", customers::retrieve),
+    endpoint("POST", "/v1/customers/{customer}", "customer", customers::update),
+    endpoint("DELETE", "/v1/customers/{customer}", "customer", customers::delete),
+    endpoint("GET", "/v1/tax_rates", "list tax_rate", tax_rates::list),
+    endpoint("POST", "/v1/tax_rates", "tax_rate", tax_rates::create),
+    endpoint("GET", "/v1/tax_rates/{tax_rate}", "tax_rate", tax_rates::retrieve),
+    endpoint("POST", "/v1/tax_rates/{tax_rate}", "tax_rate", tax_rates::update),
+    endpoint("GET", "/v1/account", "account", account::retrieve),
+    endpoint("GET", "/v1/subscriptions", "list subscription", subscriptions::list),
+    endpoint(
+        "GET",
+        "/v1/subscriptions/{subscription_exposed_id}",
+        "subscription",
+        subscriptions::retrieve,
+    ),
+    endpoint(
+        "POST",
+        "/v1/subscriptions/{subscription_exposed_id}",
+        "subscription",
+        subscriptions::update,
+    ),
+    endpoint(
+        "DELETE",
+        "/v1/subscriptions/{subscription_exposed_id}",
+        "subscription",
+        subscriptions::cancel,
+    ),
+    endpoint("GET", "/v1/subscription_items", "list subscription_item", subscriptions::item_list),
+    endpoint("GET", "/v1/subscription_items/{item}", "subscription_item", subscriptions::item),
+    endpoint("GET", "/v1/invoices", "list invoice", invoices::list),
+    endpoint("GET", "/v1/invoices/{invoice}", "invoice", invoices::retrieve),
+    endpoint("GET", "/v1/invoices/{invoice}/lines", "list line_item", invoices::lines),
+    endpoint("GET", "/v1/invoice_payments", "list invoice_payment", invoices::payments),
+    endpoint("GET", "/v1/invoice_payments/{invoice_payment}", "invoice_payment", invoices::payment),
     endpoint("GET", "/v1/webhook_endpoints", "list webhook_endpoint", webhook_endpoints::list),
     endpoint("POST", "/v1/webhook_endpoints", "webhook_endpoint", webhook_endpoints::create),
     endpoint(

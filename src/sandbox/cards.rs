@@ -156,6 +156,18 @@ impl Card {
         aftermath::aftermath(&self.number)
     }
 
+    /// What the bank says to a later payment, when the buyer is not there.
+    pub(super) fn later_verdict(&self) -> Verdict {
+        match self.aftermath() {
+            Some(Aftermath::LaterDeclined(reason)) => Verdict::Declined(Decline {
+                code: "card_declined",
+                reason: Some(reason),
+                message: DECLINED,
+            }),
+            _ => self.verdict(),
+        }
+    }
+
     /// What the bank says in the end.
     pub(super) fn verdict(&self) -> Verdict {
         let known = DECLINES.iter().find(|(number, ..)| *number == self.number);

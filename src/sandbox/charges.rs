@@ -19,7 +19,9 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 /// `GET /v1/charges`.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     lists::page(&state.charges, call, "/v1/charges", |charge| {
-        ["customer", "payment_intent"].iter().all(|name| lists::matches(&call.params, name, charge))
+        ["customer", "payment_intent", "transfer_group"]
+            .iter()
+            .all(|name| lists::matches(&call.params, name, charge))
             && lists::in_range(call.params.get("created"), charge.at("created"))
     })
 }
@@ -38,6 +40,37 @@ pub(super) fn make(state: &mut State, charging: &Charging, decline: Option<Decli
     charge
 }
 
+/// `POST /v1/charges/{charge}`.
+pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let before = state.charges.named(&call.id)?.clone();
+    let mut after = before.clone();
+    object::assign(&mut after, &call.params, &["description", "receipt_email"]);
+    let merged = object::merge_metadata(before.at("metadata"), call.params.get("metadata"));
+    object::set(&mut after, "metadata", merged);
+    *state.charges.named_mut(&call.id)? = after.clone();
+    events::emit_updated(state, "charge.updated", &before, &after, &call.origin);
+    Ok(after)
+}
+
+/// Takes what was set aside; what is left of it goes back to the buyer.
+pub(super) fn capture(state: &mut State, id: &str, amount: i64, origin: &Origin) {
+    let Some(mut charge) = state.charges.get(id).cloned() else {
+        return;
+    };
+    let whole = charge.at("amount").as_i64().unwrap_or_default();
+    let captured = json!({
+        "amount_captured": amount,
+        "amount_refunded": whole.saturating_sub(amount),
+        "captured": true,
+    });
+    object::overlay(&mut charge, &captured);
+    enter(state, &mut charge);
+    if let Some(kept) = state.charges.get_mut(id) {
+        *kept = charge.clone();
+    }
+    events::emit(state, "charge.captured", &charge, origin);
+}
+
 /// Lets happen what follows a payment by its card.
 pub(super) fn follow_up(state: &mut State, charge: &Value, aftermath: Option<Aftermath>) {
     let id = charge.at("id").as_str().unwrap_or_default();
@@ -45,7 +78,7 @@ pub(super) fn follow_up(state: &mut State, charge: &Value, aftermath: Option<Aft
         Some(Aftermath::Chargeback(reason)) => disputes::open(state, id, reason, false),
         Some(Aftermath::Inquiry) => disputes::open(state, id, "general", true),
         Some(Aftermath::Warning) => early_fraud_warnings::make(state, charge),
-        Some(Aftermath::RefundPends | Aftermath::RefundFails) | None => {}
+        _ => {}
     }
 }
 

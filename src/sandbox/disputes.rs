@@ -4,7 +4,7 @@ mod open;
 
 use serde_json::{Value, json};
 
-use super::agenda::Duty;
+use super::agenda::Due;
 use super::api::{Call, Origin};
 use super::balance::{self, DISPUTE_FEE, Movement};
 use super::object::Members;
@@ -139,7 +139,7 @@ fn judge(state: &mut State, dispute: &Value, origin: &Origin) {
             if let Some(dispute) = state.disputes.get_mut(id) {
                 object::set(dispute, "submitted_at", now);
             }
-            state.agenda.note(now + DECIDES_AFTER_S, Duty::DecideDispute(id.to_owned()));
+            state.agenda.note(now + DECIDES_AFTER_S, Due::DecideDispute(id.to_owned()));
         }
     }
 }

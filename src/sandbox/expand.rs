@@ -164,6 +164,8 @@ fn look_up(state: &State, noun: &str, id: &str) -> Option<Value> {
         "payment_intent" => state.intents.get(id).cloned(),
         "charge" => state.charges.get(id).cloned(),
         "customer" => state.customers.get(id).cloned(),
+        "subscription" => state.subscriptions.get(id).cloned(),
+        "invoice" => state.invoices.get(id).cloned(),
         "balance_transaction" => {
             state.movements.get(id).map(|movement| balance::shown(state, movement))
         }
@@ -184,6 +186,11 @@ fn included(state: &State, noun: &str, owner: &Value) -> Option<Value> {
         }
         "checkout.session" => {
             (state.sessions.get(id)?.items(state), format!("/v1/checkout/sessions/{id}/line_items"))
+        }
+        "invoice" => {
+            let of_invoice = |payment: &&Value| payment.at("invoice") == id;
+            let payments = state.invoice_payments.newest().filter(of_invoice);
+            (payments.cloned().collect(), format!("/v1/invoice_payments?invoice={id}"))
         }
         "charge" => {
             let refunds = state.refunds.newest().filter(|refund| refund.at("charge") == id);

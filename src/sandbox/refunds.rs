@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::agenda::Duty;
+use super::agenda::Due;
 use super::api::{Call, Origin};
 use super::balance::{self, Movement};
 use super::object::Members;
@@ -98,7 +98,7 @@ pub(super) fn make(
     count(state, charge, amount, "charge.refunded", origin);
     disputes::note_refund(state, charge, origin);
     if charge.at("refund_outcome").is_string() {
-        state.agenda.note(state.clock.now() + SETTLES_AFTER_S, Duty::SettleRefund(id));
+        state.agenda.note(state.clock.now() + SETTLES_AFTER_S, Due::SettleRefund(id));
     }
     refund
 }

@@ -10,6 +10,7 @@ mod offers;
 mod parameters;
 mod protocol;
 mod searching;
+mod subscribing;
 mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};

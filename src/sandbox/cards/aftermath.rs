@@ -13,6 +13,8 @@ pub(in crate::sandbox) enum Aftermath {
     RefundPends,
     /// Refunds come back.
     RefundFails,
+    /// Later payments are declined, for one of Stripe's reasons.
+    LaterDeclined(&'static str),
 }
 
 const AFTERMATHS: &[(&str, Aftermath)] = &[
@@ -21,6 +23,8 @@ const AFTERMATHS: &[(&str, Aftermath)] = &[
     ("4000000000001976", Aftermath::Inquiry),
     ("4000000000005423", Aftermath::Warning),
     ("4000000000007726", Aftermath::RefundPends),
+    ("4000000000000341", Aftermath::LaterDeclined("generic_decline")),
+    ("4000002760003184", Aftermath::LaterDeclined("authentication_required")),
     ("4000000000005126", Aftermath::RefundFails),
 ];
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::agenda::Duty;
+use super::super::agenda::Due;
 use super::super::api::Origin;
 use super::super::balance::DISPUTE_FEE;
 use super::super::object::Members;
@@ -61,7 +61,7 @@ pub(in crate::sandbox) fn open(state: &mut State, charge: &str, reason: &str, as
         move_money(state, &mut dispute, "dispute", -amount, DISPUTE_FEE);
     }
     state.disputes.insert(&id, dispute.clone());
-    state.agenda.note(due_by, Duty::DecideDispute(id));
+    state.agenda.note(due_by, Due::DecideDispute(id));
     events::emit(state, "charge.dispute.created", &dispute, &nobody);
     if !asks_only {
         events::emit(state, "charge.dispute.funds_withdrawn", &dispute, &nobody);
