@@ -10,13 +10,18 @@
 //! | `api`, `list`, `expand`, `idempotency`  | what all endpoints share                           |
 //! | `products`, `prices`, `search`          | the catalogue, and how it is searched              |
 //! | `coupons`, `promotion_codes`, `redemption` | discounts, and whether they are still given     |
-//! | `shipping_rates`, `payment_links`       | what it costs to send, and the links that sell it all |
+//! | `shipping_rates`, `tax_rates`, `payment_links` | what it costs to send, and the links that sell it all |
 //! | `checkout`, `payment_intents`, `charges`, `customers` | a buyer, from visit to payment       |
+//! | `subscriptions`, `invoices`             | what recurs, and what it comes to                  |
+//! | `refunds`, `disputes`, `early_fraud_warnings`, `balance`, `account` | money that goes back   |
 //! | `page`, `cards`, `money`                | what the buyer sees and types                      |
-//! | `events`, `delivery`, `signature`       | what happened, and who is told                     |
-//! | `store`, `clock`, `identifier`, `object`| memory, time, names, changes                       |
+//! | `events`, `webhook_endpoints`, `delivery`, `signature` | what happened, and who is told                     |
+//! | `store`, `agenda`, `clock`, `identifier`, `object`| memory, time, names, changes                       |
 
+mod account;
+mod agenda;
 mod api;
+mod balance;
 mod cards;
 mod charges;
 mod checkout;
@@ -25,12 +30,15 @@ mod config;
 mod coupons;
 mod customers;
 mod delivery;
+mod disputes;
+mod early_fraud_warnings;
 mod events;
 mod expand;
 mod form;
 mod http;
 mod idempotency;
 mod identifier;
+mod invoices;
 mod line_items;
 mod list;
 mod money;
@@ -43,11 +51,15 @@ mod prices;
 mod products;
 mod promotion_codes;
 mod redemption;
+mod refunds;
 mod refusal;
 mod search;
 mod shipping_rates;
 mod signature;
 mod store;
+mod subscriptions;
+mod tax_rates;
+mod webhook_endpoints;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -190,10 +202,11 @@ async fn sweep(shared: &Shared) {
     }
 }
 
-/// Ends what lasts only so long: sessions, coupons, promotion codes.
+/// Ends what lasts only so long: sessions, coupons, promotion codes; and does what has fallen due.
 fn expire_due(state: &mut State) {
     checkout::expire_due(state);
     redemption::expire_due(state);
+    agenda::run_due(state);
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! Test cards: what each number does, and the checks that come before any bank is asked.
 
+mod aftermath;
+
+pub(super) use aftermath::Aftermath;
+
 /// A card as the buyer typed it, known to be well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Card {
@@ -145,6 +149,23 @@ impl Card {
     /// Whether the bank first asks the buyer to prove who they are.
     pub(super) fn is_challenged(&self) -> bool {
         CHALLENGED.contains(&self.number.as_str())
+    }
+
+    /// What follows a payment by it, if anything does.
+    pub(super) fn aftermath(&self) -> Option<Aftermath> {
+        aftermath::aftermath(&self.number)
+    }
+
+    /// What the bank says to a later payment, when the buyer is not there.
+    pub(super) fn later_verdict(&self) -> Verdict {
+        match self.aftermath() {
+            Some(Aftermath::LaterDeclined(reason)) => Verdict::Declined(Decline {
+                code: "card_declined",
+                reason: Some(reason),
+                message: DECLINED,
+            }),
+            _ => self.verdict(),
+        }
     }
 
     /// What the bank says in the end.

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::api::{Call, Origin};
-use super::cards::Decline;
+use super::balance::{self, Movement};
+use super::cards::{Aftermath, Decline};
 use super::checkout::Charging;
 use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
-use super::{events, identifier, list as lists, object};
+use super::{disputes, early_fraud_warnings, events, identifier, list as lists, object};
 
 /// `GET /v1/charges/{charge}`.
 pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
@@ -18,7 +19,9 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 /// `GET /v1/charges`.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     lists::page(&state.charges, call, "/v1/charges", |charge| {
-        ["customer", "payment_intent"].iter().all(|name| lists::matches(&call.params, name, charge))
+        ["customer", "payment_intent", "transfer_group"]
+            .iter()
+            .all(|name| lists::matches(&call.params, name, charge))
             && lists::in_range(call.params.get("created"), charge.at("created"))
     })
 }
@@ -26,12 +29,80 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 /// Makes the charge of a payment, declined or not, and tells of it.
 pub(super) fn make(state: &mut State, charging: &Charging, decline: Option<Decline>) -> Value {
     let intent = state.intents.get(charging.intent()).cloned().unwrap_or_default();
-    let charge = describe(&intent, charging, decline, state.clock.now());
+    let mut charge = describe(&intent, charging, decline, state.clock.now());
+    if charge.at("captured") == true {
+        enter(state, &mut charge);
+    }
     let id = charge.at("id").as_str().unwrap_or_default().to_owned();
     state.charges.insert(&id, charge.clone());
     let kind = if decline.is_none() { "charge.succeeded" } else { "charge.failed" };
     events::emit(state, kind, &charge, &Origin::default());
     charge
+}
+
+/// `POST /v1/charges/{charge}`.
+pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let before = state.charges.named(&call.id)?.clone();
+    let mut after = before.clone();
+    object::assign(&mut after, &call.params, &["description", "receipt_email"]);
+    let merged = object::merge_metadata(before.at("metadata"), call.params.get("metadata"));
+    object::set(&mut after, "metadata", merged);
+    *state.charges.named_mut(&call.id)? = after.clone();
+    events::emit_updated(state, "charge.updated", &before, &after, &call.origin);
+    Ok(after)
+}
+
+/// Takes what was set aside; what is left of it goes back to the buyer.
+pub(super) fn capture(state: &mut State, id: &str, amount: i64, origin: &Origin) {
+    let Some(mut charge) = state.charges.get(id).cloned() else {
+        return;
+    };
+    let whole = charge.at("amount").as_i64().unwrap_or_default();
+    let captured = json!({
+        "amount_captured": amount,
+        "amount_refunded": whole.saturating_sub(amount),
+        "captured": true,
+    });
+    object::overlay(&mut charge, &captured);
+    enter(state, &mut charge);
+    if let Some(kept) = state.charges.get_mut(id) {
+        *kept = charge.clone();
+    }
+    events::emit(state, "charge.captured", &charge, origin);
+}
+
+/// Lets happen what follows a payment by its card.
+pub(super) fn follow_up(state: &mut State, charge: &Value, aftermath: Option<Aftermath>) {
+    let id = charge.at("id").as_str().unwrap_or_default();
+    match aftermath {
+        Some(Aftermath::Chargeback(reason)) => disputes::open(state, id, reason, false),
+        Some(Aftermath::Inquiry) => disputes::open(state, id, "general", true),
+        Some(Aftermath::Warning) => early_fraud_warnings::make(state, charge),
+        _ => {}
+    }
+}
+
+/// Enters a captured charge into the balance.
+fn enter(state: &mut State, charge: &mut Value) {
+    let amount = charge.at("amount_captured").as_i64().unwrap_or_default();
+    let movement = Movement {
+        kind: "charge",
+        category: "charge",
+        amount,
+        fee: balance::fee(amount),
+        source: charge,
+        description: charge.at("description"),
+    };
+    let entered = balance::enter(state, &movement).at("id").clone();
+    object::set(charge, "balance_transaction", entered);
+}
+
+fn refund_outcome(aftermath: Option<Aftermath>) -> Option<&'static str> {
+    match aftermath? {
+        Aftermath::RefundPends => Some("pends"),
+        Aftermath::RefundFails => Some("fails"),
+        _ => None,
+    }
 }
 
 fn describe(intent: &Value, charging: &Charging, decline: Option<Decline>, now: i64) -> Value {
@@ -48,7 +119,7 @@ fn describe(intent: &Value, charging: &Charging, decline: Option<Decline>, now: 
         "id": identifier::fresh("ch_3", 23),
         "amount": amount,
         "amount_captured": if captured { amount.clone() } else { 0.into() },
-        "balance_transaction": captured.then(|| identifier::fresh("txn_3", 23)),
+        "balance_transaction": null,
         "billing_details": {
             "address": if payer.billing.is_null() { nowhere } else { payer.billing.clone() },
             "email": payer.email,
@@ -68,6 +139,7 @@ fn describe(intent: &Value, charging: &Charging, decline: Option<Decline>, now: 
         "paid": paid,
         "payment_intent": intent.at("id"),
         "payment_method": identifier::fresh("pm_1", 23),
+        "refund_outcome": refund_outcome(charging.card().aftermath()),
         "payment_method_details": { "card": card(charging, amount), "type": "card" },
         "shipping": intent.at("shipping"),
         "statement_descriptor": intent.at("statement_descriptor"),

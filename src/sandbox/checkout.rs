@@ -1,5 +1,6 @@
 //! Checkout Sessions: one buyer at a link, from the first look to the payment.
 
+mod bill;
 mod complete;
 mod open;
 mod order;
@@ -102,6 +103,16 @@ pub(super) fn standing<'a>(state: &'a State, id: &str) -> Result<&'a Session, Cl
             Some(link) if link.object.at("active") != true => Err(Closed::Inactive),
             _ => Ok(session),
         },
+    }
+}
+
+/// Notes that the money of a payment intent has been taken, in the session that it paid.
+pub(super) fn note_captured(state: &mut State, intent: &str) {
+    let of_intent = |session: &&Session| session.intent.as_deref() == Some(intent);
+    let found = state.sessions.newest().find(of_intent).map(|session| session.object.at("id"));
+    let id = found.and_then(Value::as_str).map(str::to_owned);
+    if let Some(session) = id.and_then(|id| state.sessions.get_mut(&id)) {
+        object::set(&mut session.object, "payment_status", "paid");
     }
 }
 

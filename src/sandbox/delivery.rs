@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::object::Members;
+use super::webhook_endpoints::Receiver;
 use super::{Config, Shared, object, signature};
 pub(super) use outbox::{Outbox, Parcel};
 
@@ -27,10 +29,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let mut next_due = None;
         while in_flight.len() < in_flight_max {
             match take(&shared) {
-                Next::Ready(parcel, url, body) => {
+                Next::Ready(parcel, target, body) => {
                     let (client, config) = (client.clone(), shared.config.clone());
-                    in_flight
-                        .spawn(async move { (parcel, post(&client, &config, &url, body).await) });
+                    in_flight.spawn(async move {
+                        (parcel, post(&client, &config, &target, body).await)
+                    });
                 }
                 Next::Due(at) => {
                     next_due = at;
@@ -51,9 +54,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
+/// Where an event goes.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// The receiver's address.
+    pub(super) url: String,
+    /// What its events are signed with.
+    pub(super) secret: String,
+}
+
 enum Next {
     /// A delivery whose time has come.
-    Ready(Parcel, String, Bytes),
+    Ready(Parcel, Target, Bytes),
     /// Nothing until then, if anything is waiting at all.
     Due(Option<Instant>),
 }
@@ -61,15 +73,19 @@ enum Next {
 fn take(shared: &Shared) -> Next {
     shared.with(|state| {
         loop {
-            let Some(url) = state.outbox.url().map(str::to_owned) else {
-                return Next::Due(None);
-            };
             let Some(parcel) = state.outbox.take_due(Instant::now()) else {
                 return Next::Due(state.outbox.next_due());
             };
-            // An event that the store has forgotten meanwhile has nothing left to be delivered.
-            if let Some(event) = state.events.get(&parcel.event) {
-                return Next::Ready(parcel, url, Bytes::from(event.to_string()));
+            let target = match &parcel.endpoint {
+                None => state.outbox.url().map(|url| Target {
+                    url: url.to_owned(),
+                    secret: shared.config.webhook_secret.clone(),
+                }),
+                Some(id) => state.receivers.get(id).and_then(Receiver::target),
+            };
+            // What the store has forgotten meanwhile, or nobody listens to any more, is dropped.
+            if let (Some(target), Some(event)) = (target, state.events.get(&parcel.event)) {
+                return Next::Ready(parcel, target, Bytes::from(event.to_string()));
             }
         }
     })
@@ -78,15 +94,15 @@ fn take(shared: &Shared) -> Next {
 async fn post(
     client: &Client<HttpConnector, Full<Bytes>>,
     config: &Config,
-    url: &str,
+    target: &Target,
     body: Bytes,
 ) -> Result<(), String> {
     // Receivers compare the signature's time with their own clock, so it is never the sandbox's.
     let now = Timestamp::now().as_second();
-    let request = http::Request::post(url)
+    let request = http::Request::post(&target.url)
         .header("content-type", "application/json; charset=utf-8")
         .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
-        .header("stripe-signature", signature::header(&config.webhook_secret, now, &body))
+        .header("stripe-signature", signature::header(&target.secret, now, &body))
         .body(Full::new(body))
         .map_err(|error| error.to_string())?;
     let timeout = Duration::from_millis(config.webhook_timeout_ms);
@@ -103,7 +119,8 @@ fn settle(shared: &Shared, parcel: Parcel, outcome: Result<(), String>) {
     match outcome {
         Ok(()) => shared.with(|state| {
             if let Some(event) = state.events.get_mut(&parcel.event) {
-                object::set(event, "pending_webhooks", 0);
+                let pending = event.at("pending_webhooks").as_i64().unwrap_or_default();
+                object::set(event, "pending_webhooks", pending.saturating_sub(1));
             }
         }),
         Err(reason) if attempts >= shared.config.webhook_attempts_max => {

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::api::{Call, Origin};
+use super::delivery::Parcel;
 use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
-use super::{API_VERSION, expand, identifier, list, object};
+use super::{API_VERSION, expand, identifier, list, object, webhook_endpoints};
 
 /// Records an event and hands it to the webhook.
 pub(super) fn emit(state: &mut State, kind: &str, object: &Value, origin: &Origin) {
@@ -52,7 +53,9 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 
 fn record(state: &mut State, kind: &str, data: &Value, origin: &Origin) {
     let id = identifier::fresh("evt_1", 23);
-    let wanted = state.outbox.wants_events();
+    let configured = state.outbox.wants_events().then_some(None);
+    let registered = webhook_endpoints::wanting(state, kind).into_iter().map(Some);
+    let receivers: Vec<Option<String>> = configured.into_iter().chain(registered).collect();
     let event = json!({
         "id": id,
         "object": "event",
@@ -60,13 +63,13 @@ fn record(state: &mut State, kind: &str, data: &Value, origin: &Origin) {
         "created": state.clock.now(),
         "data": data,
         "livemode": false,
-        "pending_webhooks": i32::from(wanted),
+        "pending_webhooks": receivers.len(),
         "request": { "id": origin.request_id, "idempotency_key": origin.idempotency_key },
         "type": kind,
     });
     state.events.insert(&id, event);
-    if wanted {
-        state.outbox.push(id);
+    for endpoint in receivers {
+        state.outbox.push(Parcel { event: id.clone(), endpoint, attempts: 0 });
     }
 }
 

@@ -9,10 +9,10 @@ mod graph;
 
 use serde_json::{Map, Value};
 
-use super::list;
 use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
+use super::{balance, list};
 use graph::Way;
 
 /// How deep Stripe expands.
@@ -102,7 +102,7 @@ fn follow(state: &State, noun: &'static str, value: &mut Value, path: &[&str]) {
                 Way::Reference => {
                     value.at(segment).as_str().and_then(|id| look_up(state, edge.target, id))
                 }
-                Way::Included if value.get(segment).is_none() => line_items(state, noun, value),
+                Way::Included if value.get(segment).is_none() => included(state, noun, value),
                 _ => None,
             };
             if let (Some(found), Value::Object(members)) = (found, &mut *value) {
@@ -164,19 +164,40 @@ fn look_up(state: &State, noun: &str, id: &str) -> Option<Value> {
         "payment_intent" => state.intents.get(id).cloned(),
         "charge" => state.charges.get(id).cloned(),
         "customer" => state.customers.get(id).cloned(),
+        "subscription" => state.subscriptions.get(id).cloned(),
+        "invoice" => state.invoices.get(id).cloned(),
+        "balance_transaction" => {
+            state.movements.get(id).map(|movement| balance::shown(state, movement))
+        }
+        "source of money" => {
+            let sources = [&state.charges, &state.refunds, &state.disputes];
+            sources.into_iter().find_map(|source| source.get(id)).cloned()
+        }
         _ => None,
     }
 }
 
-/// The first page of line items, which are kept beside their owner and not in it.
-fn line_items(state: &State, noun: &str, owner: &Value) -> Option<Value> {
+/// The first page of what is kept beside its owner and not in it.
+fn included(state: &State, noun: &str, owner: &Value) -> Option<Value> {
     let id = owner.at("id").as_str().unwrap_or_default();
-    let (items, path) = match noun {
-        "payment_link" => (state.links.get(id)?.items(state), "payment_links"),
-        "checkout.session" => (state.sessions.get(id)?.items(state), "checkout/sessions"),
+    let (items, url) = match noun {
+        "payment_link" => {
+            (state.links.get(id)?.items(state), format!("/v1/payment_links/{id}/line_items"))
+        }
+        "checkout.session" => {
+            (state.sessions.get(id)?.items(state), format!("/v1/checkout/sessions/{id}/line_items"))
+        }
+        "invoice" => {
+            let of_invoice = |payment: &&Value| payment.at("invoice") == id;
+            let payments = state.invoice_payments.newest().filter(of_invoice);
+            (payments.cloned().collect(), format!("/v1/invoice_payments?invoice={id}"))
+        }
+        "charge" => {
+            let refunds = state.refunds.newest().filter(|refund| refund.at("charge") == id);
+            (refunds.cloned().collect(), format!("/v1/charges/{id}/refunds"))
+        }
         _ => return None,
     };
-    let url = format!("/v1/{path}/{id}/line_items");
     list::page_in_order(items, "line item", &Map::new(), &url).ok()
 }
 

@@ -1,5 +1,7 @@
 //! Payment intents: one for each session that has been paid or tried.
 
+mod capture;
+
 use serde_json::{Value, json};
 
 use super::api::{Call, Origin};
@@ -9,6 +11,7 @@ use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
 use super::{events, identifier, list as lists, object};
+pub(super) use capture::{cancel, capture, update};
 
 /// `GET /v1/payment_intents/{intent}`.
 pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
@@ -18,7 +21,9 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 /// `GET /v1/payment_intents`.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     lists::page(&state.intents, call, "/v1/payment_intents", |intent| {
-        lists::matches(&call.params, "customer", intent)
+        ["customer", "customer_account"]
+            .iter()
+            .all(|name| lists::matches(&call.params, name, intent))
             && lists::in_range(call.params.get("created"), intent.at("created"))
     })
 }
@@ -42,6 +47,26 @@ pub(super) fn begin(state: &mut State, session: &str, amount: i64, payer: &Payer
     if let Some(session) = state.sessions.get_mut(session) {
         session.intent = Some(id.clone());
     }
+    events::emit(state, "payment_intent.created", &intent, &Origin::default());
+    id
+}
+
+/// The intent of a later period of a subscription.
+pub(super) fn begin_later(
+    state: &mut State,
+    subscription: &Value,
+    amount: i64,
+    payer: &Payer,
+) -> String {
+    let id = identifier::fresh("pi_3", 23);
+    let of = json!({
+        "currency": subscription.at("currency"),
+        "customer": subscription.at("customer"),
+        "payment_method_types": ["card"],
+    });
+    let data = json!({ "description": "Subscription update" });
+    let intent = describe(&id, &of, &data, amount, state.clock.now(), payer);
+    state.intents.insert(&id, intent.clone());
     events::emit(state, "payment_intent.created", &intent, &Origin::default());
     id
 }
@@ -126,14 +151,7 @@ pub(super) fn is_captured(state: &State, id: &str) -> bool {
 }
 
 fn change(state: &mut State, id: &str, after: &Value, kind: &str) {
-    let Some(intent) = state.intents.get_mut(id) else {
-        return;
-    };
-    if let (Value::Object(intent), Value::Object(after)) = (&mut *intent, after) {
-        intent.extend(after.clone());
-    }
-    let intent = intent.clone();
-    events::emit(state, kind, &intent, &Origin::default());
+    capture::change(state, id, after, kind, &Origin::default());
 }
 
 fn describe(

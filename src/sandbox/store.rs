@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde_json::Value;
 
+use super::agenda::Agenda;
 use super::checkout::Session;
 use super::clock::Clock;
 use super::delivery::Outbox;
 use super::idempotency::Ledger;
 use super::payment_links::Link;
 use super::refusal::Refusal;
+use super::webhook_endpoints::Receiver;
 
 /// All of the sandbox's state, behind one lock that is never held across an await.
 #[derive(Debug)]
@@ -31,7 +33,20 @@ pub(super) struct State {
     pub(super) customers: Collection<Value>,
     pub(super) intents: Collection<Value>,
     pub(super) charges: Collection<Value>,
+    pub(super) tax_rates: Collection<Value>,
+    pub(super) refunds: Collection<Value>,
+    pub(super) disputes: Collection<Value>,
+    pub(super) warnings: Collection<Value>,
+    /// Balance transactions.
+    pub(super) movements: Collection<Value>,
+    pub(super) subscriptions: Collection<Value>,
+    pub(super) invoices: Collection<Value>,
+    pub(super) invoice_payments: Collection<Value>,
+    /// What falls due by itself.
+    pub(super) agenda: Agenda,
     pub(super) events: Collection<Value>,
+    /// Registered webhook endpoints.
+    pub(super) receivers: Collection<Receiver>,
     pub(super) outbox: Outbox,
     pub(super) ledger: Ledger,
 }
@@ -72,7 +87,17 @@ impl State {
             customers: Collection::new("customer", objects_max),
             intents: Collection::new("payment_intent", objects_max),
             charges: Collection::new("charge", objects_max),
+            tax_rates: Collection::new("tax rate", objects_max),
+            refunds: Collection::new("refund", objects_max),
+            disputes: Collection::new("dispute", objects_max),
+            warnings: Collection::new("early_fraud_warning", objects_max),
+            movements: Collection::new("balance transaction", objects_max),
+            subscriptions: Collection::new("subscription", objects_max),
+            invoices: Collection::new("invoice", objects_max),
+            invoice_payments: Collection::new("invoice_payment", objects_max),
+            agenda: Agenda::new(objects_max.saturating_mul(4)),
             events: Collection::new("event", objects_max),
+            receivers: Collection::new("webhook endpoint", objects_max),
             outbox,
             ledger: Ledger::new(objects_max),
         }

@@ -4,11 +4,13 @@ mod buying;
 mod catalogue;
 mod discounts;
 mod links;
+mod money_back;
 mod objects;
 mod offers;
 mod parameters;
 mod protocol;
 mod searching;
+mod subscribing;
 mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};

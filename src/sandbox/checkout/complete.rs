@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 
 use super::super::object::Members;
 use super::super::store::State;
-use super::super::{
-    customers, events, identifier, object, payment_intents, payment_links, redemption,
-};
+use super::super::{customers, events, object, payment_intents, payment_links, redemption};
+use super::bill;
 use super::pay::{Payer, nobody};
 
 /// Makes the customer of a session that needs one, before the money moves.
@@ -20,7 +19,7 @@ pub(super) fn prepare_customer(state: &mut State, id: &str, payer: &Payer, inten
     if !(subscribes || invoiced || always) || !session.object.at("customer").is_null() {
         return;
     }
-    let customer = customers::create(state, payer);
+    let customer = customers::of_payer(state, payer);
     if let Some(session) = state.sessions.get_mut(id) {
         object::set(&mut session.object, "customer", customer.clone());
     }
@@ -34,6 +33,7 @@ pub(super) fn complete(state: &mut State, id: &str, payer: &Payer, intent: Optio
     if intent.is_none() {
         prepare_customer(state, id, payer, "");
     }
+    let billed = bill::bill(state, id, payer, intent);
     let captured = intent.is_none_or(|intent| payment_intents::is_captured(state, intent));
     let Some(session) = state.sessions.get_mut(id) else {
         return;
@@ -49,8 +49,8 @@ pub(super) fn complete(state: &mut State, id: &str, payer: &Payer, intent: Optio
         "payment_status": payment_status,
         "url": null,
         "payment_intent": intent.filter(|_| !subscribes),
-        "subscription": subscribes.then(|| identifier::fresh("sub_1", 23)),
-        "invoice": subscribes.then(|| identifier::fresh("in_1", 23)),
+        "subscription": billed.subscription,
+        "invoice": billed.invoice,
         "customer_details": details(payer),
         "collected_information": collected(payer),
         "consent": consent(session.object.at("consent_collection"), payer),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::api::Origin;
 use super::super::cards::{Card, Decline, UNAUTHENTICATED, Verdict};
+use super::super::object::Members;
 use super::super::store::State;
 use super::super::{charges, payment_intents};
 use super::{Session, complete, standing};
@@ -104,7 +105,24 @@ fn settle(state: &mut State, id: &str, charging: &Charging) -> Outcome {
             let charge = charges::make(state, charging, None);
             payment_intents::succeed(state, &charging.intent, &charge);
             complete::complete(state, id, &charging.payer, Some(&charging.intent));
+            charges::follow_up(state, &charge, charging.card.aftermath());
             Outcome::Complete
+        }
+    }
+}
+
+// === impl Payer ===
+
+impl Payer {
+    /// What is known of a payer by the customer that was made of them.
+    pub(in crate::sandbox) fn of_customer(customer: &Value) -> Self {
+        let text = |name: &str| customer.at(name).as_str().map(str::to_owned);
+        Self {
+            email: text("email").unwrap_or_default(),
+            name: text("name"),
+            phone: text("phone"),
+            billing: customer.at("address").clone(),
+            ..Self::default()
         }
     }
 }
@@ -112,6 +130,11 @@ fn settle(state: &mut State, id: &str, charging: &Charging) -> Outcome {
 // === impl Charging ===
 
 impl Charging {
+    /// A payment of a later period, which no session stands behind.
+    pub(in crate::sandbox) fn again(payer: Payer, card: Card, intent: String) -> Self {
+        Self { payer, card, intent }
+    }
+
     /// The payer.
     pub(in crate::sandbox) fn payer(&self) -> &Payer {
         &self.payer

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Events on their way to the webhook.
+/// Events on their way to their receivers.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Outbox {
     url: Option<String>,
@@ -16,11 +16,13 @@ pub(in crate::sandbox) struct Outbox {
     wake: Arc<Notify>,
 }
 
-/// One event, and how often it has been tried.
+/// One event for one receiver, and how often it has been tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sandbox) struct Parcel {
     /// The event, by its identifier.
     pub(in crate::sandbox) event: String,
+    /// The registered endpoint that it is for, by its identifier; none for the configured receiver.
+    pub(in crate::sandbox) endpoint: Option<String>,
     /// How many times it was sent in vain.
     pub(in crate::sandbox) attempts: u32,
 }
@@ -55,9 +57,9 @@ impl Outbox {
         Arc::clone(&self.wake)
     }
 
-    /// Adds a new event. When the outbox is full, the one that is due first is given up.
-    pub(in crate::sandbox) fn push(&mut self, event: String) {
-        self.put_back(Parcel { event, attempts: 0 }, Instant::now());
+    /// Adds a new delivery. When the outbox is full, the one that is due first is given up.
+    pub(in crate::sandbox) fn push(&mut self, parcel: Parcel) {
+        self.put_back(parcel, Instant::now());
         if self.waiting.len() > self.capacity
             && let Some((_, parcel)) = self.waiting.pop_first()
         {
@@ -94,7 +96,7 @@ mod tests {
     fn events_leave_in_the_order_in_which_they_are_due() {
         let mut outbox = Outbox::new(Some("http://x".into()), 9);
         let now = Instant::now();
-        let parcel = |event: &str| Parcel { event: event.into(), attempts: 0 };
+        let parcel = |event: &str| Parcel { event: event.into(), endpoint: None, attempts: 0 };
         outbox.put_back(parcel("late"), now + Duration::from_secs(9));
         outbox.put_back(parcel("one"), now);
         outbox.put_back(parcel("two"), now);
@@ -107,8 +109,9 @@ mod tests {
     #[test]
     fn a_full_outbox_gives_up_the_first() {
         let mut outbox = Outbox::new(Some("http://x".into()), 1);
-        outbox.push("one".into());
-        outbox.push("two".into());
+        for event in ["one", "two"] {
+            outbox.push(Parcel { event: event.into(), endpoint: None, attempts: 0 });
+        }
         let later = Instant::now() + Duration::from_secs(1);
         assert_eq!(outbox.take_due(later).map(|parcel| parcel.event), Some("two".into()));
         assert_eq!(outbox.take_due(later), None);

@@ -96,6 +96,54 @@ async fn a_new_try_voids_the_one_that_waits_for_the_bank() {
     assert_eq!(desk.session(&page).await["status"], "open");
 }
 
+/// A payment that was only set aside; the path of its page, and its intent.
+async fn set_aside(desk: &Desk) -> (String, String) {
+    let link = desk.link(&[("payment_intent_data[capture_method]", "manual")]).await;
+    let page = desk.visit(&link, "").await;
+    assert_eq!(desk.pay(&page, &[]).await.status, 303);
+    let session = desk.session(&page).await;
+    assert_eq!(session["payment_status"], "unpaid");
+    let intent = session["payment_intent"].as_str().unwrap();
+    let path = format!("/v1/payment_intents/{intent}");
+    (page, path)
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_taken_in_part() {
+    let desk = Desk::new();
+    let (page, intent) = set_aside(&desk).await;
+    let path = format!("{intent}/capture");
+    let too_much = desk.post(&path, &[("amount_to_capture", "1001")]).await;
+    assert_eq!(too_much.json()["error"]["code"], "amount_too_large");
+    let form = [("amount_to_capture", "700"), ("expand[]", "latest_charge")];
+    let captured = desk.post(&path, &form).await.json();
+    assert_eq!(
+        (&captured["status"], &captured["amount_received"]),
+        (&json!("succeeded"), &json!(700))
+    );
+    let charge = &captured["latest_charge"];
+    assert_eq!(
+        (&charge["amount_captured"], &charge["amount_refunded"]),
+        (&json!(700), &json!(300))
+    );
+    assert_eq!(desk.session(&page).await["payment_status"], "paid");
+    let again = desk.post(&path, &[]).await.json();
+    assert_eq!(again["error"]["code"], "payment_intent_unexpected_state");
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_let_go() {
+    let desk = Desk::new();
+    let (_, intent) = set_aside(&desk).await;
+    let path = format!("{intent}/cancel");
+    let form = [("cancellation_reason", "abandoned"), ("expand[]", "latest_charge")];
+    let canceled = desk.post(&path, &form).await.json();
+    assert_eq!(canceled["status"], "canceled");
+    assert_eq!(canceled["latest_charge"]["refunded"], true);
+    assert_eq!(desk.get("/v1/balance").await["pending"][0]["amount"], 0);
+    assert_eq!(desk.events().await.last().unwrap(), "payment_intent.canceled");
+}
+
 #[tokio::test]
 async fn a_redirect_carries_the_session_and_where_the_buyer_came_from() {
     let desk = Desk::new();

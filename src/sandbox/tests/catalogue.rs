@@ -1,5 +1,46 @@
 use super::*;
 
+#[tokio::test]
+async fn a_customer_is_made_changed_and_deleted() {
+    let desk = Desk::new();
+    let form = [("email", "a@b.example"), ("address[city]", "Bonn"), ("metadata[k]", "v")];
+    let made = desk.post("/v1/customers", &form).await.json();
+    assert_eq!(made["address"]["city"], "Bonn");
+    let refused = desk.post("/v1/customers", &[("email", "nobody")]).await.refusal();
+    assert_eq!(refused, json!([400, "Invalid email address: nobody", "email"]));
+    let path = format!("/v1/customers/{}", made["id"].as_str().unwrap());
+    let changed = desk.post(&path, &[("name", "B"), ("address", ""), ("metadata[k]", "")]).await;
+    let changed = changed.json();
+    assert_eq!(
+        (&changed["name"], &changed["address"], &changed["metadata"]),
+        (&json!("B"), &Value::Null, &json!({})),
+    );
+    assert_eq!(desk.get("/v1/customers?email=a%40b.example").await["data"][0], changed);
+    let gone = desk.call(Method::DELETE, &path, &[]).await.json();
+    assert_eq!(gone["deleted"], true);
+    assert_eq!(desk.get(&path).await, gone);
+    assert_eq!(desk.post(&path, &[("name", "C")]).await.status, 404);
+    assert_eq!(desk.get("/v1/customers").await["data"], json!([]));
+    let told = ["customer.created", "customer.updated", "customer.deleted"];
+    assert_eq!(desk.events().await, told);
+}
+
+#[tokio::test]
+async fn a_tax_rate_keeps_its_share() {
+    let desk = Desk::new();
+    let form = [("display_name", "VAT"), ("inclusive", "false"), ("percentage", "19")];
+    let made = desk.post("/v1/tax_rates", &form).await.json();
+    assert_eq!(made["percentage"], 19.0);
+    let path = format!("/v1/tax_rates/{}", made["id"].as_str().unwrap());
+    assert_eq!(desk.post(&path, &[("percentage", "20")]).await.status, 400);
+    let changed = desk.post(&path, &[("active", "false")]).await.json();
+    assert_eq!(changed["active"], false);
+    assert_eq!(desk.get("/v1/tax_rates?active=true").await["data"], json!([]));
+    assert_eq!(desk.events().await, ["tax_rate.created", "tax_rate.updated"]);
+    let form = [("display_name", "X"), ("inclusive", "true"), ("percentage", "101")];
+    assert_eq!(desk.post("/v1/tax_rates", &form).await.status, 400);
+}
+
 async fn check(desk: &Desk, path: &str, form: &[(&str, &str)], message: &str, param: Value) {
     let answer = desk.post(path, form).await;
     assert_eq!(answer.refusal(), json!([400, message, param]));
