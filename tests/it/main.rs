@@ -11,6 +11,7 @@
 mod bad_input;
 mod calls;
 mod catalog;
+mod discounts;
 mod discovery;
 mod drain;
 mod harness;
@@ -20,7 +21,11 @@ mod outage;
 mod payments;
 mod program;
 mod refusals;
+mod replacing;
+mod searching;
+mod shipping;
 mod traces;
+mod validating;
 mod watching;
 mod webhooks;
 
