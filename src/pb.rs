@@ -24,6 +24,10 @@ pub use v1::*;
 /// options included: an encoded `google.protobuf.FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+/// Keys of metadata that begin so are the service's own: callers may not use
+/// them and do not see them.
+pub const OWN_METADATA: &str = "pl_";
+
 static METHODS: LazyLock<BTreeSet<String>> = LazyLock::new(plan::methods);
 
 /// Gives the method that a request's path names, such as

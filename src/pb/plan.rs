@@ -201,6 +201,15 @@ pub fn of<M: prost::Name>() -> &'static Message {
     named(&M::full_name()).expect("every generated message is in the plan")
 }
 
+/// Gives the resource that a path at Stripe is of: of all of them, or of one.
+#[must_use]
+pub fn resource_at(path: &str) -> Option<&'static Resource> {
+    PLAN.messages.iter().filter_map(|message| message.resource.as_ref()).find(|resource| {
+        let rest = path.strip_prefix(&*resource.collection);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// Gives the plan of a message by its full proto name.
 #[must_use]
 pub fn named(full_name: &str) -> Option<&'static Message> {
