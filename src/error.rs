@@ -12,6 +12,10 @@
 //! status takes 4 KiB of trailers at most; of very many violations the last are
 //! left out and counted.
 //!
+//! The error of a write says in `op_state` whether it happened: `NEW` and
+//! `REJECTED` that it did not, `UNKNOWN` and `SENT` that it may have, `LOST` that
+//! nobody knows.
+//!
 //! | cause | code | reason | further details |
 //! |---|---|---|---|
 //! | the request breaks its contract | `INVALID_ARGUMENT` | `INVALID_REQUEST` | `BadRequest` |
@@ -44,6 +48,9 @@
 //! | not sent: Stripe's limit is near | `RESOURCE_EXHAUSTED` | `UPSTREAM_RATE_LIMITED` | `QuotaFailure`, RI |
 //! | no answer to a read | `UNAVAILABLE` | `UPSTREAM_UNREACHABLE` | RI |
 //! | no or an unclear answer to a write | `UNAVAILABLE` | `OUTCOME_PENDING` | RI |
+//! | a write whose outcome was never found | `ABORTED` | `OUTCOME_LOST` | |
+//! | a `request_id` used for another request | `INVALID_ARGUMENT` | `IDEMPOTENCY_KEY_REUSED` | `BadRequest` |
+//! | too many writes under way | `UNAVAILABLE` | `OVERLOADED` | RI |
 //! | an unreadable answer to a read | `UNAVAILABLE` | `UPSTREAM_BAD_RESPONSE` | RI |
 //! | an answer above 4 MiB to a read | `INTERNAL` | `UPSTREAM_RESPONSE_TOO_LARGE` | |
 //! | no such method, an unreadable or too large message | gRPC's own | the code's name | |
@@ -53,6 +60,7 @@
 //! | the caller's deadline | `DEADLINE_EXCEEDED` | `DEADLINE` | |
 //! | anything else from Stripe | `INTERNAL` | `UPSTREAM_UNEXPECTED_STATUS` | |
 
+mod operations;
 mod stripe;
 mod told;
 
@@ -180,12 +188,15 @@ impl From<storage::Error> for Status {
         if let storage::Error::Forgotten { oldest } = error {
             return Error::PositionForgotten { oldest }.into();
         }
-        // The caller learns that it is not the caller's fault, and no more.
-        tracing::error!(%error, "Storage has failed");
-        Told::new(Code::Unavailable, "STORAGE_UNAVAILABLE", "the storage is not available")
-            .again_after(RETRY_DELAY)
-            .status()
+        storage_failed(&error).status()
     }
+}
+
+fn storage_failed(error: &storage::Error) -> Told {
+    // The caller learns that it is not the caller's fault, and no more.
+    tracing::error!(%error, "Storage has failed");
+    Told::new(Code::Unavailable, "STORAGE_UNAVAILABLE", "the storage is not available")
+        .again_after(RETRY_DELAY)
 }
 
 /// Answers a call with an error, outside of any method.

@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod feed;
 mod installation;
+mod operations;
 mod payments;
 mod schema;
 mod select;
@@ -27,10 +28,11 @@ use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::mpsc;
 
 pub use self::chain::Hash;
-use self::connect::Connections;
+use self::connect::{Connections, Kind};
 pub use self::error::Error;
 pub use self::events::{DueEvent, EventState, NewEvent};
 pub use self::feed::{Ends, Page, PageLimit, Place};
+pub use self::operations::{Operation, OperationCount, OperationState};
 pub use self::payments::{Cursor, Known, Listing};
 use self::writer::Writer;
 
@@ -130,6 +132,12 @@ impl Storage {
     /// ones get [`Error::Closed`].
     pub async fn close(&self) {
         self.connections.close().await;
+    }
+
+    /// Whether other processes may use it at the same time.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.connections.kind == Kind::Postgres
     }
 
     /// Where reads go.

@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["server"],
     &["catalog", "discounts", "links", "payments", "shipping"],
     &["error"],
+    &["operations"],
     &["stripe", "storage"],
     &["contract"],
     &["caller", "clock", "dice", "telemetry", "pb"],

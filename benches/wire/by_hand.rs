@@ -1,6 +1,6 @@
 //! A mapping of minimal links as one would write it by hand: the yardstick.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use form_urlencoded::Serializer;
@@ -43,7 +43,7 @@ struct Link {
     url: String,
     active: bool,
     line_items: List,
-    metadata: HashMap<String, String>,
+    metadata: BTreeMap<String, String>,
     currency: String,
     livemode: bool,
 }

@@ -28,19 +28,23 @@ const KEY_CODES: [&str; 3] = ["api_key_expired", "platform_api_key_expired", "se
 
 impl From<Error> for Status {
     fn from(error: Error) -> Status {
-        let told = told(&error);
-        if matches!(told.code, Code::Internal) {
-            tracing::error!(%error, "Stripe has refused for a reason that callers cannot mend");
-        }
-        match error.request_id() {
-            Some(request_id) => told.noting("stripe_request_id", request_id),
-            None => told,
-        }
-        .status()
+        told(&error).status()
     }
 }
 
-fn told(error: &Error) -> Told {
+/// Tells a failure.
+pub(super) fn told(error: &Error) -> Told {
+    let told = row_of(error);
+    if matches!(told.code, Code::Internal) {
+        tracing::error!(%error, "Stripe has refused for a reason that callers cannot mend");
+    }
+    match error.request_id() {
+        Some(request_id) => told.noting("stripe_request_id", request_id),
+        None => told,
+    }
+}
+
+fn row_of(error: &Error) -> Told {
     match error {
         Error::Refused(refusal) => refused(refusal),
         Error::Unreachable { phase } => {
@@ -88,7 +92,7 @@ fn internal(reason: &str, message: &str) -> Told {
 }
 
 /// The call may have had its effect. The same `request_id` finds out.
-fn pending(delay: Duration) -> Told {
+pub(super) fn pending(delay: Duration) -> Told {
     let message = "whether Stripe did it is not known yet; call again with the same request_id";
     Told::new(Code::Unavailable, "OUTCOME_PENDING", message)
         .again_after(delay)

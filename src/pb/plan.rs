@@ -9,7 +9,7 @@ mod names;
 mod pattern;
 mod read;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 pub use self::pattern::Pattern;
@@ -201,6 +201,15 @@ pub fn of<M: prost::Name>() -> &'static Message {
     named(&M::full_name()).expect("every generated message is in the plan")
 }
 
+/// Gives the resource that a path at Stripe is of: of all of them, or of one.
+#[must_use]
+pub fn resource_at(path: &str) -> Option<&'static Resource> {
+    PLAN.messages.iter().filter_map(|message| message.resource.as_ref()).find(|resource| {
+        let rest = path.strip_prefix(&*resource.collection);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// Gives the plan of a message by its full proto name.
 #[must_use]
 pub fn named(full_name: &str) -> Option<&'static Message> {
@@ -213,8 +222,9 @@ pub fn all() -> &'static [Message] {
     &PLAN.messages
 }
 
-/// Names every method of our own services, and of health checks.
-pub(super) fn methods() -> BTreeSet<String> {
+/// Names every method of our own services, and of health checks, and says
+/// whether its answer is a stream.
+pub(super) fn methods() -> BTreeMap<String, bool> {
     read::methods()
 }
 

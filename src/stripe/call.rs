@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::Method;
 use tokio::time::Instant;
 
+use crate::pb::plan;
+
 /// The longest wait for a turn.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -46,6 +48,21 @@ pub struct Answer {
 // === impl Place ===
 
 impl Place {
+    /// A path that was stored. Its route is that of its resource.
+    #[must_use]
+    pub fn stored(path: String) -> Self {
+        let route = plan::resource_at(&path).map_or("", |resource| {
+            if path == resource.collection { &resource.collection } else { &resource.item }
+        });
+        Self { path, route }
+    }
+
+    /// Whether this is the place of all resources of a kind.
+    #[must_use]
+    pub fn is_collection(&self) -> bool {
+        self.path == self.route
+    }
+
     /// The search among what stands here.
     #[must_use]
     pub fn search(mut self) -> Self {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// Why a call at Stripe gave no result. Clones tell it to each who waits for
 /// the same call.
@@ -115,7 +116,7 @@ pub struct Refusal {
 }
 
 /// The `error` object of an answer: <https://docs.stripe.com/api/errors>.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct StripeError {
     /// Which of Stripe's four kinds of error it is.
@@ -131,6 +132,16 @@ pub struct StripeError {
     pub decline_code: Option<String>,
     /// Where Stripe explains the error.
     pub doc_url: Option<String>,
+}
+
+/// What is remembered of a refusal.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Kept {
+    status: u16,
+    request_id: Option<String>,
+    attempts: u32,
+    error: StripeError,
 }
 
 #[derive(Default, Deserialize)]
@@ -216,6 +227,16 @@ impl Error {
         }
     }
 
+    /// Tells whether Stripe has kept its own failure as the key's answer, so that
+    /// asking again under the key can only bring the same.
+    #[must_use]
+    pub fn is_stored_failure(&self) -> bool {
+        match self {
+            Error::Refused(refusal) => refusal.status >= 500 && refusal.should_retry == Some(false),
+            _ => false,
+        }
+    }
+
     /// Gives Stripe's id of the last request, if there was an answer.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
@@ -285,11 +306,24 @@ impl Refusal {
         }
     }
 
-    /// Tells whether Stripe has kept its own failure as the key's answer, so that
-    /// asking again under the key can only bring the same.
+    /// Writes down what is told again of the refusal, as JSON.
     #[must_use]
-    pub fn is_stored_failure(&self) -> bool {
-        self.status >= 500 && self.should_retry == Some(false)
+    pub fn kept(&self) -> Bytes {
+        let kept = Kept {
+            status: self.status,
+            request_id: self.request_id.clone(),
+            attempts: self.attempts,
+            error: self.error.clone(),
+        };
+        serde_json::to_vec(&kept).unwrap_or_default().into()
+    }
+
+    /// Reads what [`Refusal::kept`] wrote down of a refused change.
+    #[must_use]
+    pub fn recalled(kept: &[u8]) -> Self {
+        let Kept { status, request_id, attempts, error } =
+            serde_json::from_slice(kept).unwrap_or_default();
+        Self { status, request_id, attempts, error, write: true, ..Self::default() }
     }
 
     /// Tells whether a rate limit was reached, other than another request that

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::*;
@@ -18,16 +19,6 @@ pub(super) fn call(method: Method) -> Call {
 /// An answer of status 200.
 pub(super) fn answer(body: &str) -> Answer {
     Answer { body: body.to_owned().into(), request_id: Some("req_1".into()) }
-}
-
-#[test]
-fn one_request_has_one_key_and_another_method_another() {
-    let id = Uuid::from_u128(7);
-    let key = idempotency_key("paylink.v1.CreateProductRequest", id);
-    assert_eq!(key, "plv1-ff9b066637ba501d93e7fd842cfd790e7e64cef10b414432");
-    assert_eq!(key, idempotency_key("paylink.v1.CreateProductRequest", id));
-    assert_ne!(key, idempotency_key("paylink.v1.CreatePriceRequest", id));
-    assert_ne!(key, idempotency_key("paylink.v1.CreateProductRequest", Uuid::from_u128(8)));
 }
 
 #[test]

@@ -11,6 +11,7 @@
 mod bad_input;
 mod calls;
 mod catalog;
+mod clients;
 mod discounts;
 mod discovery;
 mod drain;
