@@ -2,10 +2,12 @@
 
 mod aftermath;
 
+use serde::{Deserialize, Serialize};
+
 pub(super) use aftermath::Aftermath;
 
 /// A card as the buyer typed it, known to be well-formed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Card {
     /// Digits only.
     pub(super) number: String,
