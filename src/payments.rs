@@ -5,6 +5,7 @@
 //! change to the `feed`. Every method reads what was written so, and
 //! never asks Stripe.
 
+mod account;
 mod feed;
 mod inbox;
 mod ledger;
@@ -42,8 +43,8 @@ pub struct Config {
     pub watch_page_max: NonZeroU32,
     /// How many events one transaction adds to their payments.
     pub project_batch_max: NonZeroU32,
-    /// How many questions for line items are with Stripe at the same time.
-    pub line_item_reads_max: NonZeroU32,
+    /// How many questions for payments in full are with Stripe at the same time.
+    pub detail_reads_max: NonZeroU32,
     /// How long an event waits after the first failed question, in
     /// milliseconds; each further failure doubles it.
     pub retry_first_ms: NonZeroU32,

@@ -67,6 +67,8 @@ static UNKNOWN_VALUES: LazyLock<Counter<u64>> = LazyLock::new(|| {
 
 /// The most items that Stripe gives in one page.
 const PAGE_ITEMS_MAX: u32 = 100;
+/// How many items Stripe shows of a list within another object.
+const EXPANDED_ITEMS_MAX: usize = 10;
 
 // === impl Config ===
 
@@ -133,8 +135,25 @@ impl Client {
         self.page(place, String::new(), draft, caller).await
     }
 
+    /// Gets a payment with all of its line items.
+    pub async fn payment_in_full(
+        &self,
+        payment: &str,
+        caller: &Caller,
+    ) -> Result<pb::Payment, Error> {
+        let mut query = String::new();
+        form::push(&mut query, "expand[0]", "line_items");
+        let answer = self.read(pb::Payment::item(payment), query, caller).await?;
+        let mut payment = read::<pb::Payment>(&answer, false)?.message;
+        // An expanded list ends after its first page.
+        if payment.line_items.len() >= EXPANDED_ITEMS_MAX {
+            payment.line_items = self.payment_line_items(&payment.id, caller).await?;
+        }
+        Ok(payment)
+    }
+
     /// Lists all line items of a payment.
-    pub async fn payment_line_items(
+    async fn payment_line_items(
         &self,
         payment: &str,
         caller: &Caller,
@@ -234,6 +253,7 @@ impl Resourceful for pb::Payment {}
 impl Resourceful for pb::Coupon {}
 impl Resourceful for pb::PromotionCode {}
 impl Resourceful for pb::ShippingRate {}
+impl Resourceful for pb::Refund {}
 
 fn expand(form: &mut String, resource: &Resource, of: &str) {
     for (index, property) in resource.expand.iter().enumerate() {

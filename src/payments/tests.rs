@@ -30,7 +30,7 @@ pub(super) fn config() -> Config {
         watchers_max: 2,
         watch_page_max: number(2),
         project_batch_max: number(4),
-        line_item_reads_max: number(2),
+        detail_reads_max: number(2),
         retry_first_ms: number(1),
         retry_max_ms: number(10),
     }
