@@ -7,6 +7,7 @@
 mod breaker;
 pub mod call;
 pub mod error;
+mod lists;
 mod observe;
 mod param;
 mod queue;
@@ -29,6 +30,7 @@ use prost::{Message, Name};
 use tower::ServiceExt as _;
 
 pub use self::error::Error;
+pub use self::lists::PageOf;
 pub use self::stack::Config;
 pub use self::trail::{Made, Marked, Scan};
 pub use self::transport::exchange::STRIPE_VERSION;
@@ -47,6 +49,7 @@ use crate::pb::{self};
 #[derive(Debug, Clone)]
 pub struct Client {
     stack: Stack,
+    livemode: Option<bool>,
 }
 
 /// A page of a list.
@@ -82,13 +85,20 @@ impl Config {
     /// Every layer above it is the true one.
     #[must_use]
     pub fn client_over(&self, transport: Transport) -> Client {
-        Client { stack: self.build(transport) }
+        Client { stack: self.build(transport), livemode: self.livemode() }
     }
 }
 
 // === impl Client ===
 
 impl Client {
+    /// Whether the account's money is real, as the key says; `None` where it
+    /// does not say.
+    #[must_use]
+    pub fn livemode(&self) -> Option<bool> {
+        self.livemode
+    }
+
     /// Gets a resource.
     pub async fn get<R: Resourceful>(&self, id: &str, caller: &Caller) -> Result<R, Error> {
         let mut query = String::new();

@@ -30,14 +30,6 @@ impl Filter {
         }
     }
 
-    /// Whether nothing but the link says which payments are meant.
-    pub(super) fn is_link_at_most(&self) -> bool {
-        self.0.payment_links.len() <= 1
-            && self.0.states.is_empty()
-            && self.0.metadata.is_empty()
-            && self.0.client_reference_id.is_empty()
-    }
-
     /// Whether a payment is meant.
     pub(super) fn fits(&self, payment: &pb::Payment) -> bool {
         let pb::PaymentFilter { payment_links, states, metadata, client_reference_id } = &self.0;

@@ -5,7 +5,6 @@ mod rules;
 
 use std::time::Duration;
 
-use prost::Message as _;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -41,7 +40,7 @@ impl Payments {
         mut request: pb::ClaimFulfillmentRequest,
     ) -> Result<pb::ClaimFulfillmentResponse, Status> {
         let draft = contract::check(&request).and(rules::claim(&request)).pass()?;
-        caller.goes_by(draft.request_id());
+        self.writes.admit(&draft, caller)?;
         let id = draft.request_id().to_string();
         request.request_id.clone_from(&id);
         let candidates = self.candidates(&request).await?;
@@ -90,7 +89,7 @@ impl Payments {
         mut request: pb::CompleteFulfillmentRequest,
     ) -> Result<pb::Payment, Status> {
         let draft = contract::check(&request).pass()?;
-        caller.goes_by(draft.request_id());
+        self.writes.admit(&draft, caller)?;
         let id = draft.request_id().to_string();
         request.request_id.clone_from(&id);
         let answer = self.storage.write(move |mut transaction| {
@@ -118,7 +117,7 @@ impl Payments {
         mut request: pb::ReleaseFulfillmentRequest,
     ) -> Result<pb::Payment, Status> {
         let draft = contract::check(&request).pass()?;
-        caller.goes_by(draft.request_id());
+        self.writes.admit(&draft, caller)?;
         let id = draft.request_id().to_string();
         request.request_id.clone_from(&id);
         let answer = self.storage.write(move |mut transaction| {

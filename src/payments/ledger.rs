@@ -16,9 +16,7 @@ use prost::Message as _;
 use crate::pb::{self, payment::State};
 use crate::storage::Fact;
 
-pub(super) use self::read::{
-    KINDS, Told, details, is_told_by, read, refunded, session, state_of,
-};
+pub(super) use self::read::{KINDS, Told, details, is_told_by, read, refunded, session, state_of};
 pub(super) use self::view::{is_shippable, left, own_intent, view};
 
 /// Adds facts to those that are known, and gives the ones that are news.

@@ -9,13 +9,11 @@
 mod settle;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::settle::Outcome;
@@ -50,11 +48,8 @@ pub(super) struct Unread {
 
 /// The one reader of due events.
 pub(super) struct Projector<D> {
-    config: Config,
-    storage: Storage,
+    payments: Payments,
     details: D,
-    arrival: Arc<Notify>,
-    changed: Arc<watch::Sender<()>>,
     /// The questions that are with Stripe, and the events that they are for.
     reads: FuturesUnordered<BoxFuture<'static, Read>>,
     reading: HashSet<String>,
@@ -87,11 +82,8 @@ impl Details for stripe::Client {
 impl<D: Details> Projector<D> {
     pub(super) fn new(payments: &Payments, details: D) -> Self {
         Self {
-            config: payments.config.clone(),
-            storage: payments.storage.clone(),
+            payments: payments.clone(),
             details,
-            arrival: payments.arrival.clone(),
-            changed: payments.changed.clone(),
             reads: FuturesUnordered::new(),
             reading: HashSet::new(),
             ready: Vec::new(),
@@ -113,7 +105,7 @@ impl<D: Details> Projector<D> {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.arrival.notified() => {}
+                () = self.payments.arrival.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 Some(read) = self.reads.next() => self.conclude(read),
             }
@@ -122,12 +114,12 @@ impl<D: Details> Projector<D> {
 
     /// Brings all that is due one step on; gives the time to the next round.
     async fn round(&mut self) -> Result<Duration, storage::Error> {
-        let batch_max = self.config.project_batch_max.get();
+        let batch_max = self.payments.config.project_batch_max.get();
         // Events that are being asked about are still due, and are passed over.
         let limit = u32::try_from(self.reading.len()).unwrap_or(u32::MAX).saturating_add(batch_max);
         let now_ms = now_ms();
-        let retry_max_ms = self.config.retry_max_ms.get().into();
-        let due = self.storage.due_events(now_ms, retry_max_ms, limit).await?;
+        let retry_max_ms = self.payments.config.retry_max_ms.get().into();
+        let due = self.payments.storage.due_events(now_ms, retry_max_ms, limit).await?;
         let is_full = u32::try_from(due.len()) == Ok(limit);
 
         for event in due {
@@ -139,7 +131,7 @@ impl<D: Details> Projector<D> {
         if is_full && settled {
             return Ok(Duration::ZERO);
         }
-        let next_ms = self.storage.next_due_at_ms(now_ms).await?.unwrap_or(i64::MAX);
+        let next_ms = self.payments.storage.next_due_at_ms(now_ms).await?.unwrap_or(i64::MAX);
         let wait_ms = u64::try_from(next_ms.saturating_sub(now_ms)).unwrap_or_default();
         Ok(POLL.min(Duration::from_millis(wait_ms)))
     }
@@ -151,11 +143,11 @@ impl<D: Details> Projector<D> {
             self.ready.push(Outcome::Ignored { event_id: event.id });
             return Ok(());
         };
-        let Some(payment) = lacking(&self.storage, &told).await? else {
+        let Some(payment) = lacking(&self.payments.storage, &told).await? else {
             self.ready.push(Outcome::Told { event_id: event.id, told });
             return Ok(());
         };
-        if self.reading.len() < self.config.detail_reads_max.get() as usize {
+        if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
             self.reading.insert(event.id.clone());
             let details = self.details.clone();
             self.reads.push(Box::pin(async move {
@@ -175,7 +167,7 @@ impl<D: Details> Projector<D> {
                 Outcome::Told { event_id, told }
             }
             Err(unread) if unread.is_temporary => {
-                let wait_ms = backoff_ms(&self.config, attempts, rand::random());
+                let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
                 let due_at_ms = now_ms().saturating_add(wait_ms);
                 tracing::info!(
                     event.id = event_id,
@@ -207,13 +199,8 @@ impl<D: Details> Projector<D> {
         for outcome in &ready {
             self.reading.remove(outcome.event_id());
         }
-        let added = settle::settle(&self.storage, ready, &self.config).await?;
-        if added.changed {
-            self.changed.send_replace(());
-        }
-        if added.woke {
-            self.arrival.notify_one();
-        }
+        let added = settle::settle(&self.payments.storage, ready, &self.payments.config).await?;
+        self.payments.announce(added);
         Ok(true)
     }
 }

@@ -161,6 +161,15 @@ impl Transaction<'_> {
     }
 }
 
+#[cfg(test)]
+impl Known {
+    /// A payment that one event has told of, for tests.
+    pub(crate) fn testing(payment: pb::Payment) -> Self {
+        let (decided_by, claim) = ("evt_1".to_owned(), String::new());
+        Self { payment, decided_by, claim, claimable_at_ms: None }
+    }
+}
+
 fn decode(id: &str, bytes: &[u8]) -> Result<pb::Payment, Error> {
     pb::Payment::decode(bytes).map_err(|_| Error::Corrupt { what: format!("payment {id}") })
 }

@@ -115,7 +115,7 @@ mod tests {
             dispute_state: dispute.into(),
             ..Default::default()
         };
-        Known { payment, decided_by: String::new(), claim: String::new(), claimable_at_ms: None }
+        Known::testing(payment)
     }
 
     fn claiming(now_ms: i64) -> Claiming {

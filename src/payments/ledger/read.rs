@@ -1,7 +1,5 @@
 //! What Stripe reports, as facts.
 
-use prost::Message as _;
-
 use crate::pb;
 use crate::pb::payment::{PaymentStatus, State, Status};
 use crate::storage::Fact;
@@ -100,11 +98,7 @@ pub(in crate::payments) fn refunded(refund: &pb::Refund, told_by: &str) -> Optio
 }
 
 /// What a session says that is in this state. `None` when it is not of a link.
-pub(in crate::payments) fn session(
-    page: pb::Payment,
-    state: State,
-    told_by: &str,
-) -> Option<Told> {
+pub(in crate::payments) fn session(page: pb::Payment, state: State, told_by: &str) -> Option<Told> {
     if page.id.is_empty() || page.payment_link.is_empty() {
         return None;
     }
@@ -113,7 +107,7 @@ pub(in crate::payments) fn session(
     keys.retain(|key| !key.is_empty());
     let id = page.id.clone();
     let page = pb::Payment { state: state.into(), ..page };
-    let fact = fact(SESSION, "", state.into(), told_by, &page);
+    let fact = fact(SESSION, "", i32::from(state).into(), told_by, &page);
     Some(Told { payment: Some(id), keys, facts: vec![fact] })
 }
 
