@@ -6,7 +6,7 @@
 //! in time, the page and the place of the watcher are given to others. Should
 //! the caller come back, it is told where to go on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -35,7 +35,7 @@ impl Patient {
     pub(super) fn new(watcher: Watcher, patience: Duration, position: String) -> Self {
         let watcher = Arc::new(Mutex::new(Some(watcher)));
         let (given, news) = watch::channel(None);
-        let guard = tokio::spawn(guard(watcher.clone(), news, patience));
+        let guard = tokio::spawn(guard(Arc::downgrade(&watcher), news, patience));
         Self { watcher, given, position, _guard: AbortOnDropHandle::new(guard) }
     }
 
@@ -55,7 +55,7 @@ impl Patient {
 
 /// Gives the watcher up when its caller has not come back in time.
 async fn guard(
-    watcher: Arc<Mutex<Option<Watcher>>>,
+    watcher: Weak<Mutex<Option<Watcher>>>,
     mut given: watch::Receiver<Option<Instant>>,
     patience: Duration,
 ) {
@@ -74,7 +74,9 @@ async fn guard(
             },
             () = sleep_until(since + patience) => {
                 tracing::info!("A stream of payments was not read for too long and was given up");
-                *watcher.lock().await = None;
+                if let Some(watcher) = watcher.upgrade() {
+                    *watcher.lock().await = None;
+                }
                 return;
             }
         }
