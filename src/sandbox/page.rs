@@ -83,11 +83,11 @@ async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Re
     let entry = Entry::parse(&body);
     shared.with(|state| {
         super::expire_due(state);
-        let Filled { session, mut sections, payer, right, failure } =
-            match fill(state, &id, &entry) {
-                Err(closed) => return explain(state, &id, closed),
-                Ok(filled) => filled,
-            };
+        let Filled { session, mut sections, payer, right, failure } = match fill(state, &id, &entry)
+        {
+            Err(closed) => return explain(state, &id, closed),
+            Ok(filled) => filled,
+        };
         if entry.get("action") == "update" {
             sections.iter_mut().flat_map(|section| &mut section.fields).for_each(|field| {
                 field.error = None;

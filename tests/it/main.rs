@@ -20,6 +20,7 @@ mod outage;
 mod payments;
 mod program;
 mod refusals;
+mod sandbox;
 mod traces;
 mod watching;
 mod webhooks;
