@@ -48,8 +48,8 @@ pub fn config() -> Config {
 }
 
 /// Seconds as a message.
-pub fn seconds(seconds: i64) -> Option<Duration> {
-    Some(Duration { seconds, nanos: 0 })
+pub fn seconds(seconds: i64) -> Duration {
+    Duration { seconds, nanos: 0 }
 }
 
 // === impl Desk ===
@@ -147,7 +147,7 @@ impl Desk {
 
     /// Moves the clock; the answer is the time that it shows then.
     pub async fn advance(&mut self, by: i64) -> i64 {
-        let request = pb::AdvanceClockRequest { duration: seconds(by) };
+        let request = pb::AdvanceClockRequest { duration: Some(seconds(by)) };
         let answer = self.control.advance_clock(request).await.unwrap().into_inner();
         answer.time.unwrap().seconds
     }

@@ -12,7 +12,7 @@ use super::desk::{Desk, Ear, config, seconds};
 const HOUR: i64 = 3600;
 
 fn on(kind: &str, effect: Effect) -> Target {
-    let delay = seconds(HOUR);
+    let delay = Some(seconds(HOUR));
     Target::Event(EventFault { r#type: kind.to_owned(), effect: effect.into(), delay })
 }
 

@@ -19,9 +19,8 @@ fn once(effect: Effect, further: RequestFault) -> Target {
 
 /// Creates a product under a key; the answer is what was seen of it, in a few words.
 async fn create(desk: &Desk, headers: &[(&str, &str)]) -> String {
-    let answer = match desk.send(Method::POST, "/v1/products", PRODUCT, headers).await {
-        Ok(answer) => answer,
-        Err(_) => return "no answer".to_owned(),
+    let Ok(answer) = desk.send(Method::POST, "/v1/products", PRODUCT, headers).await else {
+        return "no answer".to_owned();
     };
     let mut seen = vec![answer.status().as_u16().to_string()];
     for name in ["retry-after", "stripe-should-retry", "stripe-rate-limited-reason"] {
@@ -94,11 +93,10 @@ async fn connections_end_before_and_after_the_commit() {
     check(Effect::Cut, usual(), "no answer", 0).await;
     check(Effect::Cut, after_commit(), "no answer", 1).await;
     check(Effect::Truncated, usual(), "200 in part", 1).await;
-    let brief = RequestFault { delay: seconds(0), ..usual() };
     let hang = |after_commit| RequestFault {
         delay: Some(prost_types::Duration { seconds: 0, nanos: 50_000_000 }),
         after_commit,
-        ..brief.clone()
+        ..usual()
     };
     check(Effect::Hang, hang(false), "no answer", 0).await;
     check(Effect::Hang, hang(true), "no answer", 1).await;
@@ -131,7 +129,7 @@ async fn an_answer_that_was_lost_is_found_again_under_its_key() {
 #[tokio::test]
 async fn a_key_is_in_use_while_its_request_is_slow() {
     let mut desk = Desk::new().await;
-    desk.inject(once(Effect::Slow, RequestFault { delay: seconds(600), ..usual() })).await;
+    desk.inject(once(Effect::Slow, RequestFault { delay: Some(seconds(600)), ..usual() })).await;
     let key = &[("idempotency-key", "k")];
     let slow = create(&desk, key);
     let meanwhile = async {
