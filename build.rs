@@ -33,6 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.file.retain(|file| matches!(file.package(), "paylink.v1" | "google.protobuf"));
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names();
+    // Sorted, so that one message has one encoding, and one request one form.
+    config.btree_map(["."]);
     tonic_prost_build::configure().compile_fds_with_config(files, config)?;
     Ok(())
 }

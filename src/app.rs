@@ -13,9 +13,11 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::catalog::Catalog;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::discounts::Discounts;
 use crate::links::Links;
+use crate::operations::Operations;
 use crate::payments::Payments;
 use crate::pb;
 use crate::sandbox::Sandbox;
@@ -29,6 +31,9 @@ use crate::telemetry::Telemetry;
 /// How often health is brought up to date with the storage.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How long writes may take to finish whose callers have gone when the process stops.
+const WRITES_DRAIN: Duration = Duration::from_secs(5);
+
 /// The program, with everything bound and nothing served yet.
 #[derive(Debug)]
 pub struct App {
@@ -37,6 +42,7 @@ pub struct App {
     telemetry: Telemetry,
     storage: Storage,
     payments: Payments,
+    writes: Operations,
     sandbox: Option<Sandbox>,
     health: HealthReporter,
     listeners: [(Listener, Router); 3],
@@ -78,6 +84,9 @@ impl App {
         let storage = config.storage.open().await?;
         let stripe = config.stripe.client()?;
         let stop = CancellationToken::new();
+        let memory = Arc::new(storage.clone());
+        let clock = Clock::of_machine();
+        let writes = Operations::new(&config.writes, memory, stripe.clone(), clock);
         let payments =
             Payments::new(&config.payments, storage.clone(), stripe.clone(), stop.clone());
 
@@ -101,15 +110,19 @@ impl App {
 
         let health = HealthReporter::new();
         let services = grpc::Services {
-            catalog: Catalog::new(stripe.clone()),
-            discounts: Discounts::new(stripe.clone()),
-            links: Links::new(stripe.clone()),
+            catalog: Catalog::new(stripe.clone(), writes.clone()),
+            discounts: Discounts::new(stripe.clone(), writes.clone()),
+            links: Links::new(stripe.clone(), writes.clone()),
             payments: payments.clone(),
-            shipping: ShippingRates::new(stripe),
+            shipping: ShippingRates::new(stripe, writes.clone()),
         };
         let methods = grpc::routes(&config.grpc, services, health.clone(), stop.clone())?;
         let secrets = config.stripe.webhook_secrets.clone();
-        let hooks = webhook::routes(config.webhook.clone(), secrets, keeping(payments.clone()));
+        let hooks = webhook::routes(
+            config.webhook.clone(),
+            secrets,
+            keeping(payments.clone(), writes.clone()),
+        );
         let ready = readiness(storage.clone(), stop.clone());
         let asked = operations::routes(ready, telemetry.metrics());
         let listeners = [(grpc, methods), (webhook, hooks), (operations, asked)];
@@ -119,6 +132,7 @@ impl App {
             telemetry,
             storage,
             payments,
+            writes,
             sandbox,
             health,
             listeners,
@@ -140,6 +154,7 @@ impl App {
             parts.spawn(listener.serve(routes, self.config.connections, self.stop.clone()));
         }
         parts.spawn(self.payments.run());
+        parts.spawn(self.writes.clone().resolve(self.stop.clone()));
         parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
         let never = std::future::pending;
         let mut sandbox: JoinSet<_> =
@@ -152,6 +167,7 @@ impl App {
         tracing::info!("Stopping");
         self.stop.cancel();
         parts.join_all().await;
+        self.writes.drain(WRITES_DRAIN).await;
         // Calls that had to finish needed it; open payment pages are not waited for.
         drop(sandbox);
         self.storage.close().await;
@@ -170,11 +186,13 @@ fn from_here(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn keeping(payments: Payments) -> Keep {
+fn keeping(payments: Payments, writes: Operations) -> Keep {
     Arc::new(move |event, body| {
-        let payments = payments.clone();
+        let (payments, writes) = (payments.clone(), writes.clone());
         async move {
-            payments.receive(event, body).await.map_err(|error| {
+            let kept = payments.receive(event, body.clone()).await;
+            writes.hear(&body);
+            kept.map_err(|error| {
                 tracing::error!(%error, "A webhook could not be stored");
                 NotKept
             })

@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
 use crate::contract;
+use crate::operations::Operations;
 use crate::pb::{self, catalog_service_server::CatalogService};
 use crate::stripe;
 
@@ -14,6 +15,7 @@ use crate::stripe;
 #[derive(Debug, Clone)]
 pub struct Catalog {
     stripe: stripe::Client,
+    operations: Operations,
 }
 
 // === impl Catalog ===
@@ -21,8 +23,8 @@ pub struct Catalog {
 impl Catalog {
     /// Serves the catalogue of the client's account.
     #[must_use]
-    pub fn new(stripe: stripe::Client) -> Self {
-        Self { stripe }
+    pub fn new(stripe: stripe::Client, operations: Operations) -> Self {
+        Self { stripe, operations }
     }
 }
 
@@ -35,7 +37,7 @@ impl CatalogService for Catalog {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::product(request.product.as_ref());
         let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.stripe.create(&draft, &caller).await?))
+        Ok(Response::new(self.operations.create(&draft, &caller).await?))
     }
 
     async fn get_product(
@@ -53,7 +55,7 @@ impl CatalogService for Catalog {
     ) -> Result<Response<pb::Product>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        Ok(Response::new(self.stripe.update(&draft, &caller).await?))
+        Ok(Response::new(self.operations.update(&draft, &caller).await?))
     }
 
     async fn list_products(
@@ -76,7 +78,7 @@ impl CatalogService for Catalog {
     ) -> Result<Response<()>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        self.stripe.delete::<pb::Product>(&request.id, &draft, &caller).await?;
+        self.operations.delete::<pb::Product>(&request.id, &draft, &caller).await?;
         Ok(Response::new(()))
     }
 
@@ -87,7 +89,7 @@ impl CatalogService for Catalog {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::price(request.price.as_ref());
         let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.stripe.create(&draft, &caller).await?))
+        Ok(Response::new(self.operations.create(&draft, &caller).await?))
     }
 
     async fn replace_price(
@@ -97,11 +99,12 @@ impl CatalogService for Catalog {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::price(request.price.as_ref());
         let draft = contract::check(&request).and(together).pass()?;
-        caller.goes_by(draft.request_id());
-        match replace::replace(&self.stripe, request, draft.request_id(), &caller).await {
+        self.operations.admit(&draft, &caller)?;
+        match self.replace(request, &draft, &caller).await {
             Ok(price) => Ok(Response::new(price)),
             Err(replace::Error::Refused(violations)) => Err(violations.into()),
             Err(replace::Error::Stripe(error)) => Err(error.into()),
+            Err(replace::Error::Operations(error)) => Err(error.into()),
         }
     }
 
@@ -145,7 +148,7 @@ impl CatalogService for Catalog {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::price_update(request.price.as_ref());
         let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.stripe.update(&draft, &caller).await?))
+        Ok(Response::new(self.operations.update(&draft, &caller).await?))
     }
 
     async fn list_prices(

@@ -17,7 +17,9 @@ use serde::Deserialize;
 
 use self::environment::Environment;
 use self::secrets::SecretFiles;
-use crate::server::{grpc, listener, operations, webhook};
+use crate::operations;
+use crate::server::operations as probes;
+use crate::server::{grpc, listener, webhook};
 use crate::{payments, sandbox, storage, stripe, telemetry};
 
 /// The defaults, which are also the documentation of every key.
@@ -34,13 +36,15 @@ pub struct Config {
     /// The webhook route.
     pub webhook: webhook::Config,
     /// The operations routes.
-    pub operations: operations::Config,
+    pub operations: probes::Config,
     /// The connections of all listeners.
     pub connections: listener::Config,
     /// The way to Stripe.
     pub stripe: stripe::Config,
     /// The memory.
     pub storage: storage::Config,
+    /// Writes.
+    pub writes: operations::Config,
     /// Payments.
     pub payments: payments::Config,
     /// The sandbox.

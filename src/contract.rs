@@ -13,6 +13,7 @@ mod violation;
 use std::ops::Range;
 
 use prost::{Message, Name};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use self::mask::{Mask, Node};
@@ -37,9 +38,14 @@ pub struct Draft {
     resource: Option<Resource>,
     mask: Option<Mask>,
     request_id: Uuid,
+    is_callers_id: bool,
+    whole: Option<Fingerprint>,
     validate_only: bool,
     page: Page,
 }
+
+/// Tells requests apart: equal only of requests that ask for the same.
+pub type Fingerprint = [u8; 32];
 
 /// Where the resource stands in its request.
 #[derive(Debug)]
@@ -74,6 +80,8 @@ pub fn check<R: Message + Name>(request: &R) -> Check {
             resource: None,
             mask: None,
             request_id: Uuid::nil(),
+            is_callers_id: false,
+            whole: None,
             validate_only: false,
             page: Page::default(),
         },
@@ -102,8 +110,17 @@ impl Check {
 
     /// Finds the parts that have the same meaning in every request.
     fn read_parts(&mut self) {
-        let Draft { request, bytes, resource, mask, request_id, validate_only, page } =
-            &mut self.draft;
+        let Draft {
+            request,
+            bytes,
+            resource,
+            mask,
+            request_id,
+            is_callers_id,
+            validate_only,
+            page,
+            ..
+        } = &mut self.draft;
         let mut paths = Vec::new();
         let (mut token, mut chosen) = ("", None);
         for (_, field, value) in walk::fields(request, bytes) {
@@ -129,6 +146,7 @@ impl Check {
         // A read needs no id, and to make one takes longer than all the rest of its checks.
         if request.field_named("request_id").is_some() {
             *request_id = chosen.unwrap_or_else(Uuid::now_v7);
+            *is_callers_id = chosen.is_some();
         }
         page.bind(request, bytes, token, &mut self.violations);
         if request.field_named("update_mask").is_some()
@@ -178,6 +196,42 @@ impl Draft {
     #[must_use]
     pub fn request_id(&self) -> Uuid {
         self.request_id
+    }
+
+    /// Whether the caller chose the id of the call.
+    #[must_use]
+    pub fn is_callers_id(&self) -> bool {
+        self.is_callers_id
+    }
+
+    /// Makes this a part of the whole request, so that it is the same request
+    /// only where the whole is.
+    #[must_use]
+    pub fn part_of(mut self, whole: &Draft) -> Self {
+        self.whole = Some(whole.fingerprint());
+        self
+    }
+
+    /// Tells what the request asks for, whatever its id. One message has one
+    /// encoding, in which maps are sorted and what this version does not know is
+    /// left out.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hash = Sha256::new().chain_update(self.request.name.as_bytes());
+        for (_, field, value) in walk::fields(self.request, &self.bytes) {
+            if field.name == "request_id" {
+                continue;
+            }
+            hash.update(field.number.to_be_bytes());
+            match value {
+                walk::Value::Varint(number) => hash.update(number.to_be_bytes()),
+                walk::Value::Bytes(bytes) => {
+                    hash.update((bytes.len() as u64).to_be_bytes());
+                    hash.update(bytes);
+                }
+            }
+        }
+        hash.chain_update(self.whole.unwrap_or_default()).finalize().into()
     }
 
     /// Names the method by its request, such as `paylink.v1.CreateProductRequest`.

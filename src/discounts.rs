@@ -6,6 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
 use crate::contract;
+use crate::operations::Operations;
 use crate::pb::{self, discount_service_server::DiscountService};
 use crate::stripe;
 
@@ -13,6 +14,7 @@ use crate::stripe;
 #[derive(Debug, Clone)]
 pub struct Discounts {
     stripe: stripe::Client,
+    operations: Operations,
 }
 
 // === impl Discounts ===
@@ -20,8 +22,8 @@ pub struct Discounts {
 impl Discounts {
     /// Serves the discounts of the client's account.
     #[must_use]
-    pub fn new(stripe: stripe::Client) -> Self {
-        Self { stripe }
+    pub fn new(stripe: stripe::Client, operations: Operations) -> Self {
+        Self { stripe, operations }
     }
 }
 
@@ -34,7 +36,7 @@ impl DiscountService for Discounts {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::coupon(request.coupon.as_ref());
         let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.stripe.create(&draft, &caller).await?))
+        Ok(Response::new(self.operations.create(&draft, &caller).await?))
     }
 
     async fn get_coupon(
@@ -52,7 +54,7 @@ impl DiscountService for Discounts {
     ) -> Result<Response<pb::Coupon>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        Ok(Response::new(self.stripe.update(&draft, &caller).await?))
+        Ok(Response::new(self.operations.update(&draft, &caller).await?))
     }
 
     async fn list_coupons(
@@ -75,7 +77,7 @@ impl DiscountService for Discounts {
     ) -> Result<Response<()>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        self.stripe.delete::<pb::Coupon>(&request.id, &draft, &caller).await?;
+        self.operations.delete::<pb::Coupon>(&request.id, &draft, &caller).await?;
         Ok(Response::new(()))
     }
 
@@ -86,7 +88,7 @@ impl DiscountService for Discounts {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::promotion_code(request.promotion_code.as_ref());
         let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.stripe.create(&draft, &caller).await?))
+        Ok(Response::new(self.operations.create(&draft, &caller).await?))
     }
 
     async fn get_promotion_code(
@@ -104,7 +106,7 @@ impl DiscountService for Discounts {
     ) -> Result<Response<pb::PromotionCode>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        Ok(Response::new(self.stripe.update(&draft, &caller).await?))
+        Ok(Response::new(self.operations.update(&draft, &caller).await?))
     }
 
     async fn list_promotion_codes(

@@ -1,36 +1,58 @@
 //! How failures are told to callers: the one place that names a status code.
 //!
 //! Every status carries `google.rpc.ErrorInfo` with domain `paylink` and a
-//! stable reason (AIP-193). RI is `RetryInfo`: the call can be made again, under
-//! the same `request_id`.
+//! stable reason (AIP-193), `LocalizedMessage` with a sentence of ours, and
+//! `RequestInfo`. What comes from Stripe has its words in the metadata of
+//! `ErrorInfo`: `stripe_request_id`, `stripe_type`, `stripe_code`, `http_status`,
+//! `attempts`. RI is `RetryInfo`: the call can be made again, under the same
+//! `request_id`; clients with a retry policy read it in `grpc-retry-pushback-ms`.
+//!
+//! Stripe's own sentence is passed on where it speaks of the request, and never
+//! where it could speak of the service's key (401, 403) or of Stripe (5xx). A
+//! status takes 4 KiB of trailers at most; of very many violations the last are
+//! left out and counted.
+//!
+//! The error of a write says in `op_state` whether it happened: `NEW` and
+//! `REJECTED` that it did not, `UNKNOWN` and `SENT` that it may have, `LOST` that
+//! nobody knows.
 //!
 //! | cause | code | reason | further details |
 //! |---|---|---|---|
 //! | the request breaks its contract | `INVALID_ARGUMENT` | `INVALID_REQUEST` | `BadRequest` |
 //! | no such payment | `NOT_FOUND` | `PAYMENT_NOT_FOUND` | `ResourceInfo` |
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
-//! | a position of another installation | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
+//! | a position of another installation or history | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
+//! | too many calls | `UNAVAILABLE` | `OVERLOADED` | RI |
+//! | a position before the oldest event | `OUT_OF_RANGE` | `SEQ_COMPACTED` | |
 //! | too many streams | `RESOURCE_EXHAUSTED` | `TOO_MANY_STREAMS` | RI |
 //! | the service is stopping | `UNAVAILABLE` | `DRAINING` | RI |
 //! | storage fails or is full | `UNAVAILABLE` | `STORAGE_UNAVAILABLE` | RI |
 //! | Stripe 400 with a parameter | `INVALID_ARGUMENT` | `STRIPE_INVALID_PARAMETER` | `BadRequest` |
-//! | Stripe 400 `resource_missing` | `INVALID_ARGUMENT` | `REFERENCED_RESOURCE_MISSING` | `BadRequest` |
+//! | Stripe 400 `resource_missing` | `INVALID_ARGUMENT` | `REFERENCED_RESOURCE_MISSING` | `BadRequest`, `ResourceInfo` |
 //! | Stripe 404 `resource_missing` | `NOT_FOUND` | `RESOURCE_NOT_FOUND` | `ResourceInfo` |
-//! | Stripe 400 `resource_already_exists` | `ALREADY_EXISTS` | `RESOURCE_EXISTS` | |
+//! | Stripe 400 `resource_already_exists` | `ALREADY_EXISTS` | `RESOURCE_EXISTS` | `ResourceInfo` |
 //! | Stripe 400 about a state | `FAILED_PRECONDITION` | `STRIPE_<CODE>` | `PreconditionFailure` |
 //! | Stripe 400 or 409 `idempotency_error` | `INTERNAL` | `IDEMPOTENCY_MISMATCH` | |
 //! | Stripe 409 | `ABORTED` | `OPERATION_IN_PROGRESS`, `UPSTREAM_CONFLICT` | RI |
-//! | Stripe 401 | `INTERNAL` | `UPSTREAM_AUTH` | |
+//! | Stripe 401, or a code about the service's key | `INTERNAL` | `UPSTREAM_AUTH` | |
 //! | Stripe 402 | `FAILED_PRECONDITION` | `CARD_<CODE>` | |
 //! | Stripe 403 | `INTERNAL` | `UPSTREAM_PERMISSION` | |
 //! | Stripe 429 `lock_timeout` | `ABORTED` | `UPSTREAM_LOCK_TIMEOUT` | RI |
 //! | Stripe 429 | `RESOURCE_EXHAUSTED` | `UPSTREAM_RATE_LIMITED` | `QuotaFailure`, RI |
 //! | Stripe 424, 5xx on a read | `UNAVAILABLE` | `UPSTREAM_5XX` | RI |
-//! | not sent | `UNAVAILABLE` | `UPSTREAM_UNREACHABLE` | RI |
+//! | Stripe 3xx, which is not followed | `INTERNAL` | `UPSTREAM_REDIRECT` | |
+//! | not sent: no connection | `UNAVAILABLE` | `UPSTREAM_UNREACHABLE` | RI |
+//! | not sent: Stripe fails too often of late | `UNAVAILABLE` | `CIRCUIT_OPEN` | RI |
+//! | not sent: too many calls are under way | `UNAVAILABLE` | `UPSTREAM_SATURATED` | RI |
+//! | not sent: Stripe's limit is near | `RESOURCE_EXHAUSTED` | `UPSTREAM_RATE_LIMITED` | `QuotaFailure`, RI |
 //! | no answer to a read | `UNAVAILABLE` | `UPSTREAM_UNREACHABLE` | RI |
 //! | no or an unclear answer to a write | `UNAVAILABLE` | `OUTCOME_PENDING` | RI |
+//! | a write whose outcome was never found | `ABORTED` | `OUTCOME_LOST` | |
+//! | a `request_id` used for another request | `INVALID_ARGUMENT` | `IDEMPOTENCY_KEY_REUSED` | `BadRequest` |
+//! | too many writes under way | `UNAVAILABLE` | `OVERLOADED` | RI |
 //! | an unreadable answer to a read | `UNAVAILABLE` | `UPSTREAM_BAD_RESPONSE` | RI |
+//! | an answer above 4 MiB to a read | `INTERNAL` | `UPSTREAM_RESPONSE_TOO_LARGE` | |
 //! | no such method, an unreadable or too large message | gRPC's own | the code's name | |
 //! | a message above the limit | `RESOURCE_EXHAUSTED` | `MESSAGE_TOO_LARGE` | |
 //! | a malformed `grpc-timeout` | `INVALID_ARGUMENT` | `BAD_TIMEOUT` | |
@@ -38,7 +60,9 @@
 //! | the caller's deadline | `DEADLINE_EXCEEDED` | `DEADLINE` | |
 //! | anything else from Stripe | `INTERNAL` | `UPSTREAM_UNEXPECTED_STATUS` | |
 
+mod operations;
 mod stripe;
+mod told;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -46,8 +70,9 @@ use std::time::Duration;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+use tonic_types::StatusExt as _;
 
+use self::told::{Told, violation};
 use crate::contract::{Reason, Violation, Violations};
 use crate::storage;
 
@@ -74,12 +99,24 @@ pub enum Error {
     /// The position is of another installation, or of one restored since.
     #[error("the position is of another installation; start again without one")]
     EpochChanged,
+    /// Events after the position are no longer kept.
+    #[error("the feed is kept from event {oldest} on; start again without a position")]
+    PositionForgotten {
+        /// The sequence of the oldest event that is kept.
+        oldest: i64,
+    },
     /// The position lies after the newest event.
     #[error("the position lies after the newest event")]
     PositionAhead,
     /// As many streams are open as this process allows.
     #[error("too many streams are open")]
     TooManyStreams,
+    /// As many calls are under way as this process, or this caller, may have.
+    #[error("too many calls are under way")]
+    Overloaded {
+        /// When to come back.
+        retry_after: Duration,
+    },
     /// The service is stopping; another replica, or the next start, goes on.
     #[error("the service is stopping")]
     Draining,
@@ -92,50 +129,6 @@ pub enum Error {
     /// A handler panicked.
     #[error("an internal error has occurred")]
     Bug,
-}
-
-/// A status in the making.
-struct Told {
-    code: Code,
-    reason: String,
-    message: String,
-    metadata: HashMap<String, String>,
-    details: ErrorDetails,
-}
-
-// === impl Told ===
-
-impl Told {
-    fn new(code: Code, reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-            message: message.into(),
-            metadata: HashMap::new(),
-            details: ErrorDetails::new(),
-        }
-    }
-
-    /// Says when the call can be made again.
-    fn again_after(mut self, delay: Duration) -> Self {
-        self.details.set_retry_info(Some(delay));
-        self
-    }
-
-    fn violation(mut self, field: &str, reason: &str, description: &str) -> Self {
-        self.details.set_bad_request(vec![violation(field, reason, description)]);
-        self
-    }
-
-    fn noting(mut self, key: &str, value: impl Into<String>) -> Self {
-        self.metadata.insert(key.to_owned(), value.into());
-        self
-    }
-
-    fn status(mut self) -> Status {
-        self.details.set_error_info(self.reason, DOMAIN, self.metadata);
-        Status::with_error_details(self.code, self.message, self.details)
-    }
 }
 
 // === impl Status ===
@@ -158,10 +151,17 @@ impl From<Error> for Status {
             Error::EpochChanged => {
                 Told::new(Code::FailedPrecondition, "STREAM_EPOCH_CHANGED", message)
             }
+            Error::PositionForgotten { oldest } => {
+                Told::new(Code::OutOfRange, "SEQ_COMPACTED", message)
+                    .noting("oldest", oldest.to_string())
+            }
             Error::PositionAhead => Told::new(Code::OutOfRange, "SEQ_AHEAD", message),
             Error::TooManyStreams => {
                 Told::new(Code::ResourceExhausted, "TOO_MANY_STREAMS", message)
                     .again_after(RETRY_DELAY)
+            }
+            Error::Overloaded { retry_after } => {
+                Told::new(Code::Unavailable, "OVERLOADED", message).again_after(retry_after)
             }
             Error::Draining => {
                 Told::new(Code::Unavailable, "DRAINING", message).again_after(RETRY_DELAY)
@@ -185,12 +185,18 @@ impl From<Violations> for Status {
 
 impl From<storage::Error> for Status {
     fn from(error: storage::Error) -> Status {
-        // The caller learns that it is not the caller's fault, and no more.
-        tracing::error!(%error, "Storage has failed");
-        Told::new(Code::Unavailable, "STORAGE_UNAVAILABLE", "the storage is not available")
-            .again_after(RETRY_DELAY)
-            .status()
+        if let storage::Error::Forgotten { oldest } = error {
+            return Error::PositionForgotten { oldest }.into();
+        }
+        storage_failed(&error).status()
     }
+}
+
+fn storage_failed(error: &storage::Error) -> Told {
+    // The caller learns that it is not the caller's fault, and no more.
+    tracing::error!(%error, "Storage has failed");
+    Told::new(Code::Unavailable, "STORAGE_UNAVAILABLE", "the storage is not available")
+        .again_after(RETRY_DELAY)
 }
 
 /// Answers a call with an error, outside of any method.
@@ -275,10 +281,6 @@ pub fn is_ours(code_name: &str) -> bool {
             | "UNAVAILABLE"
             | "DATA_LOSS"
     )
-}
-
-fn violation(field: &str, reason: &str, description: &str) -> FieldViolation {
-    FieldViolation { reason: reason.to_owned(), ..FieldViolation::new(field, description) }
 }
 
 #[cfg(test)]

@@ -9,20 +9,24 @@
 //! 4. `server`: the way in
 //! 5. `catalog`, `discounts`, `links`, `payments`, `shipping`: the slices
 //! 6. `error`: every failure as a status
-//! 7. `stripe`: the way out; `storage`: the memory
-//! 8. `contract`: what requests must satisfy
-//! 9. `caller`, `telemetry`, `pb`: leaves
+//! 7. `operations`: writes with a certain outcome
+//! 8. `stripe`: the way out; `storage`: the memory
+//! 9. `contract`: what requests must satisfy
+//! 10. `caller`, `clock`, `dice`, `telemetry`, `pb`: leaves
 //!
 //! `sandbox` imports nothing of ours, and only `app`, `config` and `verbs` import it.
 
 pub mod app;
 pub mod caller;
 pub mod catalog;
+pub mod clock;
 pub mod config;
 pub mod contract;
+pub mod dice;
 pub mod discounts;
 pub mod error;
 pub mod links;
+pub mod operations;
 pub mod payments;
 pub mod pb;
 pub mod sandbox;

@@ -6,6 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
 use crate::contract;
+use crate::operations::Operations;
 use crate::pb::{self, payment_link_service_server::PaymentLinkService};
 use crate::stripe;
 
@@ -13,6 +14,7 @@ use crate::stripe;
 #[derive(Debug, Clone)]
 pub struct Links {
     stripe: stripe::Client,
+    operations: Operations,
 }
 
 // === impl Links ===
@@ -20,8 +22,8 @@ pub struct Links {
 impl Links {
     /// Serves the payment links of the client's account.
     #[must_use]
-    pub fn new(stripe: stripe::Client) -> Self {
-        Self { stripe }
+    pub fn new(stripe: stripe::Client, operations: Operations) -> Self {
+        Self { stripe, operations }
     }
 }
 
@@ -34,7 +36,7 @@ impl PaymentLinkService for Links {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::check(request.payment_link.as_ref(), rules::Purpose::Create);
         let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.stripe.create(&draft, &caller).await?))
+        Ok(Response::new(self.operations.create(&draft, &caller).await?))
     }
 
     async fn get_payment_link(
@@ -53,7 +55,7 @@ impl PaymentLinkService for Links {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::check(request.payment_link.as_ref(), rules::Purpose::Update);
         let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.stripe.update(&draft, &caller).await?))
+        Ok(Response::new(self.operations.update(&draft, &caller).await?))
     }
 
     async fn list_payment_links(
@@ -90,7 +92,9 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        Ok(Response::new(self.stripe.set(&request.id, ("active", "true"), &draft, &caller).await?))
+        Ok(Response::new(
+            self.operations.set(&request.id, ("active", "true"), &draft, &caller).await?,
+        ))
     }
 
     async fn deactivate_payment_link(
@@ -99,6 +103,8 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        Ok(Response::new(self.stripe.set(&request.id, ("active", "false"), &draft, &caller).await?))
+        Ok(Response::new(
+            self.operations.set(&request.id, ("active", "false"), &draft, &caller).await?,
+        ))
     }
 }

@@ -169,6 +169,11 @@ impl Sandbox {
         self.local_addr
     }
 
+    /// The API and the pages as a service, for tests that have no network.
+    pub fn router(&self) -> axum::Router {
+        http::router(Arc::clone(&self.shared))
+    }
+
     /// A handle that outlives [`Sandbox::run`].
     #[must_use]
     pub fn handle(&self) -> Handle {

@@ -6,6 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
 use crate::contract;
+use crate::operations::Operations;
 use crate::pb::{self, shipping_rate_service_server::ShippingRateService};
 use crate::stripe;
 
@@ -13,6 +14,7 @@ use crate::stripe;
 #[derive(Debug, Clone)]
 pub struct ShippingRates {
     stripe: stripe::Client,
+    operations: Operations,
 }
 
 // === impl ShippingRates ===
@@ -20,8 +22,8 @@ pub struct ShippingRates {
 impl ShippingRates {
     /// Serves the shipping rates of the client's account.
     #[must_use]
-    pub fn new(stripe: stripe::Client) -> Self {
-        Self { stripe }
+    pub fn new(stripe: stripe::Client, operations: Operations) -> Self {
+        Self { stripe, operations }
     }
 }
 
@@ -34,7 +36,7 @@ impl ShippingRateService for ShippingRates {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::check(request.shipping_rate.as_ref());
         let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.stripe.create(&draft, &caller).await?))
+        Ok(Response::new(self.operations.create(&draft, &caller).await?))
     }
 
     async fn get_shipping_rate(
@@ -52,7 +54,7 @@ impl ShippingRateService for ShippingRates {
     ) -> Result<Response<pb::ShippingRate>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        Ok(Response::new(self.stripe.update(&draft, &caller).await?))
+        Ok(Response::new(self.operations.update(&draft, &caller).await?))
     }
 
     async fn list_shipping_rates(

@@ -1,16 +1,22 @@
-//! What paylink remembers, in SQLite.
+//! What paylink remembers, in SQLite or PostgreSQL.
 //!
 //! One task writes, in groups that share a commit; a few connections read. A
 //! write is answered after its commit has reached the disk, so what was
-//! answered survives a crash and a power cut. Each table has a file, which adds
-//! its reads to [`Storage`] and its writes to [`Transaction`].
+//! answered survives a crash and a power cut. Where replicas share a database,
+//! their writers take turns, commit by commit, so that every rule written for
+//! one writer holds for all. Each table has a file, which adds its reads to
+//! [`Storage`] and its writes to [`Transaction`], in one SQL for both databases.
 
+mod chain;
 mod connect;
 mod error;
 mod events;
 mod feed;
 mod installation;
+mod operations;
 mod payments;
+mod schema;
+mod select;
 mod writer;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -18,24 +24,32 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::mpsc;
 
+pub use self::chain::Hash;
+use self::connect::{Connections, Kind};
 pub use self::error::Error;
 pub use self::events::{DueEvent, EventState, NewEvent};
-pub use self::feed::{Page, PageLimit};
+pub use self::feed::{Ends, Page, PageLimit, Place};
+pub use self::operations::{Operation, OperationCount, OperationState};
 pub use self::payments::{Cursor, Known, Listing};
+use self::writer::Writer;
 
 /// Where the memory is, and its bounds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite:` and the path of a file, which is made if absent, or
-    /// `sqlite::memory:`, which forgets everything when the process ends.
+    /// `sqlite:` and the path of a file, which is made if absent and belongs to
+    /// one process; `sqlite::memory:`, which forgets everything when the process
+    /// ends; or the `postgres://` URL of a database, which replicas can share.
     pub url: String,
-    /// How long a statement waits for another process that holds the file, in
+    /// How long a statement waits for what another process holds, in
     /// milliseconds.
     pub busy_timeout_ms: NonZeroU64,
+    /// How long PostgreSQL may work on a statement, in milliseconds. SQLite works
+    /// in this process, where nothing can be lost on the way.
+    pub statement_timeout_ms: NonZeroU64,
     /// How long a read waits for a free connection, in milliseconds.
     pub acquire_timeout_ms: NonZeroU64,
     /// How many connections read at the same time.
@@ -49,33 +63,32 @@ pub struct Config {
 /// The memory. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Storage {
-    readers: SqlitePool,
-    writers: SqlitePool,
+    connections: Arc<Connections>,
     queue: mpsc::Sender<Box<dyn writer::Job>>,
     epoch: Arc<str>,
 }
 
-/// A write in progress, all of which is committed or none.
+/// A write in progress, all of which is committed or none: the connection, and
+/// the head of the feed where its batch has appended to it.
 #[derive(Debug)]
-pub struct Transaction<'c>(&'c mut SqliteConnection);
+pub struct Transaction<'c>(&'c mut AnyConnection, &'c mut Option<Place>);
 
 // === impl Config ===
 
 impl Config {
     /// Opens the memory, brings its schema up to date and starts its writer.
     ///
-    /// Refuses to open what would not keep its promises: SQLite must confirm
-    /// that a commit waits for the disk.
+    /// Refuses to open what would not keep its promises: the database must
+    /// confirm that a commit waits for the disk.
     pub async fn open(&self) -> Result<Storage, Error> {
-        let (writers, readers) = connect::connect(self).await?;
-        let mut connection = writers.acquire().await?;
-        connect::migrate(&mut connection).await?;
+        let connections = Arc::new(Connections::open(self).await?);
+        let mut connection = connections.writers.acquire().await?;
         let epoch = installation::epoch(&mut connection).await?;
         drop(connection);
 
         let (queue, waiting) = mpsc::channel(self.write_queue_max.get());
-        tokio::spawn(writer::run(writers.clone(), waiting, self.write_batch_max.get()));
-        Ok(Storage { readers, writers, queue, epoch })
+        tokio::spawn(Writer::new(self, connections.clone()).run(waiting));
+        Ok(Storage { connections, queue, epoch })
     }
 }
 
@@ -111,33 +124,29 @@ impl Storage {
         if self.queue.is_closed() {
             return Err(Error::Closed);
         }
-        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        sqlx::query("SELECT 1").execute(self.readers()).await?;
         Ok(())
     }
 
     /// Closes the memory once the reads and writes under way have ended; later
     /// ones get [`Error::Closed`].
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writers.close().await;
+        self.connections.close().await;
+    }
+
+    /// Whether other processes may use it at the same time.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.connections.kind == Kind::Postgres
+    }
+
+    /// Where reads go.
+    fn readers(&self) -> &AnyPool {
+        &self.connections.readers
     }
 }
 
 #[cfg(test)]
-impl Config {
-    /// A configuration for tests, with small bounds.
-    pub(crate) fn testing(url: impl Into<String>) -> Self {
-        let nonzero = |number| NonZeroU64::new(number).unwrap();
-        Self {
-            url: url.into(),
-            busy_timeout_ms: nonzero(2_000),
-            acquire_timeout_ms: nonzero(5_000),
-            readers_max: NonZeroU32::new(2).unwrap(),
-            write_batch_max: NonZeroUsize::new(64).unwrap(),
-            write_queue_max: NonZeroUsize::new(1_024).unwrap(),
-        }
-    }
-}
-
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -4,28 +4,36 @@
 //! and reads the answers. Nothing outside this module knows HTTP, forms or
 //! Stripe's JSON.
 
+mod breaker;
 pub mod call;
 pub mod error;
 mod observe;
 mod param;
+mod queue;
+mod rate_limit;
 mod retry;
 mod stack;
 mod timeout;
-mod transport;
+mod trail;
+pub mod transport;
 pub mod webhook;
 pub mod wire;
+mod write;
 
-use bytes::Bytes;
+use std::sync::LazyLock;
+
 use http::Method;
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
 use prost::{Message, Name};
-use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
-use tracing::Instrument as _;
-use uuid::Uuid;
 
 pub use self::error::Error;
 pub use self::stack::Config;
-pub use self::transport::{STRIPE_VERSION, SetupError};
+pub use self::trail::{Made, Marked, Scan};
+pub use self::transport::exchange::STRIPE_VERSION;
+pub use self::transport::{SetupError, Transport};
+pub use self::write::{Effect, OPERATION_METADATA, Write, event_kind};
 
 use self::call::{Answer, Call, Place};
 use self::stack::Stack;
@@ -50,6 +58,13 @@ pub struct Listed<L> {
     pub has_more: bool,
 }
 
+static UNKNOWN_VALUES: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.stripe.unknown_values")
+        .with_description("Words and values in Stripe's answers that this version does not know.")
+        .build()
+});
+
 /// The most items that Stripe gives in one page.
 const PAGE_ITEMS_MAX: u32 = 100;
 
@@ -58,61 +73,26 @@ const PAGE_ITEMS_MAX: u32 = 100;
 impl Config {
     /// Makes a client. Opens no connection.
     pub fn client(&self) -> Result<Client, SetupError> {
-        Ok(Client { stack: self.build()? })
+        Ok(self.client_over(Transport::http(self)?))
+    }
+
+    /// Makes a client that has that in HTTP's place, as tests and simulations do.
+    /// Every layer above it is the true one.
+    #[must_use]
+    pub fn client_over(&self, transport: Transport) -> Client {
+        Client { stack: self.build(transport) }
     }
 }
 
 // === impl Client ===
 
 impl Client {
-    /// Creates the draft's resource.
-    pub async fn create<R: Resourceful>(&self, draft: &Draft, caller: &Caller) -> Result<R, Error> {
-        self.write(R::collection(), form::write(draft.part()), draft, caller).await
-    }
-
-    /// Updates the draft's resource.
-    pub async fn update<R: Resourceful>(&self, draft: &Draft, caller: &Caller) -> Result<R, Error> {
-        self.write(R::item(draft.resource_id()), form::write(draft.part()), draft, caller).await
-    }
-
-    /// Sets a parameter of a resource that no field of the draft stands for.
-    pub async fn set<R: Resourceful>(
-        &self,
-        id: &str,
-        (parameter, value): (&str, &str),
-        draft: &Draft,
-        caller: &Caller,
-    ) -> Result<R, Error> {
-        let mut form = String::new();
-        form::push(&mut form, parameter, value);
-        self.write(R::item(id), form, draft, caller).await
-    }
-
-    /// Deletes a resource.
-    pub async fn delete<R: Resourceful>(
-        &self,
-        id: &str,
-        draft: &Draft,
-        caller: &Caller,
-    ) -> Result<(), Error> {
-        caller.goes_by(draft.request_id());
-        self.send(Call {
-            method: Method::DELETE,
-            place: R::item(id),
-            form: Bytes::new(),
-            idempotency_key: None,
-            deadline: caller.deadline,
-        })
-        .await
-        .map(drop)
-    }
-
     /// Gets a resource.
     pub async fn get<R: Resourceful>(&self, id: &str, caller: &Caller) -> Result<R, Error> {
         let mut query = String::new();
         expand(&mut query, R::resource(), "");
         let answer = self.read(R::item(id), query, caller).await?;
-        Ok(read::<R>(&answer, false)?.message)
+        R::of(&answer)
     }
 
     /// Lists resources: those that the request's other fields ask for, from its page on.
@@ -203,36 +183,6 @@ impl Client {
         .await
     }
 
-    /// Makes a change under the draft's request id. A draft that is only to be
-    /// validated is given back as it is, and its form shown to the caller.
-    async fn write<R: Resourceful>(
-        &self,
-        place: Place,
-        mut form: String,
-        draft: &Draft,
-        caller: &Caller,
-    ) -> Result<R, Error> {
-        caller.goes_by(draft.request_id());
-        expand(&mut form, R::resource(), "");
-        if draft.validate_only() {
-            caller.would_send(form);
-            return Ok(R::decode(draft.part().bytes).unwrap_or_default());
-        }
-        let call = Call {
-            method: Method::POST,
-            place,
-            form: form.into(),
-            idempotency_key: Some(idempotency_key(draft.method(), draft.request_id())),
-            deadline: caller.deadline,
-        };
-        // In a task of its own, so that a caller who leaves cannot cut a write in two.
-        let client = self.clone();
-        let sent = tokio::spawn(async move { client.send(call).await }.in_current_span());
-        let answer = sent.await.unwrap_or(Err(Error::AnswerLost { write: true }));
-        let answer = answer.map_err(|error| error.in_words_of(draft))?;
-        Ok(read::<R>(&answer, true)?.message)
-    }
-
     async fn send(&self, call: Call) -> Result<Answer, Error> {
         if call.time_left().is_zero() {
             return Err(Error::Deadline);
@@ -248,6 +198,11 @@ pub trait Resourceful: Message + Name + Default {
     fn resource() -> &'static Resource {
         #[expect(clippy::expect_used, reason = "implemented only for messages with the option")]
         plan::of::<Self>().resource.as_ref().expect("the message is a resource")
+    }
+
+    /// Reads an answer that is one of them.
+    fn of(answer: &Answer) -> Result<Self, Error> {
+        Ok(read::<Self>(answer, false)?.message)
     }
 
     /// The path of all of them.
@@ -280,27 +235,6 @@ impl Resourceful for pb::Coupon {}
 impl Resourceful for pb::PromotionCode {}
 impl Resourceful for pb::ShippingRate {}
 
-/// Derives Stripe's idempotency key, so that the same request of the same
-/// caller always meets the same one, even after a restart.
-fn idempotency_key(method: &str, request_id: Uuid) -> String {
-    let hash = Sha256::new().chain_update(method).chain_update(request_id).finalize();
-    format!("plv1-{}", &hex::encode(hash)[..48])
-}
-
-// === impl Error ===
-
-impl Error {
-    /// Says which field of the draft a refused parameter is.
-    fn in_words_of(mut self, draft: &Draft) -> Self {
-        if let Error::Refused(refusal) = &mut self
-            && let Some(param) = &refusal.error.param
-        {
-            refusal.field = param::path(draft, param);
-        }
-        self
-    }
-}
-
 fn expand(form: &mut String, resource: &Resource, of: &str) {
     for (index, property) in resource.expand.iter().enumerate() {
         form::push(form, &format!("expand[{index}]"), &format!("{of}{property}"));
@@ -311,6 +245,7 @@ fn read<M: Message + Name + Default>(answer: &Answer, write: bool) -> Result<jso
     let read = json::read::<M>(&answer.body)
         .map_err(|_| Error::Unreadable { write, request_id: answer.request_id.clone() })?;
     if read.unknown > 0 {
+        UNKNOWN_VALUES.add(read.unknown.into(), &[KeyValue::new("message", M::NAME)]);
         let request_id = answer.request_id.as_deref().unwrap_or_default();
         tracing::debug!(
             stripe.request_id = request_id,

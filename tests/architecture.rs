@@ -16,9 +16,10 @@ const LAYERS: &[&[&str]] = &[
     &["server"],
     &["catalog", "discounts", "links", "payments", "shipping"],
     &["error"],
+    &["operations"],
     &["stripe", "storage"],
     &["contract"],
-    &["caller", "telemetry", "pb"],
+    &["caller", "clock", "dice", "telemetry", "pb"],
 ];
 
 /// A file may have this many lines, tests of its own included.

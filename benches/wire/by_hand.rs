@@ -1,10 +1,11 @@
 //! A mapping of minimal links as one would write it by hand: the yardstick.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use form_urlencoded::Serializer;
 use paylink::pb;
+use prost_reflect::{DynamicMessage, Value};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -42,7 +43,7 @@ struct Link {
     url: String,
     active: bool,
     line_items: List,
-    metadata: HashMap<String, String>,
+    metadata: BTreeMap<String, String>,
     currency: String,
     livemode: bool,
 }
@@ -114,4 +115,40 @@ impl<'de> Visitor<'de> for Expandable {
         }
         Object::deserialize(MapAccessDeserializer::new(map)).map(|object| object.id)
     }
+}
+
+/// Writes the parameters of a reflective message, under the names of the proto.
+pub fn reflected(message: &DynamicMessage, above: &str, form: &mut String) {
+    for (field, value) in message.fields() {
+        let key = match above {
+            "" => field.name().to_owned(),
+            above => format!("{above}[{}]", field.name()),
+        };
+        reflected_value(value, &key, form);
+    }
+}
+
+fn reflected_value(value: &Value, key: &str, form: &mut String) {
+    match value {
+        Value::Message(message) => reflected(message, key, form),
+        Value::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                reflected_value(item, &format!("{key}[{index}]"), form);
+            }
+        }
+        Value::Map(entries) => {
+            for (name, value) in entries {
+                let name = name.as_str().unwrap_or_default();
+                reflected_value(value, &format!("{key}[{name}]"), form);
+            }
+        }
+        Value::String(text) => push(form, key, text),
+        Value::Bool(flag) => push(form, key, &flag.to_string()),
+        Value::I64(number) => push(form, key, &number.to_string()),
+        other => push(form, key, &other.to_string()),
+    }
+}
+
+fn push(form: &mut String, key: &str, value: &str) {
+    paylink::stripe::wire::form::push(form, key, value);
 }

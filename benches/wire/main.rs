@@ -67,8 +67,10 @@ mod full {
     use divan::{Bencher, black_box};
     use paylink::pb::{self, plan};
     use paylink::{contract, stripe::wire};
+    use prost::Message as _;
+    use prost_reflect::{DescriptorPool, DynamicMessage};
 
-    use super::{FULL, draft, json, sample};
+    use super::{FULL, by_hand, draft, json, sample};
 
     #[divan::bench]
     fn check(bencher: Bencher<'_, '_>) {
@@ -92,6 +94,38 @@ mod full {
         let read = || wire::json::read::<pb::PaymentLink>(black_box(answer.as_bytes())).unwrap();
         assert_eq!(read().unknown, 0);
         bencher.counter(BytesCount::of_str(&answer)).bench(read);
+    }
+
+    /// Finds where the same text begins and ends, and keeps nothing of it.
+    #[divan::bench]
+    fn from_json_only_tokens(bencher: Bencher<'_, '_>) {
+        let link = plan::of::<pb::PaymentLink>();
+        let answer = json::answer(link, &sample::full(link, sample::By::Stripe)).to_string();
+        bencher
+            .counter(BytesCount::of_str(&answer))
+            .bench(|| serde_json::from_str::<serde::de::IgnoredAny>(black_box(&answer)).unwrap());
+    }
+
+    /// Turns the encoded message into the type that the slices see.
+    #[divan::bench]
+    fn decode(bencher: Bencher<'_, '_>) {
+        let bytes = sample::full(plan::of::<pb::PaymentLink>(), sample::By::Stripe);
+        bencher.bench(|| pb::PaymentLink::decode(black_box(bytes.as_slice())).unwrap());
+    }
+
+    /// What the plan is there to avoid: the same form out of a reflective message.
+    #[divan::bench]
+    fn to_form_by_reflection(bencher: Bencher<'_, '_>) {
+        let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
+        let descriptor = pool.get_message_by_name("paylink.v1.PaymentLink").unwrap();
+        let draft = draft(&FULL);
+        let bytes = draft.part().bytes;
+        bencher.bench(|| {
+            let message = DynamicMessage::decode(descriptor.clone(), black_box(bytes)).unwrap();
+            let mut form = String::new();
+            by_hand::reflected(&message, "", &mut form);
+            form
+        });
     }
 }
 

@@ -24,7 +24,9 @@ NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 SANDBOX = "127.0.0.1:12111"
 
 ID = re.compile(r"\b((?:[a-z]+_)+)([0-9A-Za-z]{14,})\b")
-HEX = re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+HEX = re.compile(
+    r"\b(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
+)
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 PAGE_TOKEN_CHARACTERS = 48
 

@@ -6,8 +6,10 @@
 
 use uuid::Uuid;
 
+use super::Catalog;
 use crate::caller::Caller;
-use crate::contract::{self, Reason, Violation, Violations};
+use crate::contract::{self, Draft, Reason, Violation, Violations};
+use crate::operations;
 use crate::pb;
 use crate::stripe;
 
@@ -18,66 +20,75 @@ pub(super) enum Error {
     Refused(#[from] Violations),
     #[error(transparent)]
     Stripe(#[from] stripe::Error),
+    #[error(transparent)]
+    Operations(#[from] operations::Error),
 }
 
-/// Does what is missing of the replacement, and gives the new price.
-pub(super) async fn replace(
-    stripe: &stripe::Client,
-    request: pb::ReplacePriceRequest,
-    request_id: Uuid,
-    caller: &Caller,
-) -> Result<pb::Price, Error> {
-    let old: pb::Price = stripe.get(&request.id, caller).await?;
-    let wanted = request.price.unwrap_or_default();
-    if wanted.product != old.product {
-        let text = "must be the product of the price that is replaced";
-        return Err(
-            Violations(vec![Violation::new("price.product", Reason::Conflict, text)]).into()
-        );
-    }
-    let names_a_key = !wanted.lookup_key.is_empty();
-    let create = pb::CreatePriceRequest {
-        price: Some(wanted),
-        request_id: step(request_id, "create"),
-        ..Default::default()
-    };
-    let mut new: pb::Price = stripe.create(&contract::check(&create).pass()?, caller).await?;
-
-    if !old.lookup_key.is_empty() && !names_a_key {
-        let price = pb::Price {
-            id: new.id.clone(),
-            lookup_key: old.lookup_key.clone(),
-            transfer_lookup_key: Some(true),
+impl Catalog {
+    /// Does what is missing of the replacement, and gives the new price.
+    pub(super) async fn replace(
+        &self,
+        request: pb::ReplacePriceRequest,
+        whole: &Draft,
+        caller: &Caller,
+    ) -> Result<pb::Price, Error> {
+        let request_id = whole.request_id();
+        let old: pb::Price = self.stripe.get(&request.id, caller).await?;
+        let wanted = request.price.unwrap_or_default();
+        if wanted.product != old.product {
+            let text = "must be the product of the price that is replaced";
+            return Err(
+                Violations(vec![Violation::new("price.product", Reason::Conflict, text)]).into()
+            );
+        }
+        let names_a_key = !wanted.lookup_key.is_empty();
+        let create = pb::CreatePriceRequest {
+            price: Some(wanted),
+            request_id: step(request_id, "create"),
             ..Default::default()
         };
-        new = update(stripe, price, step(request_id, "lookup-key"), caller).await?;
-    }
-    let product: pb::Product = stripe.get(&old.product, caller).await?;
-    if product.default_price == old.id {
-        let product =
-            pb::Product { id: product.id, default_price: new.id.clone(), ..Default::default() };
-        let request = pb::UpdateProductRequest {
-            product: Some(product),
-            request_id: step(request_id, "default-price"),
-            ..Default::default()
-        };
-        stripe.update::<pb::Product>(&contract::check(&request).pass()?, caller).await?;
-    }
-    if old.active == Some(true) {
-        let price = pb::Price { id: old.id, active: Some(false), ..Default::default() };
-        update(stripe, price, step(request_id, "archive"), caller).await?;
-    }
-    Ok(new)
-}
+        // The new price belongs to the old one: another one is another request.
+        let create = contract::check(&create).pass()?.part_of(whole);
+        let mut new: pb::Price = self.operations.create(&create, caller).await?;
 
-async fn update(
-    stripe: &stripe::Client,
-    price: pb::Price,
-    request_id: String,
-    caller: &Caller,
-) -> Result<pb::Price, Error> {
-    let request = pb::UpdatePriceRequest { price: Some(price), request_id, ..Default::default() };
-    Ok(stripe.update(&contract::check(&request).pass()?, caller).await?)
+        if !old.lookup_key.is_empty() && !names_a_key {
+            let price = pb::Price {
+                id: new.id.clone(),
+                lookup_key: old.lookup_key.clone(),
+                transfer_lookup_key: Some(true),
+                ..Default::default()
+            };
+            new = self.update_price_by(price, step(request_id, "lookup-key"), caller).await?;
+        }
+        let product: pb::Product = self.stripe.get(&old.product, caller).await?;
+        if product.default_price == old.id {
+            let product =
+                pb::Product { id: product.id, default_price: new.id.clone(), ..Default::default() };
+            let request = pb::UpdateProductRequest {
+                product: Some(product),
+                request_id: step(request_id, "default-price"),
+                ..Default::default()
+            };
+            let draft = contract::check(&request).pass()?;
+            self.operations.update::<pb::Product>(&draft, caller).await?;
+        }
+        if old.active == Some(true) {
+            let price = pb::Price { id: old.id, active: Some(false), ..Default::default() };
+            self.update_price_by(price, step(request_id, "archive"), caller).await?;
+        }
+        Ok(new)
+    }
+
+    async fn update_price_by(
+        &self,
+        price: pb::Price,
+        request_id: String,
+        caller: &Caller,
+    ) -> Result<pb::Price, Error> {
+        let request =
+            pb::UpdatePriceRequest { price: Some(price), request_id, ..Default::default() };
+        Ok(self.operations.update(&contract::check(&request).pass()?, caller).await?)
+    }
 }
 
 /// The id of one step, the same whenever the request is sent again.

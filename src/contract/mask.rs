@@ -1,8 +1,9 @@
 //! The fields that an update touches (AIP-134, AIP-161).
 
+use super::rules::METADATA;
 use super::violation::{Reason, Violation};
 use crate::pb::plan::{Kind, Message, Shape};
-use crate::pb::walk;
+use crate::pb::{self, walk};
 
 /// The fields of a resource that an update touches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,6 +122,10 @@ impl Node {
         }
         if field.immutable {
             return Err((Reason::Immutable, "cannot change after creation"));
+        }
+        let own = rest.is_some_and(|key| key.trim_matches('`').starts_with(pb::OWN_METADATA));
+        if own && field.name == METADATA {
+            return Err((Reason::Reserved, "is the service's own"));
         }
         let child = self.child(at);
         match (rest, field.shape, field.kind) {

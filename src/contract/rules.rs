@@ -7,11 +7,14 @@ use self::path::Path;
 use super::mask::{Mask, Node};
 use super::violation::{Reason, Violation};
 use crate::pb::plan::{Field, Kind, Message, Shape};
-use crate::pb::walk;
+use crate::pb::{self, walk};
 
 /// How many fields a request and the messages within each other have, mostly; a
 /// guess that saves growing.
 const FIELDS: usize = 128;
+
+/// The notes of a resource, which callers share with the service.
+pub(super) const METADATA: &str = "metadata";
 
 /// A walk in progress.
 struct Checker<'a> {
@@ -116,6 +119,10 @@ impl Checker<'_> {
     }
 
     fn entry(&mut self, field: &Field, key: &str, value: Option<walk::Value<'_>>, path: Path<'_>) {
+        if field.name == METADATA && key.starts_with(pb::OWN_METADATA) {
+            let text = format!("keys that begin with {} are the service's own", pb::OWN_METADATA);
+            self.violate(path, Reason::Reserved, text);
+        }
         if let Some(rules) = &field.rules.keys {
             self.text(rules, walk::Value::Bytes(key.as_bytes()), "the key ", path);
         }

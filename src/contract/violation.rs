@@ -46,6 +46,8 @@ pub enum Reason {
     PageToken,
     /// The fields contradict one another.
     Conflict,
+    /// The name is one that the service keeps for itself.
+    Reserved,
 }
 
 /// All that is wrong with a request.
@@ -84,6 +86,7 @@ impl Reason {
             Reason::NotClearable => "NOT_CLEARABLE",
             Reason::PageToken => "PAGE_TOKEN_INVALID",
             Reason::Conflict => "CONFLICT",
+            Reason::Reserved => "RESERVED",
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{Config, position};
 use crate::error::Error;
 use crate::pb;
 use crate::pb::watch_payments_response::{Content, Heartbeat};
-use crate::storage::{PageLimit, Storage};
+use crate::storage::{PageLimit, Place, Storage};
 
 /// How often a watcher looks by itself, in case it was not woken.
 const POLL: Duration = Duration::from_secs(1);
@@ -44,8 +44,8 @@ struct Watcher {
     payment_link: Option<String>,
     /// What was read and not yet sent.
     page: VecDeque<pb::PaymentEvent>,
-    /// The sequence up to which all was read.
-    through: i64,
+    /// The place up to which all was read.
+    through: Place,
     greeted: bool,
     heartbeat_at: Instant,
     _place: OwnedSemaphorePermit,
@@ -74,8 +74,7 @@ impl Feed {
     /// continues it exactly there.
     pub(super) async fn watch(&self, request: pb::WatchPaymentsRequest) -> Result<Changes, Status> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Error::TooManyStreams)?;
-        let head = self.storage.feed_head().await?;
-        let through = position::read(&request.position, self.storage.epoch(), head)?;
+        let through = position::find(&request.position, &self.storage).await?;
         let watcher = Watcher {
             feed: self.clone(),
             payment_link: Some(request.payment_link).filter(|link| !link.is_empty()),
@@ -105,8 +104,8 @@ impl Watcher {
                 return Err(Error::Draining.into());
             }
             if let Some(event) = self.page.pop_front() {
-                let sequence = event.sequence;
-                return Ok(self.message(Content::Event(event), sequence));
+                let place = Place::after(&event)?;
+                return Ok(self.message(Content::Event(event), place));
             }
             self.read().await?;
             if !self.page.is_empty() {
@@ -144,10 +143,10 @@ impl Watcher {
         }
     }
 
-    fn message(&mut self, content: Content, sequence: i64) -> pb::WatchPaymentsResponse {
+    fn message(&mut self, content: Content, place: Place) -> pb::WatchPaymentsResponse {
         self.greeted = true;
         self.heartbeat_at = Instant::now() + self.feed.heartbeat;
-        let position = position::write(self.feed.storage.epoch(), sequence);
+        let position = position::write(self.feed.storage.epoch(), place);
         pb::WatchPaymentsResponse { content: Some(content), position }
     }
 }

@@ -3,7 +3,6 @@ use prost_types::Timestamp;
 use serde_json::json;
 use tokio_util::sync::DropGuard;
 use tonic_types::StatusExt as _;
-use uuid::Uuid;
 
 use super::projector::{LineItems, Unread};
 use super::*;
@@ -41,18 +40,16 @@ pub(super) fn config() -> Config {
 fn over(storage: Storage, config: &Config) -> Payments {
     let stripe = stripe::Config {
         base_url: "http://127.0.0.1:1".into(),
-        api_key: "sk_test_1".into(),
-        webhook_secrets: Vec::new(),
         attempts_max: 1,
-        attempt_timeout_ms: 1_000,
-        backoff_ms: 1,
-        backoff_max_ms: 1,
+        breaker_open_ms: 1,
+        breaker_open_ms_max: 1,
+        ..stripe::Config::testing()
     };
     Payments::new(config, storage, stripe.client().unwrap(), CancellationToken::new())
 }
 
 pub(super) async fn open(config: &Config) -> Payments {
-    over(storage::Config::testing("sqlite::memory:").open().await.unwrap(), config)
+    over(storage::testing::fresh().await, config)
 }
 
 pub(super) async fn receive(payments: &Payments, body: Vec<u8>) {
@@ -161,12 +158,8 @@ async fn an_event_of_another_kind_is_kept_and_tells_nothing() {
 
 #[tokio::test]
 async fn an_event_received_before_a_crash_is_told_after_the_restart() {
-    let path = std::env::temp_dir().join(format!("paylink-{}.db", Uuid::new_v4()));
-    let storage = storage::Config::testing(format!("sqlite:{}", path.display()));
-    let start = async || {
-        let storage = storage.open().await.unwrap();
-        over(storage, &config())
-    };
+    let disk = storage::testing::Disk::new();
+    let start = async || over(disk.open().await, &config());
     let payments = start().await;
     receive(&payments, event("evt_1", COMPLETED, "cs_1", "paid")).await;
     drop(payments);
@@ -182,10 +175,6 @@ async fn an_event_received_before_a_crash_is_told_after_the_restart() {
     let mut stream = watch(&payments, &position, "").await;
     receive(&payments, event("evt_2", COMPLETED, "cs_2", "paid")).await;
     assert_eq!(next_change(&mut stream).await.0.sequence, 2);
-    payments.storage.close().await;
-    for suffix in ["", "-wal", "-shm"] {
-        drop(std::fs::remove_file(format!("{}{suffix}", path.display())));
-    }
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@
 //! the form that Stripe takes, the JSON that Stripe gives) walks this plan, so
 //! a new field is a line of proto and no code.
 
+mod names;
 mod pattern;
 mod read;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 pub use self::pattern::Pattern;
@@ -29,8 +30,7 @@ pub struct Message {
     /// What Stripe calls the message, where it is a resource.
     pub resource: Option<Resource>,
     by_number: Vec<Option<usize>>,
-    /// What Stripe's names stand for, in alphabetical order.
-    by_wire_name: Vec<(String, Key)>,
+    by_wire_name: names::Names<Key>,
 }
 
 /// Where a resource lives at Stripe.
@@ -201,6 +201,15 @@ pub fn of<M: prost::Name>() -> &'static Message {
     named(&M::full_name()).expect("every generated message is in the plan")
 }
 
+/// Gives the resource that a path at Stripe is of: of all of them, or of one.
+#[must_use]
+pub fn resource_at(path: &str) -> Option<&'static Resource> {
+    PLAN.messages.iter().filter_map(|message| message.resource.as_ref()).find(|resource| {
+        let rest = path.strip_prefix(&*resource.collection);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// Gives the plan of a message by its full proto name.
 #[must_use]
 pub fn named(full_name: &str) -> Option<&'static Message> {
@@ -208,13 +217,14 @@ pub fn named(full_name: &str) -> Option<&'static Message> {
 }
 
 /// Gives every message.
-#[cfg(test)]
-pub(crate) fn all() -> &'static [Message] {
+#[must_use]
+pub fn all() -> &'static [Message] {
     &PLAN.messages
 }
 
-/// Names every method of our own services, and of health checks.
-pub(super) fn methods() -> BTreeSet<String> {
+/// Names every method of our own services, and of health checks, and says
+/// whether its answer is a stream.
+pub(super) fn methods() -> BTreeMap<String, bool> {
     read::methods()
 }
 
@@ -243,24 +253,16 @@ impl Message {
     /// Gives the field of a name at Stripe.
     #[must_use]
     pub fn field_at_stripe(&self, wire_name: &str) -> Option<(usize, &Field)> {
-        match self.key_at_stripe(wire_name, &mut 0)? {
+        match self.key_at_stripe(wire_name)? {
             Key::Field(at) => Some((at, self.fields.get(at)?)),
             Key::Discriminator => None,
         }
     }
 
-    /// Tells what a name at Stripe stands for. Stripe sorts the keys of its
-    /// objects, so the one that is looked for is most often `next`, which is
-    /// then moved behind it.
+    /// Tells what a name at Stripe stands for.
     #[must_use]
-    pub fn key_at_stripe(&self, wire_name: &str, next: &mut usize) -> Option<Key> {
-        let names = &self.by_wire_name;
-        let at = match names.get(*next) {
-            Some((name, _)) if name == wire_name => *next,
-            _ => names.binary_search_by(|(name, _)| name.as_str().cmp(wire_name)).ok()?,
-        };
-        *next = at + 1;
-        names.get(at).map(|(_, key)| *key)
+    pub fn key_at_stripe(&self, wire_name: &str) -> Option<Key> {
+        self.by_wire_name.get(wire_name).copied()
     }
 }
 

@@ -103,6 +103,7 @@ impl<'a> Value<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = (usize, &'static Field, Value<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((at, field, rest)) = &mut self.packed {
@@ -124,6 +125,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+#[inline]
 fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
     let key = varint(rest)?;
     let number = u32::try_from(key >> WIRE_TYPE_BITS).ok()?;

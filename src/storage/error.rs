@@ -7,6 +7,14 @@ const SQLITE_BUSY: u32 = 5;
 const SQLITE_LOCKED: u32 = 6;
 const SQLITE_FULL: u32 = 13;
 
+/// PostgreSQL's codes, which have five characters: too many connections, a full
+/// disk, a lock that was not to be had in time, a statement that took too long,
+/// and transactions that stood in each other's way.
+const POSTGRES_BUSY: [&str; 5] = ["53300", "55P03", "57014", "40001", "40P01"];
+const POSTGRES_FULL: &str = "53100";
+/// The classes of codes of a server that is going, coming or out of reach.
+const POSTGRES_UNREACHABLE: [&str; 2] = ["08", "57"];
+
 /// Why something was not remembered, or could not be recalled. Clones tell the
 /// same to each of the writes that shared a commit.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -15,10 +23,10 @@ pub enum Error {
     /// such a URL can hold a password.
     #[error("storage.url: {0}")]
     Url(&'static str),
-    /// SQLite did not take a setting that durability or integrity depends on.
-    #[error("storage: sqlite runs with {setting} = {found}, not {wanted}")]
+    /// The database runs with a setting that durability or integrity forbids.
+    #[error("storage: the database runs with {setting} = {found}, not {wanted}")]
     Setting {
-        /// The pragma.
+        /// The setting, in the database's words.
         setting: &'static str,
         /// What it must be.
         wanted: &'static str,
@@ -28,7 +36,13 @@ pub enum Error {
     /// The schema could not be brought up to date.
     #[error("storage: the schema cannot be brought up to date: {0}")]
     Migrate(#[source] Arc<sqlx::migrate::MigrateError>),
-    /// Too much is waiting, or another process holds the file. Nothing was
+    /// The file, or the one beside it that stands for its lock, cannot be opened.
+    #[error("storage.url: the file cannot be opened: {0}")]
+    File(#[source] Arc<std::io::Error>),
+    /// Another process uses the file.
+    #[error("storage.url: another process uses this file; only one may at a time")]
+    InUse,
+    /// Too much is waiting, or another process holds what is needed. Nothing was
     /// written; trying again later can help.
     #[error("storage is busy")]
     Busy,
@@ -38,13 +52,26 @@ pub enum Error {
     /// The memory was closed. Nothing was written.
     #[error("storage is closed")]
     Closed,
+    /// The database cannot be reached. Nothing was written.
+    #[error("storage cannot be reached: {0}")]
+    Unreachable(#[source] Arc<sqlx::Error>),
+    /// The connection broke during the commit: whether something was written is
+    /// not known. The same write can be made again if it can meet itself.
+    #[error("storage was lost during a commit")]
+    Lost,
+    /// What comes after a place in the feed is no longer kept.
+    #[error("the feed is kept from {oldest} on")]
+    Forgotten {
+        /// The sequence of the oldest change that is kept.
+        oldest: i64,
+    },
     /// What is stored cannot be read back.
     #[error("storage: {what} is corrupt")]
     Corrupt {
         /// Which row, by table and key.
         what: String,
     },
-    /// Anything else that SQLite reports.
+    /// Anything else that the database reports.
     #[error("storage: {0}")]
     Database(#[source] Arc<sqlx::Error>),
 }
@@ -57,12 +84,15 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::PoolTimedOut => Error::Busy,
             sqlx::Error::PoolClosed => Error::Closed,
             sqlx::Error::Database(reported) => {
-                let code = reported.code().and_then(|code| code.parse::<u32>().ok());
-                match code.map(|code| code & 0xff) {
-                    Some(SQLITE_BUSY | SQLITE_LOCKED) => Error::Busy,
-                    Some(SQLITE_FULL) => Error::Full,
-                    _ => Error::Database(Arc::new(error)),
+                match reported.code().as_deref().map_or(Trouble::Other, trouble) {
+                    Trouble::Busy => Error::Busy,
+                    Trouble::Full => Error::Full,
+                    Trouble::Unreachable => Error::Unreachable(Arc::new(error)),
+                    Trouble::Other => Error::Database(Arc::new(error)),
                 }
+            }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                Error::Unreachable(Arc::new(error))
             }
             _ => Error::Database(Arc::new(error)),
         }
@@ -72,5 +102,31 @@ impl From<sqlx::Error> for Error {
 impl From<sqlx::migrate::MigrateError> for Error {
     fn from(error: sqlx::migrate::MigrateError) -> Self {
         Error::Migrate(Arc::new(error))
+    }
+}
+
+/// What a database's code means for us.
+enum Trouble {
+    Busy,
+    Full,
+    Unreachable,
+    Other,
+}
+
+fn trouble(code: &str) -> Trouble {
+    if code.len() == 5 {
+        return match code {
+            POSTGRES_FULL => Trouble::Full,
+            code if POSTGRES_BUSY.contains(&code) => Trouble::Busy,
+            code if POSTGRES_UNREACHABLE.iter().any(|class| code.starts_with(class)) => {
+                Trouble::Unreachable
+            }
+            _ => Trouble::Other,
+        };
+    }
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(SQLITE_BUSY | SQLITE_LOCKED) => Trouble::Busy,
+        Ok(SQLITE_FULL) => Trouble::Full,
+        _ => Trouble::Other,
     }
 }

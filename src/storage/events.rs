@@ -1,6 +1,6 @@
 //! The table `events`: what Stripe reported, as received.
 
-use super::{Error, Storage, Transaction};
+use super::{Error, Storage, Transaction, chain};
 
 /// An event as it arrived.
 #[derive(Debug, Clone)]
@@ -79,17 +79,21 @@ impl Storage {
         put_off_max_ms: i64,
         limit: u32,
     ) -> Result<Vec<DueEvent>, Error> {
-        let rows: Vec<(String, Vec<u8>, u32)> = sqlx::query_as(
+        let rows: Vec<(String, Vec<u8>, i32)> = sqlx::query_as(
             "SELECT id, body, attempts FROM events
              WHERE state = 'pending' AND (due_at_ms <= $1 OR due_at_ms > $2)
              ORDER BY due_at_ms, id LIMIT $3",
         )
         .bind(now_ms)
         .bind(now_ms.saturating_add(put_off_max_ms))
-        .bind(limit)
-        .fetch_all(&self.readers)
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
         .await?;
-        let event = |(id, body, attempts)| DueEvent { id, body, attempts };
+        let event = |(id, body, attempts): (_, _, i32)| DueEvent {
+            id,
+            body,
+            attempts: attempts.unsigned_abs(),
+        };
         Ok(rows.into_iter().map(event).collect())
     }
 
@@ -98,7 +102,7 @@ impl Storage {
         let due = sqlx::query_scalar(
             "SELECT min(due_at_ms) FROM events WHERE state = 'pending' AND due_at_ms > $1",
         );
-        Ok(due.bind(now_ms).fetch_one(&self.readers).await?)
+        Ok(due.bind(now_ms).fetch_one(self.readers()).await?)
     }
 }
 
@@ -126,11 +130,12 @@ impl Transaction<'_> {
     }
 
     pub(super) async fn insert_event(&mut self, event: NewEvent) -> Result<bool, Error> {
+        let body_hash = chain::of(&event.body).to_vec();
         let inserted = sqlx::query(
             "INSERT INTO events
-             (id, type, api_version, livemode, created_at_ms, received_at_ms, body, state,
-              due_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6)
+             (id, type, api_version, livemode, created_at_ms, received_at_ms, body, body_hash,
+              state, due_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(event.id)
@@ -140,6 +145,7 @@ impl Transaction<'_> {
         .bind(event.created_at_ms)
         .bind(event.received_at_ms)
         .bind(event.body)
+        .bind(body_hash)
         .bind(event.state.as_str())
         .execute(&mut *self.0)
         .await?;

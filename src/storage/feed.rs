@@ -1,9 +1,11 @@
-//! The table `feed`: every change of a payment, in order.
+//! The table `feed`: every change of a payment, in order and in a chain.
 
-use futures_util::TryStreamExt as _;
 use prost::Message as _;
 use prost_types::Timestamp;
+use sqlx::AnyConnection;
 
+use super::chain::{self, Hash, Link};
+use super::select::Select;
 use super::{Error, Storage, Transaction};
 use crate::pb;
 
@@ -17,64 +19,115 @@ pub struct PageLimit {
 }
 
 /// A part of the feed.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// The changes that were asked for.
     pub changes: Vec<pb::PaymentEvent>,
-    /// The sequence up to which there is no further change that was asked for.
-    pub through: i64,
+    /// The place up to which there is no further change that was asked for.
+    pub through: Place,
 }
 
-/// A row of the table.
-type Row = (i64, Vec<u8>, i32, i64, String);
+/// A place in the feed: after a change, or before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The sequence of the change; 0 before the first.
+    pub sequence: i64,
+    /// The change's hash, which stands for all that came before as well.
+    pub hash: Hash,
+}
+
+/// What the feed holds at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// The newest change.
+    pub head: Place,
+    /// The newest change that is no longer kept; the feed begins after it.
+    pub forgotten: Place,
+}
+
+/// The newest end and how much is forgotten, and a change where there is one.
+type Row = (
+    i64,
+    Vec<u8>,
+    i64,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<i32>,
+    Option<i64>,
+    Option<String>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+);
+
+// === impl Place ===
+
+impl Place {
+    /// The place before the first change of a memory of that name.
+    pub(super) fn start(epoch: &str) -> Self {
+        Self { sequence: 0, hash: chain::of(epoch.as_bytes()) }
+    }
+
+    /// The place after a change that was read.
+    pub fn after(event: &pb::PaymentEvent) -> Result<Self, Error> {
+        let mut hash = Hash::default();
+        let corrupt = |_| Error::Corrupt { what: format!("the hash of feed {}", event.sequence) };
+        hex::decode_to_slice(&event.hash, &mut hash).map_err(corrupt)?;
+        Ok(Self { sequence: event.sequence, hash })
+    }
+
+    pub(super) fn read(sequence: i64, hash: &[u8]) -> Result<Self, Error> {
+        Ok(Self { sequence, hash: chain::read(hash)? })
+    }
+}
 
 // === impl Storage ===
 
 impl Storage {
-    /// Gives the sequence of the newest change; 0 when there was none.
-    pub async fn feed_head(&self) -> Result<i64, Error> {
-        let head = sqlx::query_scalar("SELECT coalesce(max(sequence), 0) FROM feed");
-        Ok(head.fetch_one(&self.readers).await?)
+    /// Gives what the feed holds.
+    pub async fn feed_ends(&self) -> Result<Ends, Error> {
+        let ends =
+            sqlx::query_as("SELECT head, head_hash, forgotten, forgotten_hash FROM installation");
+        let (head, head_hash, forgotten, forgotten_hash): (i64, Vec<u8>, i64, Vec<u8>) =
+            ends.fetch_one(self.readers()).await?;
+        Ok(Ends {
+            head: Place::read(head, &head_hash)?,
+            forgotten: Place::read(forgotten, &forgotten_hash)?,
+        })
     }
 
-    /// Reads the changes after a sequence; with a link, only those of its payments.
+    /// Gives the place after a change that is kept.
+    pub async fn feed_place(&self, sequence: i64) -> Result<Option<Place>, Error> {
+        let hash = sqlx::query_scalar("SELECT hash FROM feed WHERE sequence = $1");
+        let hash: Option<Vec<u8>> = hash.bind(sequence).fetch_optional(self.readers()).await?;
+        hash.map(|hash| Place::read(sequence, &hash)).transpose()
+    }
+
+    /// Reads the changes after a place; with a link, only those of its payments.
+    ///
+    /// Refuses with [`Error::Forgotten`] where changes after the place are no
+    /// longer kept.
     pub async fn feed_after(
         &self,
-        sequence: i64,
+        place: Place,
         payment_link: Option<&str>,
         limit: PageLimit,
     ) -> Result<Page, Error> {
-        // The head is read first: what is committed later than that comes with
-        // the next page, so `through` never passes over it.
-        let head = self.feed_head().await?;
-        let rows = match payment_link {
-            None => sqlx::query_as::<_, Row>(
-                "SELECT sequence, payment, previous_state, recorded_at_ms, event_id FROM feed
-                 WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence LIMIT $3",
-            ),
-            Some(_) => sqlx::query_as::<_, Row>(
-                "SELECT sequence, payment, previous_state, recorded_at_ms, event_id FROM feed
-                 WHERE sequence > $1 AND sequence <= $2 AND payment_link = $4
-                 ORDER BY sequence LIMIT $3",
-            ),
-        };
-        let mut rows = rows.bind(sequence).bind(head).bind(limit.changes);
+        // One statement sees one state of the database, so that the head it
+        // gives is the head of the very feed that it has read, and nothing was
+        // forgotten in between.
+        let mut query = Select::new(
+            "SELECT head, head_hash, forgotten, sequence, payment, previous_state,
+             recorded_at_ms, event_id, previous_hash, hash
+             FROM installation LEFT JOIN (SELECT * FROM feed WHERE sequence > ",
+        );
+        query.bind(place.sequence)?;
         if let Some(payment_link) = payment_link {
-            rows = rows.bind(payment_link);
+            query.push(" AND payment_link = ").bind(payment_link.to_owned())?;
         }
-
-        let mut page = Page { changes: Vec::new(), through: head.max(sequence) };
-        let mut bytes = 0;
-        let mut rows = rows.fetch(&self.readers);
-        while let Some(row) = rows.try_next().await? {
-            bytes += row.1.len();
-            page.changes.push(change(row)?);
-            if bytes >= limit.bytes || page.changes.len() >= limit.changes as usize {
-                page.through = page.changes.last().map_or(sequence, |change| change.sequence);
-                break;
-            }
-        }
-        Ok(page)
+        query.push(" ORDER BY sequence LIMIT ").bind(i64::from(limit.changes))?;
+        query.push(") AS page ON true ORDER BY sequence");
+        let rows: Vec<Row> = query.rows(self.readers()).await?;
+        page(rows, place, limit)
     }
 }
 
@@ -89,37 +142,106 @@ impl Transaction<'_> {
         event_id: &str,
         recorded_at_ms: i64,
     ) -> Result<i64, Error> {
-        // Counting on from the newest row cannot leave a gap: there is one
-        // writer, and what it rolls back was never counted.
-        let sequence = sqlx::query_scalar(
+        let previous = self.head().await?;
+        let (sequence, bytes) = (previous.sequence + 1, payment.encode_to_vec());
+        let previous_state = i32::from(previous_state);
+        let link = Link { sequence, recorded_at_ms, previous_state, payment: &bytes, event_id };
+        let hash = link.after(&previous.hash);
+        sqlx::query(
             "INSERT INTO feed
-             (sequence, payment_id, payment_link, previous_state, event_id, recorded_at_ms, payment)
-             SELECT coalesce(max(sequence), 0) + 1, $1, $2, $3, $4, $5, $6 FROM feed
-             RETURNING sequence",
+             (sequence, payment_id, payment_link, previous_state, event_id, recorded_at_ms,
+              payment, previous_hash, hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
+        .bind(sequence)
         .bind(&payment.id)
         .bind(&payment.payment_link)
-        .bind(i32::from(previous_state))
+        .bind(previous_state)
         .bind(event_id)
         .bind(recorded_at_ms)
-        .bind(payment.encode_to_vec())
-        .fetch_one(&mut *self.0)
+        .bind(bytes)
+        .bind(previous.hash.to_vec())
+        .bind(hash.to_vec())
+        .execute(&mut *self.0)
         .await?;
+        *self.1 = Some(Place { sequence, hash });
         Ok(sequence)
+    }
+
+    /// The newest change as of this write. It is read once in a batch, whose
+    /// writes are the only ones under way, and stored once at its end.
+    async fn head(&mut self) -> Result<Place, Error> {
+        if let Some(head) = *self.1 {
+            return Ok(head);
+        }
+        let head = sqlx::query_as("SELECT head, head_hash FROM installation");
+        let (sequence, hash): (i64, Vec<u8>) = head.fetch_one(&mut *self.0).await?;
+        Place::read(sequence, &hash)
     }
 }
 
-fn change(row: Row) -> Result<pb::PaymentEvent, Error> {
-    let (sequence, bytes, previous_state, recorded_at_ms, stripe_event) = row;
+/// Stores the newest change of a batch.
+pub(super) async fn put_head(connection: &mut AnyConnection, head: Place) -> Result<(), Error> {
+    sqlx::query("UPDATE installation SET head = $1, head_hash = $2")
+        .bind(head.sequence)
+        .bind(head.hash.to_vec())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn page(rows: Vec<Row>, place: Place, limit: PageLimit) -> Result<Page, Error> {
+    let mut page = Page { changes: Vec::with_capacity(rows.len()), through: place };
+    let mut bytes = 0;
+    for row in rows {
+        let (head, head_hash, forgotten) = (row.0, &row.1, row.2);
+        if place.sequence < forgotten {
+            return Err(Error::Forgotten { oldest: forgotten + 1 });
+        }
+        // Where the head comes before the place, the memory was restored since.
+        if head > place.sequence {
+            page.through = Place::read(head, head_hash)?;
+        }
+        let Some((change, hash, size)) = change(row)? else { break };
+        bytes += size;
+        page.changes.push(change);
+        if bytes >= limit.bytes || page.changes.len() >= limit.changes as usize {
+            page.through = hash;
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// Reads a change, the place after it and the size of its payment.
+fn change(row: Row) -> Result<Option<(pb::PaymentEvent, Place, usize)>, Error> {
+    let (
+        ..,
+        Some(sequence),
+        Some(bytes),
+        Some(previous_state),
+        Some(recorded_at_ms),
+        Some(stripe_event),
+        Some(previous_hash),
+        Some(hash),
+    ) = row
+    else {
+        return Ok(None);
+    };
     let payment = pb::Payment::decode(bytes.as_slice())
         .map_err(|_| Error::Corrupt { what: format!("feed {sequence}") })?;
-    Ok(pb::PaymentEvent {
+    let place = Place::read(sequence, &hash)?;
+    let event = pb::PaymentEvent {
         sequence,
         payment: Some(payment),
         previous_state,
         record_time: Some(time(recorded_at_ms)),
         stripe_event,
-    })
+        hash: hex::encode(place.hash),
+        previous_hash: hex::encode(previous_hash),
+        payment_hash: hex::encode(chain::of(&bytes)),
+    };
+    Ok(Some((event, place, bytes.len())))
 }
 
 #[expect(

@@ -1,8 +1,8 @@
 //! The table `payments`: what is known of each payment.
 
 use prost::Message as _;
-use sqlx::{QueryBuilder, Sqlite};
 
+use super::select::Select;
 use super::{Error, Storage, Transaction};
 use crate::pb;
 
@@ -58,7 +58,7 @@ impl Storage {
     pub async fn payment(&self, id: &str) -> Result<Option<pb::Payment>, Error> {
         let row: Option<Vec<u8>> = sqlx::query_scalar("SELECT payment FROM payments WHERE id = $1")
             .bind(id)
-            .fetch_optional(&self.readers)
+            .fetch_optional(self.readers())
             .await?;
         row.map(|bytes| decode(id, &bytes)).transpose()
     }
@@ -66,19 +66,21 @@ impl Storage {
     /// Lists payments, newest first.
     pub async fn payments(&self, listing: Listing) -> Result<Vec<pb::Payment>, Error> {
         // Built by parts, so that each combination can use the index made for it.
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT id, payment FROM payments WHERE true");
+        let mut query = Select::new("SELECT id, payment FROM payments WHERE true");
         if let Some(payment_link) = listing.payment_link {
-            query.push(" AND payment_link = ").push_bind(payment_link);
+            query.push(" AND payment_link = ").bind(payment_link)?;
         }
         if let Some(state) = listing.state {
-            query.push(" AND state = ").push_bind(i32::from(state));
+            query.push(" AND state = ").bind(i32::from(state))?;
         }
         if let Some(Cursor { created_at_ms, id }) = listing.after {
-            query.push(" AND (created_at_ms, id) < (").push_bind(created_at_ms);
-            query.push(", ").push_bind(id).push(")");
+            query.push(" AND (created_at_ms, id) < (").bind(created_at_ms)?;
+            query.push(", ").bind(id)?.push(")");
         }
-        query.push(" ORDER BY created_at_ms DESC, id DESC LIMIT ").push_bind(listing.limit);
-        let rows: Vec<(String, Vec<u8>)> = query.build_query_as().fetch_all(&self.readers).await?;
+        query
+            .push(" ORDER BY created_at_ms DESC, id DESC LIMIT ")
+            .bind(i64::from(listing.limit))?;
+        let rows: Vec<(String, Vec<u8>)> = query.rows(self.readers()).await?;
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
 }

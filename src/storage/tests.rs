@@ -1,39 +1,11 @@
+mod chain;
 mod reading;
 mod writing;
 
-use std::path::PathBuf;
-
-use uuid::Uuid;
-
+use super::testing::{Disk, cluster};
 use super::*;
 use crate::pb;
 use crate::pb::payment::State;
-
-/// A database file that goes away with the test.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("paylink-{}.db", Uuid::new_v4())))
-    }
-
-    fn config(&self) -> Config {
-        Config::testing(format!("sqlite:{}", self.0.display()))
-    }
-
-    async fn open(&self) -> Storage {
-        self.config().open().await.unwrap()
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm"] {
-            let path = format!("{}{suffix}", self.0.display());
-            drop(std::fs::remove_file(path));
-        }
-    }
-}
 
 fn event(id: &str) -> NewEvent {
     NewEvent {
@@ -71,6 +43,14 @@ async fn change(storage: &Storage, payment: pb::Payment, fails: bool) -> Result<
             })
         })
         .await
+}
+
+/// As much of the feed as a test makes.
+const EVERYTHING: PageLimit = PageLimit { changes: 1_000, bytes: usize::MAX };
+
+/// A place in the feed, for reads, which do not ask for its hash.
+fn place(sequence: i64) -> Place {
+    Place { sequence, hash: Hash::default() }
 }
 
 async fn due(storage: &Storage, now_ms: i64) -> Vec<String> {
@@ -122,7 +102,8 @@ async fn a_memory_without_a_file_keeps_while_it_is_open() {
 
 #[tokio::test]
 async fn a_url_of_another_kind_is_refused_by_its_key_and_not_repeated() {
-    for url in ["postgres://user:secret@host/db", "sqlite:", "sqlite://", "sqlite:a.db?mode=ro"] {
+    for url in ["mysql://user:secret@host/db", "postgres:secret", "sqlite:", "sqlite:a.db?mode=ro"]
+    {
         let error = Config::testing(url).open().await.unwrap_err().to_string();
         assert!(error.starts_with("storage.url: "), "{error}");
         assert!(!error.contains("secret"), "{error}");
@@ -132,5 +113,21 @@ async fn a_url_of_another_kind_is_refused_by_its_key_and_not_repeated() {
 #[tokio::test]
 async fn a_file_that_cannot_be_opened_is_an_error() {
     let url = "sqlite:/nonexistent-directory/paylink.db";
-    assert!(matches!(Config::testing(url).open().await, Err(Error::Database(_))));
+    assert!(matches!(Config::testing(url).open().await, Err(Error::File(_))));
+}
+
+#[tokio::test]
+async fn a_file_that_is_in_use_is_refused_until_it_is_free() {
+    let disk = Disk::new();
+    let mut config = disk.config();
+    config.busy_timeout_ms = NonZeroU64::new(20).unwrap();
+    let storage = config.open().await.unwrap();
+    assert!(matches!(config.open().await, Err(Error::InUse)));
+    storage.close().await;
+    config.open().await.unwrap();
+}
+
+#[test]
+fn all_this_holds_on_postgresql_as_well() {
+    cluster::repeat(&["storage::tests::", "payments::"], &["postgresql", "a_file_", "a_full_disk"]);
 }

@@ -4,11 +4,16 @@
 //! it. So whatever has queued up meanwhile goes into the next commit together;
 //! a lone write waits for nobody.
 
-use futures_util::future::BoxFuture;
-use sqlx::{Connection as _, SqliteConnection, SqlitePool};
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Error, Transaction};
+use futures_util::future::BoxFuture;
+use sqlx::{AnyConnection, Connection as _};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::connect::{Connections, Kind, postgres};
+use super::{Config, Error, Transaction, feed};
 
 /// A write in the queue.
 pub(super) trait Job: Send {
@@ -28,19 +33,14 @@ where
     (Box::new(Write { work: Some(work), result: Err(Error::Closed), caller }), answer)
 }
 
-/// Writes what comes, until no one is left who could send.
-pub(super) async fn run(
-    writers: SqlitePool,
-    mut queue: mpsc::Receiver<Box<dyn Job>>,
+/// The one writer of this process.
+#[derive(Debug)]
+pub(super) struct Writer {
+    connections: Arc<Connections>,
     batch_max: usize,
-) {
-    let mut batch = Vec::with_capacity(batch_max);
-    while queue.recv_many(&mut batch, batch_max).await > 0 {
-        let committed = commit(&writers, &mut batch).await;
-        for job in batch.drain(..) {
-            job.answer(committed.clone());
-        }
-    }
+    /// How long a batch may take on a server; `None` where nothing can be lost
+    /// on the way.
+    time_max: Option<Duration>,
 }
 
 struct Write<T, W> {
@@ -73,32 +73,75 @@ where
     }
 }
 
-/// Runs the batch in one transaction. An error is one of the whole batch:
-/// nothing of it was kept.
-async fn commit(writers: &SqlitePool, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
-    let mut connection = writers.acquire().await?;
-    let committed = run_all(&mut connection, batch).await;
-    if committed.is_err() {
-        // SQLite ends a transaction by itself on some errors, a full disk among
-        // them. A new connection is sure to be outside of it.
-        drop(connection.close().await);
-    }
-    committed
-}
+// === impl Writer ===
 
-async fn run_all(
-    connection: &mut SqliteConnection,
-    batch: &mut [Box<dyn Job>],
-) -> Result<(), Error> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    for job in batch {
-        // A savepoint of its own lets a write fail without the others.
-        let mut savepoint = transaction.begin().await?;
-        if job.run(Transaction(&mut savepoint)).await {
-            savepoint.commit().await?;
-        } else {
-            savepoint.rollback().await?;
+impl Writer {
+    pub(super) fn new(config: &Config, connections: Arc<Connections>) -> Self {
+        let time_ms = config.statement_timeout_ms.get() + config.busy_timeout_ms.get();
+        let time_max = match connections.kind {
+            Kind::Sqlite => None,
+            Kind::Postgres => Some(Duration::from_millis(time_ms)),
+        };
+        Self { connections, batch_max: config.write_batch_max.get(), time_max }
+    }
+
+    /// Writes what comes, until no one is left who could send.
+    pub(super) async fn run(self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+        let mut batch = Vec::with_capacity(self.batch_max);
+        while queue.recv_many(&mut batch, self.batch_max).await > 0 {
+            let committed = self.commit(&mut batch).await;
+            for job in batch.drain(..) {
+                job.answer(committed.clone());
+            }
         }
     }
-    Ok(transaction.commit().await?)
+
+    /// Runs the batch in one transaction. An error is one of the whole batch.
+    async fn commit(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
+        let mut connection = self.connections.writers.acquire().await?;
+        let running = self.run_all(&mut connection, batch);
+        let outcome = match self.time_max {
+            None => running.await,
+            // Where it stood then is not known.
+            Some(time_max) => timeout(time_max, running).await.unwrap_or(Err(Error::Lost)),
+        };
+        let Err(error) = outcome else { return Ok(()) };
+        // SQLite ends a transaction by itself on some errors, a full disk among
+        // them, and a server may be gone. A new connection is sure to be outside
+        // of it.
+        drop(connection.detach().close_hard().await);
+        Err(error)
+    }
+
+    async fn run_all(
+        &self,
+        connection: &mut AnyConnection,
+        batch: &mut [Box<dyn Job>],
+    ) -> Result<(), Error> {
+        let begin = match self.connections.kind {
+            Kind::Sqlite => "BEGIN IMMEDIATE",
+            Kind::Postgres => postgres::BEGIN,
+        };
+        let mut transaction = connection.begin_with(begin).await?;
+        let mut head = None;
+        for job in batch {
+            // A savepoint of its own lets a write fail without the others.
+            let mut savepoint = transaction.begin().await?;
+            let head_before = head;
+            if job.run(Transaction(&mut savepoint, &mut head)).await {
+                savepoint.commit().await?;
+            } else {
+                savepoint.rollback().await?;
+                head = head_before;
+            }
+        }
+        if let Some(head) = head {
+            feed::put_head(&mut transaction, head).await?;
+        }
+        transaction.commit().await.map_err(|error| match error.into() {
+            // The server may have heard the commit before it went away.
+            Error::Unreachable(_) => Error::Lost,
+            error => error,
+        })
+    }
 }

@@ -6,6 +6,11 @@ use bytes::Bytes;
 use http::Method;
 use tokio::time::Instant;
 
+use crate::pb::plan;
+
+/// The longest wait for a turn.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// A request to Stripe. Each attempt sends the same bytes under the same key.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -43,6 +48,21 @@ pub struct Answer {
 // === impl Place ===
 
 impl Place {
+    /// A path that was stored. Its route is that of its resource.
+    #[must_use]
+    pub fn stored(path: String) -> Self {
+        let route = plan::resource_at(&path).map_or("", |resource| {
+            if path == resource.collection { &resource.collection } else { &resource.item }
+        });
+        Self { path, route }
+    }
+
+    /// Whether this is the place of all resources of a kind.
+    #[must_use]
+    pub fn is_collection(&self) -> bool {
+        self.path == self.route
+    }
+
     /// The search among what stands here.
     #[must_use]
     pub fn search(mut self) -> Self {
@@ -65,6 +85,13 @@ impl Call {
     #[must_use]
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// How long the call may wait for its turn. Who waits longer than this for
+    /// little time with Stripe gets neither an answer nor an early refusal.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        (self.time_left() / 4).min(TURN_WAIT_MAX)
     }
 
     /// Whether the call is to change something.

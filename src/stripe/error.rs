@@ -2,17 +2,42 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-/// Why a call at Stripe gave no result.
-#[derive(Debug, thiserror::Error)]
+/// Why a call at Stripe gave no result. Clones tell it to each who waits for
+/// the same call.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// Stripe answered, and refused.
     #[error("stripe refused: {0}")]
     Refused(Box<Refusal>),
     /// The request did not leave: it certainly has no effect.
-    #[error("stripe cannot be reached")]
-    Unreachable,
+    #[error("stripe cannot be reached ({})", .phase.as_str())]
+    Unreachable {
+        /// How far the connection came.
+        phase: Phase,
+    },
+    /// Stripe has failed too often of late, so nothing was sent.
+    #[error("stripe fails, and is left alone for a while")]
+    CircuitOpen {
+        /// When it will be tried again.
+        retry_after: Duration,
+    },
+    /// Too much is under way and waiting already, so nothing was sent.
+    #[error("too many calls are under way to stripe")]
+    Saturated {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// Stripe's rate limit would have been reached, so nothing was sent.
+    #[error("stripe's rate limit for {route} would be reached")]
+    Throttled {
+        /// The endpoint, with ids left out.
+        route: &'static str,
+        /// When there is room for a call.
+        retry_after: Duration,
+    },
     /// The request left and no whole answer came: it may have had its effect.
     #[error("stripe's answer was lost")]
     AnswerLost {
@@ -22,6 +47,12 @@ pub enum Error {
     /// No answer came within the time for one attempt: it may have had its effect.
     #[error("stripe did not answer in time")]
     TimedOut {
+        /// Whether the request was to change something.
+        write: bool,
+    },
+    /// The answer is larger than any of Stripe's is: what was asked may have had its effect.
+    #[error("stripe's answer is too large")]
+    TooLarge {
         /// Whether the request was to change something.
         write: bool,
     },
@@ -37,6 +68,21 @@ pub enum Error {
     /// may have had its effect.
     #[error("the caller's deadline has passed")]
     Deadline,
+    /// The last attempt certainly had no effect, but an earlier one of the same
+    /// call may have had it.
+    #[error("an earlier attempt may have had its effect; the last: {0}")]
+    Doubtful(Box<Error>),
+}
+
+/// How far a connection came that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The name of the host has no address.
+    Dns,
+    /// Nobody answers at the address.
+    Connect,
+    /// Whoever answers does not prove to be the host.
+    Tls,
 }
 
 /// Stripe's own error, with what is known of the request around it.
@@ -46,10 +92,17 @@ pub struct Refusal {
     pub status: u16,
     /// Stripe's error object; empty where the answer had none, as from a proxy.
     pub error: StripeError,
+    /// The endpoint, with ids left out.
+    pub route: &'static str,
+    /// The path that was asked for.
+    pub path: String,
     /// The field of our request that Stripe's `param` means, as a proto path.
     pub field: Option<String>,
     /// Stripe's id of the request.
     pub request_id: Option<String>,
+    /// Whether Stripe gave the result of an earlier request under the same key,
+    /// which says nothing of how it fares now.
+    pub replayed: bool,
     /// Stripe's word on whether the same request can be made again.
     pub should_retry: Option<bool>,
     /// Which limit was reached, at status 429.
@@ -63,7 +116,7 @@ pub struct Refusal {
 }
 
 /// The `error` object of an answer: <https://docs.stripe.com/api/errors>.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct StripeError {
     /// Which of Stripe's four kinds of error it is.
@@ -81,6 +134,16 @@ pub struct StripeError {
     pub doc_url: Option<String>,
 }
 
+/// What is remembered of a refusal.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Kept {
+    status: u16,
+    request_id: Option<String>,
+    attempts: u32,
+    error: StripeError,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Body {
@@ -95,11 +158,82 @@ impl Error {
     pub fn is_temporary(&self) -> bool {
         match self {
             Error::Refused(refusal) => refusal.is_temporary(),
-            Error::Unreadable { .. } => false,
-            Error::Unreachable
+            Error::Unreadable { .. } | Error::TooLarge { .. } => false,
+            Error::Unreachable { .. }
+            | Error::CircuitOpen { .. }
+            | Error::Saturated { .. }
+            | Error::Throttled { .. }
             | Error::AnswerLost { .. }
             | Error::TimedOut { .. }
-            | Error::Deadline => true,
+            | Error::Deadline
+            | Error::Doubtful(_) => true,
+        }
+    }
+
+    /// Tells whether the request may have had its effect: it cannot be said for
+    /// certain that it had none. What is in doubt is in doubt of a read too,
+    /// where it does not matter.
+    #[must_use]
+    pub fn may_have_acted(&self) -> bool {
+        match self {
+            Error::Refused(refusal) => refusal.may_have_acted(),
+            Error::Unreachable { .. }
+            | Error::CircuitOpen { .. }
+            | Error::Saturated { .. }
+            | Error::Throttled { .. } => false,
+            Error::AnswerLost { .. }
+            | Error::TimedOut { .. }
+            | Error::TooLarge { .. }
+            | Error::Unreadable { .. }
+            | Error::Deadline
+            | Error::Doubtful(_) => true,
+        }
+    }
+
+    /// Gives Stripe's verdict, if this is one.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&Refusal> {
+        match self {
+            Error::Refused(refusal) if refusal.is_verdict() => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Tells whether the attempt was refused before it was made. It says nothing
+    /// of an attempt before it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Error::CircuitOpen { .. } | Error::Saturated { .. } | Error::Throttled { .. }
+        )
+    }
+
+    /// Names the failure in one word, for signals.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Refused(_) => "refused",
+            Error::Unreachable { .. } => "unreachable",
+            Error::CircuitOpen { .. } => "circuit_open",
+            Error::Saturated { .. } => "saturated",
+            Error::Throttled { .. } => "throttled",
+            Error::AnswerLost { .. } => "answer_lost",
+            Error::TimedOut { .. } => "timeout",
+            Error::TooLarge { .. } => "too_large",
+            Error::Unreadable { .. } => "unreadable",
+            Error::Deadline => "deadline",
+            Error::Doubtful(last) => last.kind(),
+        }
+    }
+
+    /// Tells whether Stripe has kept its own failure as the key's answer, so that
+    /// asking again under the key can only bring the same.
+    #[must_use]
+    pub fn is_stored_failure(&self) -> bool {
+        match self {
+            Error::Refused(refusal) => refusal.status >= 500 && refusal.should_retry == Some(false),
+            _ => false,
         }
     }
 
@@ -109,7 +243,22 @@ impl Error {
         match self {
             Error::Refused(refusal) => refusal.request_id.as_deref(),
             Error::Unreadable { request_id, .. } => request_id.as_deref(),
+            Error::Doubtful(last) => last.request_id(),
             _ => None,
+        }
+    }
+}
+
+// === impl Phase ===
+
+impl Phase {
+    /// The phase in one word, for signals and callers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Dns => "dns",
+            Phase::Connect => "connect",
+            Phase::Tls => "tls",
         }
     }
 }
@@ -134,6 +283,60 @@ impl Refusal {
         })
     }
 
+    /// Tells whether Stripe has judged the request itself, and would judge it the
+    /// same under the same key. So an earlier attempt has had no effect either: had
+    /// it had one, its answer would have come again.
+    #[must_use]
+    pub fn is_verdict(&self) -> bool {
+        // Of a mismatch of parameters the key's first request may well have acted.
+        let mismatch = self.error.kind.as_deref() == Some("idempotency_error");
+        matches!(self.status, 400 | 402 | 404) && !mismatch && self.code() != "rate_limit"
+    }
+
+    /// Tells whether the request may have had its effect. Only what is known to be
+    /// answered before anything is done certainly had none.
+    #[must_use]
+    pub fn may_have_acted(&self) -> bool {
+        match self.status {
+            // The request that the key is in use by is one of the same call.
+            409 => self.code() == "idempotency_key_in_use",
+            400 => self.error.kind.as_deref() == Some("idempotency_error"),
+            401 | 402 | 403 | 404 | 429 => false,
+            _ => true,
+        }
+    }
+
+    /// Writes down what is told again of the refusal, as JSON.
+    #[must_use]
+    pub fn kept(&self) -> Bytes {
+        let kept = Kept {
+            status: self.status,
+            request_id: self.request_id.clone(),
+            attempts: self.attempts,
+            error: self.error.clone(),
+        };
+        serde_json::to_vec(&kept).unwrap_or_default().into()
+    }
+
+    /// Reads what [`Refusal::kept`] wrote down of a refused change.
+    #[must_use]
+    pub fn recalled(kept: &[u8]) -> Self {
+        let Kept { status, request_id, attempts, error } =
+            serde_json::from_slice(kept).unwrap_or_default();
+        Self { status, request_id, attempts, error, write: true, ..Self::default() }
+    }
+
+    /// Tells whether a rate limit was reached, other than another request that
+    /// holds the same object.
+    #[must_use]
+    pub fn is_rate_limit(&self) -> bool {
+        match self.status {
+            429 => self.code() != "lock_timeout",
+            400 => self.code() == "rate_limit",
+            _ => false,
+        }
+    }
+
     /// Reads Stripe's error object out of an answer.
     pub(super) fn read(mut self, body: &[u8]) -> Self {
         self.error = serde_json::from_slice::<Body>(body).unwrap_or_default().error;
@@ -145,5 +348,42 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = self.error.kind.as_deref().unwrap_or("no error object");
         write!(f, "{} {kind} {}", self.status, self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, kind: &str, code: &str) -> Refusal {
+        let (kind, code) = (Some(kind.to_owned()), Some(code.to_owned()));
+        let error = StripeError { kind, code, ..Default::default() };
+        Refusal { status, error, ..Default::default() }
+    }
+
+    #[test]
+    fn only_what_is_answered_before_anything_is_done_had_certainly_no_effect() {
+        let invalid = "invalid_request_error";
+        for (status, kind, code, may_have_acted, is_verdict) in [
+            (302, "", "", true, false),
+            (400, invalid, "parameter_missing", false, true),
+            (400, "idempotency_error", "", true, false),
+            (400, invalid, "rate_limit", false, false),
+            (401, invalid, "", false, false),
+            (402, "card_error", "card_declined", false, true),
+            (403, invalid, "", false, false),
+            (404, invalid, "resource_missing", false, true),
+            (408, "", "", true, false),
+            (409, "idempotency_error", "idempotency_key_in_use", true, false),
+            (409, invalid, "", false, false),
+            (424, "api_error", "", true, false),
+            (429, invalid, "lock_timeout", false, false),
+            (500, "api_error", "", true, false),
+            (503, "", "", true, false),
+        ] {
+            let refusal = refusal(status, kind, code);
+            assert_eq!(refusal.may_have_acted(), may_have_acted, "{status} {code}");
+            assert_eq!(refusal.is_verdict(), is_verdict, "{status} {code}");
+        }
     }
 }

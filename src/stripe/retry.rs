@@ -2,19 +2,29 @@
 //!
 //! Safe, because every write carries an idempotency key and every attempt the
 //! same bytes; helpful, as Stripe's official clients judge it: no answer, 409,
-//! 424, 429 by lock contention, 5xx, and before all of these Stripe's own word in
+//! 424, 429, 5xx, and before all of these Stripe's own word in
 //! `Stripe-Should-Retry`. This is the only layer that retries.
+//!
+//! | the attempt | is made again |
+//! |---|---|
+//! | did not leave, but for a host that does not prove itself | at once, then after a pause |
+//! | lost its answer, ended late, or was answered in words that no one can read | after a pause |
+//! | 409, 424, 5xx, 429 `lock_timeout` | after a pause |
+//! | 429 otherwise | once |
+//! | anything else, as what a layer of ours refused | never |
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use rand::RngExt as _;
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
 use tokio::time::Sleep;
 use tower::retry::Policy;
 use tower::retry::budget::{Budget as _, TpsBudget};
 
 use super::call::{Answer, Call};
-use super::error::{Error, Refusal};
+use super::error::{Error, Phase};
+use crate::dice;
 
 /// An attempt with less time than this is not worth its cost.
 const ATTEMPT_TIME_MIN: Duration = Duration::from_millis(500);
@@ -32,9 +42,18 @@ pub struct Retry {
     backoff: Duration,
     backoff_max: Duration,
     attempts: u32,
+    /// Whether an attempt that was made may have had its effect.
+    doubt: bool,
     reads: Arc<TpsBudget>,
     writes: Arc<TpsBudget>,
 }
+
+static RETRIES: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.stripe.retries")
+        .with_description("Further attempts that could help, by whether they were made.")
+        .build()
+});
 
 // === impl Retry ===
 
@@ -48,7 +67,37 @@ impl Retry {
                 TpsBudget::new(BUDGET_WINDOW, BUDGET_RETRIES_PER_SECOND, BUDGET_RETRY_RATIO);
             Arc::new(budget)
         };
-        Self { attempts_max, backoff, backoff_max, attempts: 1, reads: budget(), writes: budget() }
+        Self {
+            attempts_max,
+            backoff,
+            backoff_max,
+            attempts: 1,
+            doubt: false,
+            reads: budget(),
+            writes: budget(),
+        }
+    }
+
+    /// Gives the pause before the next attempt, if there is to be one, and counts it.
+    fn next(&mut self, call: &Call, error: &Error) -> Option<Duration> {
+        if self.attempts >= self.attempts_max || !can_help(error, self.attempts) {
+            return None;
+        }
+        let pause = self.pause(error);
+        let outcome = if pause + ATTEMPT_TIME_MIN > call.time_left() {
+            "no_time"
+        } else if self.budget(call).withdraw() {
+            "made"
+        } else {
+            "no_budget"
+        };
+        let class = if call.is_write() { "write" } else { "read" };
+        RETRIES.add(1, &[KeyValue::new("class", class), KeyValue::new("outcome", outcome)]);
+        if outcome != "made" {
+            return None;
+        }
+        self.attempts += 1;
+        Some(pause)
     }
 
     fn budget(&self, call: &Call) -> &TpsBudget {
@@ -58,14 +107,18 @@ impl Retry {
     /// How long to wait before the next attempt: half to all of the backoff, so
     /// that callers who failed together do not come back together.
     fn pause(&self, error: &Error) -> Duration {
-        if matches!(error, Error::Unreachable) && self.attempts == 1 {
+        if matches!(error, Error::Unreachable { .. }) && self.attempts == 1 {
             // Nothing was sent, so nothing is overloaded by us: try at once.
-            return self.backoff.mul_f64(rand::rng().random_range(0.0..0.1));
+            return self.backoff.mul_f64(dice::between(0.0, 0.1));
         }
         let doubled = self.backoff.saturating_mul(1 << (self.attempts - 1).min(16));
-        let backoff = doubled.min(self.backoff_max).mul_f64(rand::rng().random_range(0.5..1.0));
+        let backoff = doubled.min(self.backoff_max).mul_f64(dice::between(0.5, 1.0));
         match error {
-            Error::Refused(refusal) => backoff.max(refusal.retry_after.unwrap_or_default()),
+            Error::Refused(refusal) => {
+                // Not before Stripe says, and not all at the very moment that it says.
+                let asked = refusal.retry_after.unwrap_or_default();
+                backoff.max(asked.mul_f64(dice::between(1.0, 1.25)))
+            }
             _ => backoff,
         }
     }
@@ -82,15 +135,14 @@ impl Policy<Call, Answer, Error> for Retry {
         if let Error::Refused(refusal) = error {
             refusal.attempts = self.attempts;
         }
-        if self.attempts >= self.attempts_max || !can_help(error) {
-            return None;
+        let acts = call.is_write() && error.may_have_acted();
+        let pause = self.next(call, error);
+        if pause.is_none() && self.doubt && !acts && error.verdict().is_none() {
+            let last = std::mem::replace(error, Error::Deadline);
+            *error = Error::Doubtful(Box::new(last));
         }
-        let pause = self.pause(error);
-        if pause + ATTEMPT_TIME_MIN > call.time_left() || !self.budget(call).withdraw() {
-            return None;
-        }
-        self.attempts += 1;
-        Some(tokio::time::sleep(pause))
+        self.doubt |= acts;
+        pause.map(tokio::time::sleep)
     }
 
     fn clone_request(&mut self, call: &Call) -> Option<Call> {
@@ -98,20 +150,24 @@ impl Policy<Call, Answer, Error> for Retry {
     }
 }
 
-fn can_help(error: &Error) -> bool {
+/// Tells whether one more attempt can help after that many.
+fn can_help(error: &Error, attempts: u32) -> bool {
     match error {
-        Error::Refused(refusal) => refused_for_now(refusal),
-        Error::Unreachable | Error::AnswerLost { .. } | Error::TimedOut { .. } => true,
-        Error::Unreadable { .. } | Error::Deadline => false,
+        Error::Refused(refusal) => {
+            let limited = refusal.is_rate_limit() && refusal.should_retry.is_none();
+            // More requests would keep the limit reached.
+            if limited { attempts == 1 } else { refusal.is_temporary() }
+        }
+        // The next attempt would find the same host.
+        Error::Unreachable { phase } => *phase != Phase::Tls,
+        Error::AnswerLost { .. } | Error::TimedOut { .. } | Error::Unreadable { .. } => true,
+        Error::CircuitOpen { .. }
+        | Error::Saturated { .. }
+        | Error::Throttled { .. }
+        | Error::TooLarge { .. }
+        | Error::Deadline
+        | Error::Doubtful(_) => false,
     }
-}
-
-/// A rate limit is not retried unless Stripe says so: more requests would keep it reached.
-fn refused_for_now(refusal: &Refusal) -> bool {
-    refusal.is_temporary()
-        && (refusal.should_retry == Some(true)
-            || refusal.status != 429
-            || refusal.code() == "lock_timeout")
 }
 
 #[cfg(test)]
@@ -123,7 +179,7 @@ mod tests {
     use tower::{Layer as _, ServiceExt as _, retry::RetryLayer, service_fn};
 
     use super::*;
-    use crate::stripe::error::StripeError;
+    use crate::stripe::error::{Refusal, StripeError};
     use crate::stripe::tests::{answer, call};
 
     fn refused(status: u16, code: &str, should_retry: Option<bool>) -> Error {
@@ -153,8 +209,11 @@ mod tests {
     async fn what_can_help_is_tried_again_with_the_same_key_and_bytes() {
         let temporary = || {
             vec![
-                Error::Unreachable,
+                Error::Unreachable { phase: Phase::Dns },
+                Error::Unreachable { phase: Phase::Connect },
                 Error::AnswerLost { write: true },
+                Error::Unreadable { write: true, request_id: None },
+                refused(429, "", None),
                 Error::TimedOut { write: true },
                 refused(409, "idempotency_key_in_use", None),
                 refused(429, "lock_timeout", None),
@@ -177,8 +236,14 @@ mod tests {
         for failure in [
             refused(400, "parameter_missing", None),
             refused(404, "resource_missing", None),
-            refused(429, "", None),
+            refused(429, "", Some(false)),
             refused(500, "", Some(false)),
+            refused(302, "", None),
+            Error::Unreachable { phase: Phase::Tls },
+            Error::TooLarge { write: true },
+            Error::Deadline,
+            Error::CircuitOpen { retry_after: Duration::ZERO },
+            Error::Saturated { retry_after: Duration::ZERO },
             refused(409, "", Some(false)),
         ] {
             let said = failure.to_string();
@@ -194,6 +259,48 @@ mod tests {
         assert_eq!(attempts.len(), 3);
         let Err(Error::Refused(refusal)) = outcome else { panic!("the last failure is given") };
         assert_eq!(refusal.attempts, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_earlier_attempt_may_have_done_is_not_forgotten() {
+        let lost = || Error::AnswerLost { write: true };
+        let unsent = || Error::Unreachable { phase: Phase::Connect };
+        let open = || Error::CircuitOpen { retry_after: Duration::ZERO };
+        for (failures, in_doubt) in [
+            (vec![unsent(), unsent(), unsent()], false),
+            (vec![unsent(), refused(401, "", None)], false),
+            (vec![lost(), refused(401, "", None)], true),
+            (vec![lost(), unsent(), unsent()], true),
+            (vec![lost(), open()], true),
+            (vec![unsent(), open()], false),
+            (vec![refused(500, "", None), refused(429, "", None)], true),
+            // The key would have brought the earlier attempt's answer.
+            (vec![lost(), refused(400, "parameter_missing", None)], false),
+        ] {
+            let (_, outcome) = check(call(Method::POST), failures).await;
+            let error = outcome.unwrap_err();
+            assert_eq!(error.may_have_acted(), in_doubt, "{error}");
+            assert_eq!(matches!(error, Error::Doubtful(_)), in_doubt, "{error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_limit_is_tried_once_more_and_a_held_object_twice() {
+        for (code, expected) in [("", 2), ("rate_limit", 2), ("lock_timeout", 3)] {
+            let failures = (0..9).map(|_| refused(429, code, None)).collect();
+            let (attempts, _) = check(call(Method::POST), failures).await;
+            assert_eq!(attempts.len(), expected, "{code}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stripes_wish_for_a_pause_is_kept_and_a_little_more() {
+        let wish = Duration::from_secs(2);
+        let limited = Refusal { status: 429, retry_after: Some(wish), ..Refusal::default() };
+        let start = Instant::now();
+        let failures = vec![Error::Refused(Box::new(limited))];
+        assert_eq!(check(call(Method::GET), failures).await.0.len(), 2);
+        assert!((wish..=wish.mul_f64(1.26)).contains(&start.elapsed()), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

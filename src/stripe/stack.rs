@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tower::ServiceBuilder;
 use tower::retry::{self, RetryLayer};
 
+use super::breaker::{Breaker, BreakerLayer};
 use super::observe::{Observe, ObserveLayer};
+use super::queue::{Queue, QueueLayer};
+use super::rate_limit::{RateLimit, RateLimitLayer};
 use super::retry::Retry;
 use super::timeout::{Timeout, TimeoutLayer};
-use super::transport::{SetupError, Transport};
+use super::transport::Transport;
 
 /// How Stripe is reached.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,35 +25,99 @@ pub struct Config {
     pub api_key: SecretString,
     /// The secrets of the webhook endpoint; several while one is being rolled.
     pub webhook_secrets: Vec<SecretString>,
+    /// A proxy on the way to Stripe, which sees the name of the host and no more.
+    pub proxy_url: Option<String>,
     /// How many attempts a call makes at most.
     pub attempts_max: u32,
-    /// How long one attempt may take, in milliseconds.
-    pub attempt_timeout_ms: u64,
+    /// How long one attempt at a read may take, in milliseconds.
+    pub attempt_timeout_ms_read: u64,
+    /// How long one attempt at a write may take, in milliseconds.
+    pub attempt_timeout_ms_write: u64,
     /// The pause before the second attempt, in milliseconds; it doubles from there.
     pub backoff_ms: u64,
     /// The longest pause between attempts, in milliseconds.
     pub backoff_max_ms: u64,
+    /// How long Stripe is left alone when it fails, in milliseconds; it doubles
+    /// each time that it fails again.
+    pub breaker_open_ms: u64,
+    /// The longest time that it is left alone, in milliseconds.
+    pub breaker_open_ms_max: u64,
+    /// How many calls a second a live account is sent at most, by this process;
+    /// zero sets no limit.
+    pub rate_live: u32,
+    /// The same for a test account.
+    pub rate_test: u32,
+    /// The same for one endpoint.
+    pub rate_endpoint: u32,
+    /// How many calls are with Stripe at the same time.
+    pub in_flight_max: usize,
+    /// How many calls wait to be sent; further ones are refused.
+    pub queue_max: usize,
 }
 
 /// A client's whole path to Stripe.
-pub type Stack = retry::Retry<Retry, Observe<Timeout<Transport>>>;
+pub type Stack = retry::Retry<Retry, Breaker<RateLimit<Queue<Observe<Timeout<Transport>>>>>>;
 
 // === impl Config ===
 
 impl Config {
     /// Builds the path to Stripe. What comes out of it has been tried as often as
     /// it can help and no longer than the caller waits, and is an answer of
-    /// status 2xx or a typed error.
-    pub(super) fn build(&self) -> Result<Stack, SetupError> {
+    /// status 2xx or a typed error. What is refused on the way was never sent.
+    pub(super) fn build(&self, transport: Transport) -> Stack {
         let millis = Duration::from_millis;
         let (first, longest) = (millis(self.backoff_ms), millis(self.backoff_max_ms));
-        Ok(ServiceBuilder::new()
+        ServiceBuilder::new()
             // Outermost: one call, however many attempts it takes.
             .layer(RetryLayer::new(Retry::new(self.attempts_max, first, longest)))
-            // Inside the retries, so that each attempt is seen by itself.
+            // Before anything that waits: while Stripe fails, nobody waits for it.
+            .layer(BreakerLayer::new(
+                millis(self.breaker_open_ms),
+                millis(self.breaker_open_ms_max),
+            ))
+            // Before a place is taken, so that who waits for a turn holds up nobody.
+            .layer(RateLimitLayer::new(self.rate(), self.rate_endpoint))
+            // The last door: what passes it is sent.
+            .layer(QueueLayer::new(self.in_flight_max, self.queue_max))
+            // Each attempt is seen by itself, and without the time that it waited here.
             .layer(ObserveLayer)
             // Next to the wire: a silent connection costs one attempt, not the call.
-            .layer(TimeoutLayer { attempt_max: millis(self.attempt_timeout_ms) })
-            .service(Transport::new(&self.base_url, &self.api_key)?))
+            .layer(TimeoutLayer {
+                read_max: millis(self.attempt_timeout_ms_read),
+                write_max: millis(self.attempt_timeout_ms_write),
+            })
+            .service(transport)
+    }
+
+    /// The rate for the account, whose key says which kind it is.
+    fn rate(&self) -> u32 {
+        let live = ["sk_live_", "rk_live_"];
+        let key = self.api_key.expose_secret();
+        if live.iter().any(|kind| key.starts_with(kind)) { self.rate_live } else { self.rate_test }
+    }
+}
+
+#[cfg(test)]
+impl Config {
+    /// A configuration for tests, with the defaults of the program.
+    pub(crate) fn testing() -> Self {
+        Self {
+            base_url: "https://stripe.invalid".to_owned(),
+            api_key: "sk_test_1".into(),
+            webhook_secrets: Vec::new(),
+            proxy_url: None,
+            attempts_max: 3,
+            attempt_timeout_ms_read: 8_000,
+            attempt_timeout_ms_write: 12_000,
+            backoff_ms: 500,
+            backoff_max_ms: 5_000,
+            breaker_open_ms: 1_000,
+            breaker_open_ms_max: 30_000,
+            rate_live: 80,
+            rate_test: 20,
+            rate_endpoint: 20,
+            in_flight_max: 32,
+            queue_max: 64,
+        }
     }
 }

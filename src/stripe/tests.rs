@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::*;
@@ -21,18 +22,19 @@ pub(super) fn answer(body: &str) -> Answer {
 }
 
 #[test]
-fn one_request_has_one_key_and_another_method_another() {
-    let id = Uuid::from_u128(7);
-    let key = idempotency_key("paylink.v1.CreateProductRequest", id);
-    assert_eq!(key, "plv1-ff9b066637ba501d93e7fd842cfd790e7e64cef10b414432");
-    assert_eq!(key, idempotency_key("paylink.v1.CreateProductRequest", id));
-    assert_ne!(key, idempotency_key("paylink.v1.CreatePriceRequest", id));
-    assert_ne!(key, idempotency_key("paylink.v1.CreateProductRequest", Uuid::from_u128(8)));
-}
-
-#[test]
 fn an_id_cannot_lead_out_of_its_path() {
     assert_eq!(pb::Product::item("prod_1").path, "/v1/products/prod_1");
     assert_eq!(pb::Product::item("../x?a=b c").path, "/v1/products/..%2Fx%3Fa%3Db%20c");
     assert_eq!(pb::Product::item("..").path, "/v1/products/%252E%252E");
+}
+
+#[tokio::test]
+async fn anything_that_answers_calls_can_stand_in_for_stripe() {
+    let config = Config::testing();
+    let client = config.client_over(Transport::over(tower::service_fn(|call: Call| async move {
+        assert_eq!((call.method, &*call.place.path), (Method::GET, "/v1/products/prod_1"));
+        Ok(answer(r#"{"id": "prod_1", "object": "product", "name": "Poster"}"#))
+    })));
+    let caller = Caller::itself(Duration::from_secs(9));
+    assert_eq!(client.get::<pb::Product>("prod_1", &caller).await.unwrap().name, "Poster");
 }

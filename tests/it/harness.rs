@@ -5,6 +5,8 @@
 //! which a test can shut. [`Program`] is the binary, for what only a process has.
 
 mod buyer;
+#[allow(dead_code, reason = "other test binaries use the other part")]
+pub mod cluster;
 mod folder;
 mod gate;
 mod program;
@@ -24,8 +26,10 @@ use hyper_util::rt::TokioExecutor;
 use paylink::app::Addresses;
 use paylink::pb;
 use paylink::pb::catalog_service_client::CatalogServiceClient;
+use paylink::pb::discount_service_client::DiscountServiceClient;
 use paylink::pb::payment_link_service_client::PaymentLinkServiceClient;
 use paylink::pb::payment_service_client::PaymentServiceClient;
+use paylink::pb::shipping_rate_service_client::ShippingRateServiceClient;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -131,6 +135,16 @@ impl Paylink {
     /// The catalogue.
     pub fn catalog(&self) -> CatalogServiceClient<Wire> {
         CatalogServiceClient::with_origin(self.wire.clone(), self.origin())
+    }
+
+    /// The coupons and promotion codes.
+    pub fn discounts(&self) -> DiscountServiceClient<Wire> {
+        DiscountServiceClient::with_origin(self.wire.clone(), self.origin())
+    }
+
+    /// The shipping rates.
+    pub fn shipping(&self) -> ShippingRateServiceClient<Wire> {
+        ShippingRateServiceClient::with_origin(self.wire.clone(), self.origin())
     }
 
     /// The payment links.

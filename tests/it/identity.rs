@@ -78,8 +78,13 @@ async fn a_request_id_belongs_to_one_request() {
     let first = paylink.links().create_payment_link(with_id(id)).await.unwrap().into_inner();
     let mut other = with_id(id);
     other.payment_link.as_mut().unwrap().inactive_message = "Another".to_owned();
+    let heard = paylink.stripe.gate.heard();
     let refused = paylink.links().create_payment_link(other).await.unwrap_err();
-    assert_eq!(code_of(&refused), (Code::Internal, "IDEMPOTENCY_MISMATCH".to_owned()));
+    let reason = "IDEMPOTENCY_KEY_REUSED".to_owned();
+    assert_eq!(code_of(&refused), (Code::InvalidArgument, reason));
+    let details = refused.get_error_details();
+    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "request_id");
+    assert_eq!(paylink.stripe.gate.heard(), heard, "Stripe is not asked");
     let links = paylink.stripe.list("/v1/payment_links").await;
     assert_eq!(links.iter().map(|link| link["id"].clone()).collect::<Vec<_>>(), [first.id]);
 }

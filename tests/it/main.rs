@@ -11,6 +11,8 @@
 mod bad_input;
 mod calls;
 mod catalog;
+mod clients;
+mod discounts;
 mod discovery;
 mod drain;
 mod harness;
@@ -20,7 +22,19 @@ mod outage;
 mod payments;
 mod program;
 mod refusals;
+mod replacing;
 mod sandbox;
+mod searching;
+mod shipping;
 mod traces;
+mod validating;
 mod watching;
 mod webhooks;
+
+/// The files of tests that concern memory.
+const ABOUT_MEMORY: [&str; 5] = ["drain::", "outage::", "payments::", "watching::", "webhooks::"];
+
+#[test]
+fn all_about_memory_holds_on_postgresql_as_well() {
+    harness::cluster::repeat(&ABOUT_MEMORY, &[]);
+}

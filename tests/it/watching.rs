@@ -1,6 +1,7 @@
 //! The stream of changes: from any position on, it misses nothing and repeats nothing.
 
 use paylink::pb;
+use sha2::{Digest as _, Sha256};
 use tonic::Code;
 
 use crate::harness::{Folder, Hook, Page, Paylink, code_of, event, retry_delay, violations};
@@ -62,6 +63,39 @@ async fn every_watcher_is_told_the_same_in_the_same_order() {
     assert_eq!(early.position, late.position);
 }
 
+/// What a consumer does to prove that an event follows another: the rule of
+/// `PaymentEvent`, written anew.
+fn proves(event: &pb::PaymentEvent, previous: &str) -> bool {
+    let at = event.record_time.unwrap();
+    let mut told = hex::decode(previous).unwrap();
+    told.extend(event.sequence.to_be_bytes());
+    told.extend((at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000).to_be_bytes());
+    told.extend(event.previous_state.to_be_bytes());
+    told.extend(hex::decode(&event.payment_hash).unwrap());
+    told.extend(event.stripe_event.as_bytes());
+    event.previous_hash == previous && event.hash == hex::encode(Sha256::digest(told))
+}
+
+#[tokio::test]
+async fn a_watcher_can_prove_that_it_was_told_everything() {
+    let folder = Folder::new();
+    let paylink = Paylink::start().without_webhooks().storage(&folder).await;
+    tell(&paylink, &["cs_1", "cs_2", "cs_3"]).await;
+    let paylink = paylink.restart().await;
+    tell(&paylink, &["cs_4"]).await;
+    let mut watch = paylink.watch("").await;
+    let mut events = Vec::new();
+    for _ in 0..4 {
+        events.push(watch.next().await);
+    }
+    for pair in events.windows(2) {
+        assert!(proves(&pair[1], &pair[0].hash), "{pair:?}");
+    }
+    assert!(!proves(&events[2], &events[0].hash), "one that is left out is missed");
+    let changed = pb::PaymentEvent { previous_state: 6, ..events[1].clone() };
+    assert!(!proves(&changed, &events[0].hash), "one that was changed is noticed");
+}
+
 #[tokio::test]
 async fn one_links_watcher_hears_of_that_link_alone() {
     let paylink = Paylink::start().await;
@@ -102,7 +136,7 @@ async fn a_position_of_another_storage_is_refused() {
 #[tokio::test]
 async fn what_is_no_position_is_refused() {
     let paylink = Paylink::start().await;
-    for position in ["garbage", "-1", "x-", "0"] {
+    for position in ["garbage", "-1", "x-", "0", "x-1-y"] {
         let refused = refused(&paylink, position).await;
         assert_eq!(code_of(&refused), (Code::InvalidArgument, "POSITION_INVALID".to_owned()));
         assert_eq!(violations(&refused), ["position FORMAT_INVALID"]);
@@ -114,7 +148,7 @@ async fn a_position_that_was_not_reached_is_refused() {
     let paylink = Paylink::start().await;
     let mut watch = paylink.watch("").await;
     watch.heartbeat().await;
-    let ahead = watch.position.replace("-0", "-7");
+    let ahead = watch.position.replace("-0-", "-7-");
     let refused = refused(&paylink, &ahead).await;
     assert_eq!(code_of(&refused), (Code::OutOfRange, "SEQ_AHEAD".to_owned()));
 }

@@ -40,7 +40,7 @@ async fn a_stream_tells_everything_in_order_though_pages_are_small() {
         let (change, position) = next_change(&mut stream).await;
         assert_eq!(change.sequence, sequence);
         assert_eq!(change.payment.unwrap().id, format!("cs_{sequence}"));
-        assert_eq!(position, format!("{}-{sequence}", payments.storage.epoch()));
+        assert!(position.starts_with(&format!("{}-{sequence}-", payments.storage.epoch())));
     }
 }
 
@@ -74,7 +74,7 @@ async fn a_stream_with_nothing_to_tell_gives_its_position_at_once() {
     let payments = open(&config()).await;
     let message = watch(&payments, "", "").await.next().await.unwrap().unwrap();
     assert_eq!(message.content, Some(Content::Heartbeat(Heartbeat {})));
-    assert_eq!(message.position, format!("{}-0", payments.storage.epoch()));
+    assert!(message.position.starts_with(&format!("{}-0-", payments.storage.epoch())));
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn a_silent_stream_gives_heartbeats() {
     for _ in 0..3 {
         let message = stream.next().await.unwrap().unwrap();
         assert_eq!(message.content, Some(Content::Heartbeat(Heartbeat {})));
-        assert_eq!(message.position, format!("{}-1", payments.storage.epoch()));
+        assert!(message.position.starts_with(&format!("{}-1-", payments.storage.epoch())));
     }
 }
 
@@ -103,17 +103,28 @@ async fn a_stream_of_one_link_leaves_out_others_and_advances_all_the_same() {
 
     let message = watch(&payments, "", "c").await.next().await.unwrap().unwrap();
     assert_eq!(message.content, Some(Content::Heartbeat(Heartbeat {})));
-    assert_eq!(message.position, format!("{}-4", payments.storage.epoch()));
+    assert!(message.position.starts_with(&format!("{}-4-", payments.storage.epoch())));
 }
 
 #[tokio::test]
 async fn positions_that_cannot_be_continued_are_refused() {
     let payments = open(&config()).await;
     append(&payments, "cs_1", "plink_1").await;
-    let epoch = payments.storage.epoch();
+    let (_, position) = next_change(&mut watch(&payments, "", "").await).await;
+    let (epoch, mark) = (payments.storage.epoch(), position.rsplit_once('-').unwrap().1);
     assert_eq!(refusal(&payments, "7").await, "POSITION_INVALID");
-    assert_eq!(refusal(&payments, "another-1").await, "STREAM_EPOCH_CHANGED");
-    assert_eq!(refusal(&payments, &format!("{epoch}-2")).await, "SEQ_AHEAD");
+    assert_eq!(refusal(&payments, &format!("another-1-{mark}")).await, "STREAM_EPOCH_CHANGED");
+    assert_eq!(refusal(&payments, &format!("{epoch}-2-{mark}")).await, "SEQ_AHEAD");
+}
+
+#[tokio::test]
+async fn a_position_of_a_history_that_a_restored_backup_undid_is_refused() {
+    let payments = open(&config()).await;
+    append(&payments, "cs_1", "plink_1").await;
+    let (_, position) = next_change(&mut watch(&payments, "", "").await).await;
+    let (place, mark) = position.rsplit_once('-').unwrap();
+    let undone: String = mark.chars().rev().collect();
+    assert_eq!(refusal(&payments, &format!("{place}-{undone}")).await, "STREAM_EPOCH_CHANGED");
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ async fn a_transaction_repeated_after_a_crash_changes_nothing() {
     };
     assert!(settle().await);
     assert!(!settle().await);
-    assert_eq!(payments.storage.feed_head().await.unwrap(), 1);
+    assert_eq!(payments.storage.feed_ends().await.unwrap().head.sequence, 1);
     assert_eq!(payments.storage.due_events(now_ms(), 0, 10).await.unwrap(), []);
 }
 

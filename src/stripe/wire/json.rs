@@ -64,10 +64,7 @@ enum Known {
 }
 
 /// Looks a key up without owning it.
-struct Lookup<'a> {
-    message: &'static plan::Message,
-    next: &'a mut usize,
-}
+struct Lookup(&'static plan::Message);
 
 // === impl Object ===
 
@@ -88,10 +85,9 @@ impl<'de> Visitor<'de> for Object<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Object { message, out, notes } = self;
-        let mut next = 0;
         let mut case = None;
         let mut given = false;
-        while let Some(key) = map.next_key_seed(Lookup { message, next: &mut next })? {
+        while let Some(key) = map.next_key_seed(Lookup(message))? {
             match key {
                 Known::Field(field) => {
                     let before = out.len();
@@ -124,7 +120,7 @@ fn case_named(message: &'static plan::Message, word: &str) -> Option<&'static Fi
 
 // === impl Lookup ===
 
-impl<'de> DeserializeSeed<'de> for Lookup<'_> {
+impl<'de> DeserializeSeed<'de> for Lookup {
     type Value = Known;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Known, D::Error> {
@@ -132,7 +128,7 @@ impl<'de> DeserializeSeed<'de> for Lookup<'_> {
     }
 }
 
-impl Visitor<'_> for Lookup<'_> {
+impl Visitor<'_> for Lookup {
     type Value = Known;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,8 +136,8 @@ impl Visitor<'_> for Lookup<'_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Known, E> {
-        Ok(match self.message.key_at_stripe(key, self.next) {
-            Some(Key::Field(at)) => self.message.fields.get(at).map_or(Known::No, Known::Field),
+        Ok(match self.0.key_at_stripe(key) {
+            Some(Key::Field(at)) => self.0.fields.get(at).map_or(Known::No, Known::Field),
             Some(Key::Discriminator) => Known::Discriminator,
             None if key == "has_more" => Known::HasMore,
             None => Known::No,

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::cluster;
+
 /// The folder.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
@@ -17,6 +19,11 @@ impl Folder {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(Uuid::now_v7().to_string());
         fs::create_dir_all(&path).unwrap();
         Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     /// The path of a file in it.
@@ -33,7 +40,9 @@ impl Folder {
 
     /// The URL of a storage in it.
     pub fn storage_url(&self) -> String {
-        format!("sqlite:{}", self.file("paylink.db").display())
+        let name = self.0.file_name().unwrap().to_string_lossy().replace('-', "");
+        let file = || format!("sqlite:{}", self.file("paylink.db").display());
+        cluster::url(&format!("f{name}")).unwrap_or_else(file)
     }
 }
 

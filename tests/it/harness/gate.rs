@@ -24,6 +24,8 @@ pub enum Answers {
     Lost,
     /// Connections are cut when a request comes, which does not pass.
     Unasked,
+    /// As `Unasked`, once Stripe was sent something this many times in all.
+    UnaskedAfter(u64),
 }
 
 /// The gate.
@@ -106,6 +108,18 @@ impl Gate {
     }
 }
 
+// === impl Answers ===
+
+impl Answers {
+    fn cuts_request(self, heard: u64) -> bool {
+        match self {
+            Answers::Unasked => true,
+            Answers::UnaskedAfter(most) => heard > most,
+            Answers::Pass | Answers::Wait | Answers::Lost => false,
+        }
+    }
+}
+
 fn bound(address: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
@@ -127,7 +141,7 @@ async fn pipe(
         loop {
             let length = asking.read(&mut bytes).await?;
             heard.send_modify(|heard| *heard += 1);
-            if length == 0 || *fate.borrow() == Answers::Unasked {
+            if length == 0 || fate.borrow().cuts_request(*heard.borrow()) {
                 return io::Result::Ok(());
             }
             answered.write_all(&bytes[..length]).await?;
@@ -138,7 +152,7 @@ async fn pipe(
         loop {
             let length = answering.read(&mut bytes).await?;
             let fate = *answers.wait_for(|fate| *fate != Answers::Wait).await.unwrap();
-            if length == 0 || fate != Answers::Pass {
+            if length == 0 || fate == Answers::Lost {
                 return io::Result::Ok(());
             }
             asked.write_all(&bytes[..length]).await?;

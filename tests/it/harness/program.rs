@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::within;
+use super::{Folder, within};
 
 /// What keeps processes out of each other's way.
 const FREE: [(&str, &str); 5] = [
@@ -28,9 +28,12 @@ pub struct Program {
 // === impl Program ===
 
 impl Program {
-    /// Runs a verb to its end, with this environment and no other.
+    /// Runs a verb to its end, with this environment and no other, in an empty
+    /// folder: the default storage is a file in the folder of the process.
     pub async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-        within(command(arguments, environment).output()).await.unwrap()
+        let folder = Folder::new();
+        let mut command = command(arguments, environment);
+        within(command.current_dir(folder.path()).output()).await.unwrap()
     }
 
     /// Starts a verb, and waits until it has said where each of `parts` is.

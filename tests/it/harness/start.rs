@@ -7,19 +7,23 @@ use futures_util::future::LocalBoxFuture;
 use paylink::app::App;
 use paylink::config::{Profile, Sources};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::stripe::{API_KEY, WEBHOOK_SECRET};
-use super::{Folder, Paylink, Stripe, wire};
+use super::{Folder, Paylink, Stripe, cluster, wire};
 
 /// What every test wants: free ports, no noise, and no long pauses. Waiting for
 /// a storage connection is not what these tests are about, on a busy machine.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
     ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
     ("PAYLINK__OPERATIONS__LISTEN", "127.0.0.1:0"),
     ("PAYLINK__STRIPE__API_KEY", API_KEY),
     ("PAYLINK__STRIPE__WEBHOOK_SECRETS", WEBHOOK_SECRET),
     ("PAYLINK__STRIPE__BACKOFF_MS", "20"),
+    ("PAYLINK__STRIPE__BREAKER_OPEN_MS", "20"),
+    ("PAYLINK__STRIPE__BREAKER_OPEN_MS_MAX", "100"),
+    ("PAYLINK__STRIPE__RATE_TEST", "0"),
     ("PAYLINK__STORAGE__URL", "sqlite::memory:"),
     ("PAYLINK__STORAGE__ACQUIRE_TIMEOUT_MS", "10000"),
     ("PAYLINK__PAYMENTS__RETRY_FIRST_MS", "20"),
@@ -39,7 +43,11 @@ pub struct Start {
 impl Default for Start {
     fn default() -> Self {
         let environment = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { environment, is_told: true }
+        let start = Self { environment, is_told: true };
+        match cluster::url(&format!("t{}", Uuid::now_v7().simple())) {
+            Some(url) => start.with("PAYLINK__STORAGE__URL", &url),
+            None => start,
+        }
     }
 }
 

@@ -1,13 +1,19 @@
 -- Times are milliseconds since 1970. Protos are encoded messages of paylink.v1.
 
--- One row: the identity of this memory, a part of every feed position.
+-- One row: the identity of this memory, a part of every feed position, and the
+-- ends of its feed: the newest change, and the newest that is no longer kept.
 CREATE TABLE installation (
     one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
-    epoch TEXT NOT NULL
+    epoch TEXT NOT NULL,
+    head INTEGER NOT NULL,
+    head_hash BLOB NOT NULL,
+    forgotten INTEGER NOT NULL,
+    forgotten_hash BLOB NOT NULL
 ) STRICT;
 
 -- What Stripe reported, as received. The primary key is what makes a second
--- delivery harmless.
+-- delivery harmless. The body is erased after a time, since it names buyers; its
+-- hash is kept.
 CREATE TABLE events (
     id TEXT NOT NULL PRIMARY KEY,
     type TEXT NOT NULL,
@@ -15,7 +21,8 @@ CREATE TABLE events (
     livemode INTEGER NOT NULL,
     created_at_ms INTEGER NOT NULL,
     received_at_ms INTEGER NOT NULL,
-    body BLOB NOT NULL,
+    body BLOB,
+    body_hash BLOB NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('pending', 'done', 'ignored')),
     attempts INTEGER NOT NULL DEFAULT 0,
     due_at_ms INTEGER NOT NULL
@@ -40,7 +47,7 @@ CREATE INDEX payments_newest_of_link ON payments (payment_link, created_at_ms, i
 CREATE INDEX payments_newest_in_state ON payments (state, created_at_ms, id);
 
 -- Every change of a payment, in order: the payment as it was after the change.
--- Sequences start at 1 and have no gaps.
+-- Sequences start at 1 and have no gaps, and each hash covers the one before it.
 CREATE TABLE feed (
     sequence INTEGER NOT NULL PRIMARY KEY,
     payment_id TEXT NOT NULL REFERENCES payments (id),
@@ -48,7 +55,9 @@ CREATE TABLE feed (
     previous_state INTEGER NOT NULL,
     event_id TEXT NOT NULL,
     recorded_at_ms INTEGER NOT NULL,
-    payment BLOB NOT NULL
+    payment BLOB NOT NULL,
+    previous_hash BLOB NOT NULL,
+    hash BLOB NOT NULL
 ) STRICT;
 
 CREATE INDEX feed_of_link ON feed (payment_link, sequence);

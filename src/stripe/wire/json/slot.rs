@@ -6,6 +6,7 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{Notes, Object};
+use crate::pb;
 use crate::pb::plan::{Field, Kind, Shape};
 
 /// A JSON value that belongs to a field.
@@ -71,9 +72,14 @@ impl<'a> Slot<'a> {
         loop {
             let before = out.len();
             let start = open(field.number, out);
-            if map.next_key_seed(EntryKey(out))?.is_none() {
+            let Some(is_own) = map.next_key_seed(EntryKey(out))? else {
                 out.truncate(before);
                 return Ok(());
+            };
+            if is_own {
+                out.truncate(before);
+                map.next_value::<IgnoredAny>()?;
+                continue;
             }
             let (number, shape) = (ENTRY_VALUE, Shape::Single);
             map.next_value_seed(Slot { field, number, shape, out, notes })?;
@@ -186,27 +192,28 @@ impl<'de> Visitor<'de> for Slot<'_> {
     }
 }
 
-/// Writes the key of a map entry without owning it.
+/// Writes the key of a map entry without owning it, and tells whether it is one
+/// that callers do not see.
 struct EntryKey<'a>(&'a mut Vec<u8>);
 
 impl<'de> DeserializeSeed<'de> for EntryKey<'_> {
-    type Value = ();
+    type Value = bool;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for EntryKey<'_> {
-    type Value = ();
+    type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<(), E> {
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
         text(ENTRY_KEY, key, self.0);
-        Ok(())
+        Ok(key.starts_with(pb::OWN_METADATA))
     }
 }
 

@@ -1,0 +1,361 @@
+//! Writes whose outcome is certain, whatever happens on the way.
+//!
+//! A change of anything at Stripe is an operation: its exact bytes and its
+//! idempotency key are on disk before the first of them is sent. It is carried
+//! out in a task of its own, with its own time, and whoever asks for it again,
+//! here or in another process, waits for the same outcome. What is not known in
+//! the end, the [`resolver`] finds out.
+//!
+//! | state | what it means | what the same `request_id` brings |
+//! |---|---|---|
+//! | `NEW` | it certainly had no effect | it is sent |
+//! | `SENT` | it is on its way, or was when its process died | a share of the outcome |
+//! | `UNKNOWN` | it may have had its effect | it is sent again, under the same key |
+//! | `DONE` | it had its effect | the same answer |
+//! | `REJECTED` | Stripe refused it for what it is | the same error |
+//! | `LOST` | it could not be found out | an error that says so |
+
+mod memory;
+mod resolver;
+mod run;
+mod signals;
+mod state;
+
+use std::collections::HashMap;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+pub use self::memory::Memory;
+use crate::caller::Caller;
+use crate::clock::Clock;
+use crate::contract::Draft;
+use crate::storage::{self, Operation, OperationState};
+use crate::stripe::call::Answer;
+use crate::stripe::{self, Resourceful, Write};
+
+/// How writes are carried out, and the bounds of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whether callers must give a `request_id`. Without one, a write whose
+    /// answer is lost between us and the caller cannot be asked for again.
+    pub require_request_id: bool,
+    /// How long a write may take, whatever time its caller has, in milliseconds.
+    pub time_ms: NonZeroU64,
+    /// How many writes are under way at the same time; further ones are refused.
+    pub running_max: NonZeroUsize,
+    /// How long results are kept, for those who ask again, in days; 7 at least.
+    pub keep_days: NonZeroU32,
+}
+
+/// The operations of this process. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Operations(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    memory: Arc<dyn Memory>,
+    stripe: stripe::Client,
+    clock: Clock,
+    /// The name under which this process holds operations.
+    holder: String,
+    running: Mutex<HashMap<String, Running>>,
+    tasks: TaskTracker,
+    news: mpsc::Sender<stripe::Made>,
+    heard: Mutex<Option<mpsc::Receiver<stripe::Made>>>,
+}
+
+/// An operation that a task of this process carries out.
+#[derive(Debug)]
+struct Running {
+    fingerprint: Vec<u8>,
+    progress: watch::Receiver<Progress>,
+}
+
+/// How far a task has come.
+#[derive(Debug, Clone)]
+enum Progress {
+    /// Nothing was sent.
+    Recording,
+    /// It may have had its effect.
+    Sent,
+    /// This is what became of it.
+    Ended(Result<Answer, Error>),
+}
+
+/// Why a write gave no answer. Clones tell it to each who waited.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Stripe refused, or could not be asked.
+    #[error("{error}")]
+    Stripe {
+        /// Where the operation stands.
+        state: OperationState,
+        /// What Stripe said, or what came in between.
+        error: stripe::Error,
+    },
+    /// It could not be recorded, so it was not sent.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// The id was used for another request.
+    #[error("the request_id was used for a request with other parameters")]
+    IdReused,
+    /// Callers must give an id here.
+    #[error("a request_id is required")]
+    IdMissing,
+    /// What became of it is being found out.
+    #[error("what became of the write is being found out")]
+    Pending,
+    /// What became of it could not be found out.
+    #[error("what became of the write could not be found out")]
+    Lost,
+    /// The caller's time was up; the operation goes on.
+    #[error("the deadline has passed")]
+    Deadline {
+        /// Where the operation stood.
+        state: OperationState,
+    },
+    /// As many writes are under way as this process allows.
+    #[error("too many writes are under way")]
+    Busy,
+}
+
+/// How long results must be kept at least, in days.
+const KEEP_DAYS_MIN: u32 = 7;
+/// How many reports of webhooks may wait for the resolver. It finds the others
+/// by itself.
+const NEWS_MAX: usize = 1_024;
+
+// === impl Config ===
+
+impl Config {
+    /// How long a result is kept.
+    fn keep(&self) -> Duration {
+        Duration::from_hours(24) * self.keep_days.get().max(KEEP_DAYS_MIN)
+    }
+
+    /// How long a write may take.
+    fn time(&self) -> Duration {
+        Duration::from_millis(self.time_ms.get())
+    }
+}
+
+// === impl Operations ===
+
+impl Operations {
+    /// Carries out writes at the client's account, and remembers them.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        memory: Arc<dyn Memory>,
+        stripe: stripe::Client,
+        clock: Clock,
+    ) -> Self {
+        let (news, heard) = mpsc::channel(NEWS_MAX);
+        Self(Arc::new(Shared {
+            config: config.clone(),
+            memory,
+            stripe,
+            clock,
+            holder: Uuid::now_v7().to_string(),
+            running: Mutex::default(),
+            tasks: TaskTracker::new(),
+            news,
+            heard: Mutex::new(Some(heard)),
+        }))
+    }
+
+    /// Creates the draft's resource.
+    pub async fn create<R: Resourceful>(&self, draft: &Draft, caller: &Caller) -> Result<R, Error> {
+        self.change(Write::create::<R>(draft, &key(draft)), draft, caller).await
+    }
+
+    /// Updates the draft's resource.
+    pub async fn update<R: Resourceful>(&self, draft: &Draft, caller: &Caller) -> Result<R, Error> {
+        self.change(Write::update::<R>(draft), draft, caller).await
+    }
+
+    /// Sets a parameter of a resource that no field of the draft stands for.
+    pub async fn set<R: Resourceful>(
+        &self,
+        id: &str,
+        parameter: (&str, &str),
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<R, Error> {
+        self.change(Write::set::<R>(id, parameter), draft, caller).await
+    }
+
+    /// Deletes a resource.
+    pub async fn delete<R: Resourceful>(
+        &self,
+        id: &str,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        self.admit(draft, caller)?;
+        self.carried_out(Write::delete::<R>(id), draft, caller).await.map(drop)
+    }
+
+    /// Puts the call under the draft's id, where that is one to go by.
+    pub fn admit(&self, draft: &Draft, caller: &Caller) -> Result<(), Error> {
+        caller.goes_by(draft.request_id());
+        let must = self.0.config.require_request_id && !draft.validate_only();
+        if must && !draft.is_callers_id() { Err(Error::IdMissing) } else { Ok(()) }
+    }
+
+    /// Takes in what an event says of the request that caused it: an operation
+    /// whose answer was lost is found so.
+    pub fn hear(&self, event: &[u8]) {
+        let text = str::from_utf8(event).unwrap_or_default();
+        if text.contains(KEY_PREFIX)
+            && let Some(made) = stripe::Made::of_event(event)
+        {
+            // Where there is no room, the resolver finds it by itself.
+            drop(self.0.news.try_send(made));
+        }
+    }
+
+    /// Waits for what is under way, up to `time`. What is not finished then, the
+    /// next process takes up.
+    pub async fn drain(&self, time: Duration) {
+        self.0.tasks.close();
+        if tokio::time::timeout(time, self.0.tasks.wait()).await.is_err() {
+            let count = self.0.tasks.len();
+            tracing::warn!(count, "Writes are left to the next process");
+        }
+    }
+
+    /// Makes a change under the draft's request id. A draft that is only to be
+    /// validated is given back as it is, and its form shown to the caller.
+    async fn change<R: Resourceful>(
+        &self,
+        write: Write,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<R, Error> {
+        self.admit(draft, caller)?;
+        if draft.validate_only() {
+            caller.would_send(String::from_utf8_lossy(&write.form).into_owned());
+            return Ok(R::decode(draft.part().bytes).unwrap_or_default());
+        }
+        let answer = self.carried_out(write, draft, caller).await?;
+        let done = |error| Error::Stripe { state: OperationState::Done, error };
+        R::of(&answer).map_err(done)
+    }
+
+    /// Waits for the outcome as long as the caller does.
+    async fn carried_out(
+        &self,
+        write: Write,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        if caller.time_left().is_zero() {
+            return Err(Error::Deadline { state: OperationState::New });
+        }
+        let new = Operation {
+            key: key(draft),
+            method: draft.method().to_owned(),
+            request_id: draft.request_id().to_string(),
+            fingerprint: draft.fingerprint().to_vec(),
+            path: write.place.path,
+            form: write.form,
+            ..self.unsent()
+        };
+        let mut progress = self.start(new, run::Start::Asked)?;
+        let outcome = match tokio::time::timeout_at(caller.deadline, outcome(&mut progress)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::Deadline { state: progress.borrow().state() }),
+        };
+        outcome.map_err(|error| error.in_words_of(draft))
+    }
+
+    /// An operation of this process that is about to be sent for the first time.
+    fn unsent(&self) -> Operation {
+        let now_ms = self.0.clock.now_ms();
+        Operation {
+            key: String::new(),
+            method: String::new(),
+            request_id: String::new(),
+            fingerprint: Vec::new(),
+            path: String::new(),
+            form: Bytes::new(),
+            state: OperationState::Sent,
+            generation: 0,
+            attempts: 1,
+            created_at_ms: now_ms,
+            sent_at_ms: now_ms,
+            due_at_ms: state::lease_end(now_ms),
+            holder: self.0.holder.clone(),
+            in_doubt: false,
+            is_failure_stored: false,
+            searches: 0,
+            searched_at_ms: 0,
+            resource: String::new(),
+            answer: Bytes::new(),
+            version: 0,
+        }
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    fn state(&self) -> OperationState {
+        match self {
+            Progress::Recording => OperationState::New,
+            Progress::Sent => OperationState::Sent,
+            Progress::Ended(_) => OperationState::Done,
+        }
+    }
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Says which field of the draft a refused parameter is.
+    fn in_words_of(self, draft: &Draft) -> Self {
+        match self {
+            Error::Stripe { state, error } => {
+                Error::Stripe { state, error: error.in_words_of(draft) }
+            }
+            error => error,
+        }
+    }
+}
+
+/// Waits until an operation has ended.
+async fn outcome(progress: &mut watch::Receiver<Progress>) -> Result<Answer, Error> {
+    match progress.wait_for(|progress| matches!(progress, Progress::Ended(_))).await.as_deref() {
+        Ok(Progress::Ended(outcome)) => outcome.clone(),
+        // Its task has ended without a word.
+        Ok(Progress::Recording | Progress::Sent) | Err(_) => Err(Error::Pending),
+    }
+}
+
+/// What the key of every operation begins with.
+const KEY_PREFIX: &str = "plv1-";
+
+/// Derives Stripe's idempotency key, so that the same request always meets the
+/// same one, even where nothing is remembered of it.
+fn key(draft: &Draft) -> String {
+    key_of(draft.method(), draft.request_id())
+}
+
+fn key_of(method: &str, request_id: Uuid) -> String {
+    let hash = Sha256::new().chain_update(method).chain_update(request_id).finalize();
+    format!("{KEY_PREFIX}{}", &hex::encode(hash)[..48])
+}
+
+#[cfg(test)]
+mod tests;

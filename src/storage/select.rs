@@ -1,0 +1,53 @@
+//! Queries put together by parts.
+//!
+//! sqlx's own builder writes `?` for a value, which PostgreSQL does not take;
+//! this one writes `$1`, `$2` and so on, which both databases do.
+
+use std::fmt::Write as _;
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{AnyPool, Arguments as _, AssertSqlSafe, Encode, FromRow, Type};
+
+use super::Error;
+
+/// A query in the making. The text comes from our own constants; what callers
+/// say is bound.
+#[derive(Default)]
+pub(super) struct Select {
+    sql: String,
+    arguments: AnyArguments,
+}
+
+// === impl Select ===
+
+impl Select {
+    pub(super) fn new(sql: &'static str) -> Self {
+        Self { sql: sql.to_owned(), arguments: AnyArguments::default() }
+    }
+
+    /// Goes on with more text.
+    pub(super) fn push(&mut self, sql: &'static str) -> &mut Self {
+        self.sql.push_str(sql);
+        self
+    }
+
+    /// Goes on with a value.
+    pub(super) fn bind<T>(&mut self, value: T) -> Result<&mut Self, Error>
+    where
+        T: for<'q> Encode<'q, sqlx::Any> + Type<sqlx::Any>,
+    {
+        self.arguments.add(value).map_err(sqlx::Error::Encode)?;
+        // Writing to a string cannot fail.
+        let _ = write!(self.sql, "${}", self.arguments.len());
+        Ok(self)
+    }
+
+    /// Gives the rows.
+    pub(super) async fn rows<R>(self, readers: &AnyPool) -> Result<Vec<R>, Error>
+    where
+        R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
+    {
+        let query = sqlx::query_as_with(AssertSqlSafe(self.sql), self.arguments);
+        Ok(query.fetch_all(readers).await?)
+    }
+}

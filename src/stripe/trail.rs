@@ -1,0 +1,220 @@
+//! What changes leave behind at Stripe, by which they are found again when their
+//! answers were lost: events name the idempotency key of the request that caused
+//! them, and links the operation that made them.
+
+use bytes::Bytes;
+use http::Method;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::call::{Answer, Call, Place};
+use super::error::Error;
+use super::wire::form;
+use super::write::OPERATION_METADATA;
+use super::{Client, PAGE_ITEMS_MAX, Resourceful, expand};
+use crate::pb;
+use crate::pb::plan;
+
+/// How many pages one search reads at most.
+const PAGES_MAX: u32 = 200;
+
+/// What a search of the events found.
+#[derive(Debug)]
+pub struct Scan {
+    /// What was found, newest first.
+    pub found: Vec<Made>,
+    /// Whether all was read that there is. What is missing from a search that was
+    /// not whole may be there.
+    pub is_whole: bool,
+}
+
+/// That a request under a key made or changed a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The idempotency key of the request.
+    pub key: String,
+    /// The id of the resource.
+    pub resource: String,
+}
+
+/// A link that says which operation made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// The id of the link.
+    pub id: String,
+    /// The name of the operation.
+    pub operation: String,
+    /// Whether buyers can open the link.
+    pub active: bool,
+}
+
+#[derive(Deserialize)]
+struct Page<T> {
+    data: Vec<T>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    id: String,
+    data: Data,
+    #[serde(default)]
+    request: Option<Request>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    object: Named,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    #[serde(default)]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    id: String,
+    #[serde(default)]
+    active: bool,
+    #[serde(default)]
+    metadata: std::collections::BTreeMap<String, String>,
+}
+
+// === impl Made ===
+
+impl Made {
+    /// Reads what an event says of the request that caused it.
+    #[must_use]
+    pub fn of_event(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Event>(body).ok().and_then(Event::made)
+    }
+}
+
+// === impl Event ===
+
+impl Event {
+    fn made(self) -> Option<Made> {
+        let key = self.request?.idempotency_key?;
+        Some(Made { key, resource: self.data.object.id })
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// Gives the id of the resource that the answer to a change is; `None` where
+    /// it is no such answer.
+    #[must_use]
+    pub fn resource_id(&self) -> Option<String> {
+        let named: Named = serde_json::from_slice(&self.body).ok()?;
+        (!named.id.is_empty()).then_some(named.id)
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Reads the events of a change at those paths since a time, in unix seconds.
+    pub async fn made_since(
+        &self,
+        kinds: &[String],
+        since: i64,
+        deadline: Instant,
+    ) -> Result<Scan, Error> {
+        let mut query = String::new();
+        for (index, kind) in kinds.iter().enumerate() {
+            form::push(&mut query, &format!("types[{index}]"), kind);
+        }
+        form::push(&mut query, "created[gte]", &since.to_string());
+        let place = Place { path: "/v1/events".into(), route: "/v1/events" };
+        let mut scan = Scan { found: Vec::new(), is_whole: false };
+        let mut after = String::new();
+        for _ in 0..PAGES_MAX {
+            let page: Page<Event> = self.page_after(&place, &query, &after, deadline).await?;
+            after = page.data.last().map(|event| event.id.clone()).unwrap_or_default();
+            scan.found.extend(page.data.into_iter().filter_map(Event::made));
+            if !page.has_more || after.is_empty() {
+                scan.is_whole = true;
+                break;
+            }
+        }
+        Ok(scan)
+    }
+
+    /// Reads the links that say which operation made them, newest first: all,
+    /// or those of the last 20,000. More are not made while an operation is in
+    /// doubt, and Stripe does not tell how old a link is.
+    pub async fn marked_links(&self, deadline: Instant) -> Result<Vec<Marked>, Error> {
+        let place = pb::PaymentLink::collection();
+        let (mut found, mut after) = (Vec::new(), String::new());
+        for _ in 0..PAGES_MAX {
+            let page: Page<Link> = self.page_after(&place, "", &after, deadline).await?;
+            after = page.data.last().map(|link| link.id.clone()).unwrap_or_default();
+            found.extend(page.data.into_iter().filter_map(|mut link| {
+                let operation = link.metadata.remove(OPERATION_METADATA)?;
+                Some(Marked { id: link.id, operation, active: link.active })
+            }));
+            if !page.has_more || after.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Gets the resource of an id, as an answer to a change of it or of its
+    /// like at that path.
+    pub async fn answer_of(
+        &self,
+        path: &str,
+        id: &str,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let mut query = String::new();
+        let mut item = path.to_owned();
+        if let Some(resource) = plan::resource_at(path) {
+            expand(&mut query, resource, "");
+            item = format!("{}/{id}", resource.collection);
+        }
+        self.send(Call {
+            method: Method::GET,
+            place: Place::stored(item),
+            form: query.into(),
+            idempotency_key: None,
+            deadline,
+        })
+        .await
+    }
+
+    async fn page_after<T: for<'de> Deserialize<'de>>(
+        &self,
+        place: &Place,
+        query: &str,
+        after: &str,
+        deadline: Instant,
+    ) -> Result<Page<T>, Error> {
+        let mut query = query.to_owned();
+        form::push(&mut query, "limit", &PAGE_ITEMS_MAX.to_string());
+        if !after.is_empty() {
+            form::push(&mut query, "starting_after", after);
+        }
+        let call = Call {
+            method: Method::GET,
+            place: place.clone(),
+            form: Bytes::from(query),
+            idempotency_key: None,
+            deadline,
+        };
+        let answer = self.send(call).await?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| Error::Unreadable { write: false, request_id: answer.request_id.clone() })
+    }
+}

@@ -1,0 +1,153 @@
+//! One exchange over HTTP: a call as a request, and a response as what it means.
+//! Pure, so that whatever stands in for the network can use it, too.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Method, Request, StatusCode};
+
+use crate::stripe::call::{Answer, Call};
+use crate::stripe::error::{Error, Refusal};
+
+/// The version of Stripe's API that the contract was written against. It is
+/// named in every request, so that an account's own default does not matter.
+pub const STRIPE_VERSION: &str = "2026-05-27.dahlia";
+
+/// The longest wait that Stripe can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+
+/// The property that every object of Stripe's has.
+const OBJECT: &[u8] = b"\"object\"";
+
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const STRIPE_VERSION_HEADER: HeaderName = HeaderName::from_static("stripe-version");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
+const RATE_LIMITED_REASON: HeaderName = HeaderName::from_static("stripe-rate-limited-reason");
+
+/// Makes the request of a call at the Stripe of `base_url`, with all of its
+/// headers but the key of the account.
+pub fn request(base_url: &str, call: &Call) -> Result<Request<Bytes>, http::Error> {
+    let path = &call.place.path;
+    let query = str::from_utf8(&call.form).unwrap_or_default();
+    let (url, body) = if call.method == Method::POST {
+        (format!("{base_url}{path}"), call.form.clone())
+    } else if query.is_empty() {
+        (format!("{base_url}{path}"), Bytes::new())
+    } else {
+        (format!("{base_url}{path}?{query}"), Bytes::new())
+    };
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(url)
+        .header(STRIPE_VERSION_HEADER, HeaderValue::from_static(STRIPE_VERSION))
+        .header(CONTENT_TYPE, FORM);
+    if let Some(key) = &call.idempotency_key {
+        request = request.header(IDEMPOTENCY_KEY, key);
+    }
+    request.body(body)
+}
+
+/// Reads a whole response to a call.
+pub fn answer(
+    call: &Call,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Answer, Error> {
+    let write = call.is_write();
+    let request_id = text(headers, &REQUEST_ID).map(str::to_owned);
+    if status.is_success() {
+        return if is_whole(&body) {
+            Ok(Answer { body, request_id })
+        } else {
+            Err(Error::Unreadable { write, request_id })
+        };
+    }
+    let refusal = Refusal {
+        status: status.as_u16(),
+        route: call.place.route,
+        path: call.place.path.clone(),
+        request_id,
+        replayed: text(headers, &IDEMPOTENT_REPLAYED) == Some("true"),
+        should_retry: text(headers, &SHOULD_RETRY).and_then(|word| word.parse().ok()),
+        rate_limited_reason: text(headers, &RATE_LIMITED_REASON).map(str::to_owned),
+        retry_after: text(headers, &RETRY_AFTER)
+            .and_then(|value| retry_after(value, SystemTime::now())),
+        attempts: 1,
+        write,
+        ..Refusal::default()
+    };
+    Err(Error::Refused(Box::new(refusal.read(&body))))
+}
+
+/// Tells whether a body can be one of Stripe's, all of which say what object
+/// they are: cheaply, so that what is cut off or comes from a proxy is asked for
+/// again, and need not be read to know that.
+fn is_whole(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    body.starts_with(b"{")
+        && body.ends_with(b"}")
+        && body.windows(OBJECT.len()).any(|bytes| bytes == OBJECT)
+}
+
+/// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). What is neither is
+/// no wish of Stripe's.
+fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let wait = if value.bytes().all(|byte| byte.is_ascii_digit()) && !value.is_empty() {
+        // More digits than fit are longer than the longest wait.
+        value.parse().map_or(Duration::MAX, Duration::from_secs)
+    } else {
+        let date = httpdate::parse_http_date(value).ok()?;
+        date.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_cut_off_or_of_a_proxy_is_no_answer() {
+        for (body, expected) in [
+            (r#"{"id": "prod_1", "object": "product"}"#, true),
+            (" {\n \"object\": \"list\", \"data\": []\n} \n", true),
+            ("", false),
+            ("{}", false),
+            ("[]", false),
+            ("<html>{\"object\"}</html>", false),
+            (r#"{"id": "prod_1", "object": "prod"#, false),
+        ] {
+            assert_eq!(is_whole(body.as_bytes()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_never_more_than_a_minute() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (value, secs) in [
+            ("2", Some(2)),
+            ("0", Some(0)),
+            ("60", Some(60)),
+            ("86400", Some(60)),
+            ("99999999999999999999999999", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:40 GMT", Some(3)),
+            ("Sun, 06 Nov 1994 08:49:30 GMT", Some(0)),
+            ("Mon, 07 Nov 1994 08:49:37 GMT", Some(60)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+        ] {
+            assert_eq!(retry_after(value, now), secs.map(Duration::from_secs), "{value}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What is to be changed at Stripe, said once, and sent as often as it takes.
+
+use bytes::Bytes;
+use http::Method;
+use tokio::time::Instant;
+
+use super::call::{Answer, Call, Place};
+use super::error::Error;
+use super::param;
+use super::wire::form;
+use super::{Client, Resourceful, expand};
+use crate::contract::Draft;
+use crate::pb::{self, plan};
+
+/// What the metadata of a link says of the operation that made it.
+pub const OPERATION_METADATA: &str = "pl_op";
+
+/// One change, before it is sent. Every attempt sends these bytes.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// POST or DELETE.
+    pub method: Method,
+    /// What is changed, or where something is made.
+    pub place: Place,
+    /// The parameters.
+    pub form: Bytes,
+}
+
+/// What a change makes of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It makes one.
+    Create,
+    /// It changes one.
+    Update,
+    /// It takes one away.
+    Delete,
+}
+
+/// Names the event that Stripe makes of a change, where it makes one:
+/// <https://docs.stripe.com/api/events/types>. It makes none of shipping rates.
+#[must_use]
+pub fn event_kind(write: &Write) -> Option<String> {
+    let object = &plan::resource_at(&write.place.path)?.object;
+    let verb = match write.effect() {
+        _ if object == "shipping_rate" => return None,
+        Effect::Create => "created",
+        Effect::Update => "updated",
+        // It can be repeated, key or not.
+        Effect::Delete => return None,
+    };
+    Some(format!("{object}.{verb}"))
+}
+
+// === impl Write ===
+
+impl Write {
+    /// Creates the draft's resource. A link carries the name of the operation
+    /// that makes it, by which it can be found when its answer was lost.
+    #[must_use]
+    pub fn create<R: Resourceful>(draft: &Draft, operation: &str) -> Self {
+        let mut form = form::write(draft.part());
+        if R::resource().collection == pb::PaymentLink::resource().collection {
+            form::push(&mut form, &format!("metadata[{OPERATION_METADATA}]"), operation);
+        }
+        Self::post::<R>(R::collection(), form)
+    }
+
+    /// Updates the draft's resource.
+    #[must_use]
+    pub fn update<R: Resourceful>(draft: &Draft) -> Self {
+        Self::post::<R>(R::item(draft.resource_id()), form::write(draft.part()))
+    }
+
+    /// Sets a parameter of a resource that no field of a draft stands for.
+    #[must_use]
+    pub fn set<R: Resourceful>(id: &str, (parameter, value): (&str, &str)) -> Self {
+        let mut form = String::new();
+        form::push(&mut form, parameter, value);
+        Self::post::<R>(R::item(id), form)
+    }
+
+    /// Deletes a resource.
+    #[must_use]
+    pub fn delete<R: Resourceful>(id: &str) -> Self {
+        Self { method: Method::DELETE, place: R::item(id), form: Bytes::new() }
+    }
+
+    /// Takes up a change that was stored: a DELETE where it has no form.
+    #[must_use]
+    pub fn stored(path: String, form: Bytes) -> Self {
+        // Every POST asks at least for what is to be expanded, or says what is set.
+        let method = if form.is_empty() { Method::DELETE } else { Method::POST };
+        Self { method, place: Place::stored(path), form }
+    }
+
+    /// What the change makes of its resource.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        if self.method == Method::DELETE {
+            Effect::Delete
+        } else if self.place.is_collection() {
+            Effect::Create
+        } else {
+            Effect::Update
+        }
+    }
+
+    fn post<R: Resourceful>(place: Place, mut form: String) -> Self {
+        expand(&mut form, R::resource(), "");
+        Self { method: Method::POST, place, form: form.into() }
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Sends a change under a key, as often as it can help until `deadline`.
+    /// Stripe remembers the keys of POST; a DELETE may be repeated as it is.
+    pub async fn write(
+        &self,
+        write: &Write,
+        key: Option<String>,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        self.send(Call {
+            method: write.method.clone(),
+            place: write.place.clone(),
+            form: write.form.clone(),
+            idempotency_key: key,
+            deadline,
+        })
+        .await
+    }
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Says which field of the draft a refused parameter is.
+    #[must_use]
+    pub fn in_words_of(mut self, draft: &Draft) -> Self {
+        if let Error::Refused(refusal) = &mut self
+            && let Some(param) = &refusal.error.param
+        {
+            refusal.field = param::path(draft, param);
+        }
+        self
+    }
+}
