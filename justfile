@@ -102,6 +102,10 @@ release:
 transcript pictures=(target / "transcript"): release
     scripts/transcript "{{ target }}/release/paylink" --pictures "{{ pictures }}"
 
+# Let Stripe's own programs judge the sandbox: both SDKs, the command line, the description.
+judges program=(target / "release/paylink"):
+    PYTHONPATH=scripts python tests/judges/run.py "{{ program }}" .tools/judges
+
 # Make the calls that docs/api.md shows with the release binary, and compare the answers.
 examples: release
     scripts/api-docs --run "{{ target }}/release/paylink"

@@ -187,7 +187,7 @@ impl Sandbox {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
         let control = control::routes(&self.shared).map_err(Error::Descriptors)?;
-        let router = http::router(Arc::clone(&self.shared)).merge(control);
+        let router = self.router().merge(control);
         tokio::select! {
             () = listener::serve(self.listener, router, shutdown) => {}
             () = delivery::run(Arc::clone(&self.shared)) => {}

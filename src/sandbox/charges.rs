@@ -231,7 +231,6 @@ fn card(charging: &Charging, amount: &Value) -> Value {
         "overcapture": { "maximum_amount_capturable": amount, "status": "unavailable" },
         "regulated_status": "unregulated",
         "three_d_secure": null,
-        "transaction_link_id": null,
         "wallet": null,
     })
 }
