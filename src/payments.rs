@@ -90,7 +90,17 @@ impl Payments {
     /// Adds arriving events to their payments until it is stopped. Runs once in
     /// a process. What it has not finished then, it does after the next start.
     pub async fn run(self) {
-        Projector::new(&self, self.stripe.clone()).run(self.stop).await;
+        let projector = Projector::new(&self, self.stripe.clone()).run(self.stop.clone());
+        tokio::join!(projector, self.relay());
+    }
+
+    /// Wakes whoever waits here when another replica has written something.
+    async fn relay(&self) {
+        let mut heard = self.storage.heard();
+        while let Some(Ok(())) = self.stop.run_until_cancelled(heard.changed()).await {
+            self.arrival.notify_one();
+            self.changed.send_replace(());
+        }
     }
 }
 

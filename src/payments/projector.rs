@@ -22,13 +22,15 @@ use self::settle::Outcome;
 use super::{Config, Payments, ledger, now_ms};
 use crate::caller::Caller;
 use crate::pb;
-use crate::storage::{self, DueEvent, Known, Storage};
+use crate::storage::{self, DueEvent, Known, Lease, Storage};
 use crate::stripe::{self, webhook};
 
 /// How often to look for due events, in case no arrival was noticed.
 const POLL: Duration = Duration::from_secs(1);
 /// How long to leave storage alone after it failed.
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
+/// How long after the crash of the replica that does this another takes over.
+const LEASE: Duration = Duration::from_secs(5);
 /// How long one question may take, its retries included.
 const READ_TIME: Duration = Duration::from_secs(30);
 
@@ -52,6 +54,7 @@ pub(super) struct Unread {
 pub(super) struct Projector<L> {
     config: Config,
     storage: Storage,
+    lease: Lease,
     line_items: L,
     arrival: Arc<Notify>,
     changed: Arc<watch::Sender<()>>,
@@ -88,6 +91,7 @@ impl<L: LineItems> Projector<L> {
         Self {
             config: payments.config.clone(),
             storage: payments.storage.clone(),
+            lease: Lease::new(payments.storage.clone(), "projector", LEASE),
             line_items,
             arrival: payments.arrival.clone(),
             changed: payments.changed.clone(),
@@ -99,7 +103,7 @@ impl<L: LineItems> Projector<L> {
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let pause = match self.round().await {
+            let pause = match self.turn().await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "Payments could not be updated, which is tried again");
@@ -117,6 +121,14 @@ impl<L: LineItems> Projector<L> {
                 Some(read) = self.reads.next() => self.conclude(read),
             }
         }
+        // Whoever cannot let it go leaves it to run out.
+        let _ = self.lease.release(now_ms()).await;
+    }
+
+    /// Does a round, where it is this replica that does them. Two would write
+    /// the same, but ask Stripe twice.
+    async fn turn(&mut self) -> Result<Duration, storage::Error> {
+        if self.lease.hold(now_ms()).await? { self.round().await } else { Ok(POLL) }
     }
 
     /// Brings all that is due one step on; gives the time to the next round.
