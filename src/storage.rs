@@ -17,6 +17,7 @@ mod leases;
 mod news;
 mod operations;
 mod payments;
+pub mod retention;
 mod schema;
 mod select;
 mod writer;
@@ -63,6 +64,8 @@ pub struct Config {
     pub write_batch_max: NonZeroUsize,
     /// How many writes may wait; further ones are refused with [`Error::Busy`].
     pub write_queue_max: NonZeroUsize,
+    /// For how long what is kept.
+    pub retention: retention::Config,
 }
 
 /// The memory. Clones share it.
