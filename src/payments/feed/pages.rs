@@ -44,6 +44,15 @@ impl Pages {
         if let Some(page) = self.known(place) {
             return Ok(page);
         }
+        // In a task of its own: a stream whose caller has no room is not asked
+        // to go on, and would keep its turn and a connection from all others.
+        let (pages, link) = (self.clone(), link.map(str::to_owned));
+        let read = tokio::spawn(async move { pages.read(place, link.as_deref()).await });
+        // It ends early only with the process.
+        read.await.unwrap_or(Err(storage::Error::Closed))
+    }
+
+    async fn read(&self, place: Place, link: Option<&str>) -> Result<Arc<Page>, storage::Error> {
         // Never closed, so this only waits.
         let _turn = self.reads.acquire().await;
         if let Some(page) = self.known(place) {
