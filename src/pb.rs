@@ -15,7 +15,7 @@ mod v1 {
     tonic::include_proto!("paylink.v1");
 }
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 pub use v1::*;
@@ -28,18 +28,24 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 /// them and do not see them.
 pub const OWN_METADATA: &str = "pl_";
 
-static METHODS: LazyLock<BTreeSet<String>> = LazyLock::new(plan::methods);
+static METHODS: LazyLock<BTreeMap<String, bool>> = LazyLock::new(plan::methods);
 
 /// Gives the method that a request's path names, such as
 /// `paylink.v1.CatalogService/CreateProduct`, if there is one.
 #[must_use]
 pub fn method_named(path: &str) -> Option<&'static str> {
-    METHODS.get(path.trim_start_matches('/')).map(String::as_str)
+    METHODS.get_key_value(path.trim_start_matches('/')).map(|(name, _)| name.as_str())
+}
+
+/// Tells whether a method answers with a stream.
+#[must_use]
+pub fn streams(method: &str) -> bool {
+    METHODS.get(method).copied().unwrap_or_default()
 }
 
 /// Names every service of ours.
 pub fn service_names() -> impl Iterator<Item = &'static str> {
-    let services = METHODS.iter().filter_map(|method| method.split_once('/'));
+    let services = METHODS.keys().filter_map(|method| method.split_once('/'));
     let names: BTreeSet<&str> = services.map(|(service, _)| service).collect();
     names.into_iter().filter(|name| name.starts_with("paylink."))
 }

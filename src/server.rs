@@ -11,5 +11,6 @@ mod observe;
 pub mod operations;
 mod panic;
 mod request_id;
+mod shed;
 mod streams;
 pub mod webhook;

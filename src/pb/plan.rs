@@ -9,7 +9,7 @@ mod names;
 mod pattern;
 mod read;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 pub use self::pattern::Pattern;
@@ -222,8 +222,9 @@ pub fn all() -> &'static [Message] {
     &PLAN.messages
 }
 
-/// Names every method of our own services, and of health checks.
-pub(super) fn methods() -> BTreeSet<String> {
+/// Names every method of our own services, and of health checks, and says
+/// whether its answer is a stream.
+pub(super) fn methods() -> BTreeMap<String, bool> {
     read::methods()
 }
 

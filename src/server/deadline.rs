@@ -17,6 +17,9 @@ use crate::error::{self, Error};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
+/// With less time than this, no answer would come in time.
+const TIME_MIN: Duration = Duration::from_millis(50);
+
 /// How long unary calls may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -47,7 +50,7 @@ pub(super) async fn enforce(
         return error::response(Error::BadTimeout);
     };
     let start = Instant::now();
-    if asked.is_some_and(|asked| asked.is_zero()) {
+    if asked.is_some_and(|asked| asked < TIME_MIN) {
         return error::response(Error::Deadline);
     }
     let deadline = start + asked.unwrap_or(limits.default).min(limits.max);
@@ -123,9 +126,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_that_has_passed_ends_the_call_before_it_starts() {
-        let (response, elapsed) = check(Some("0m")).await;
-        assert_eq!((status(&response), elapsed), ("4", Duration::ZERO));
+    async fn a_deadline_that_has_passed_or_is_too_near_ends_the_call_before_it_starts() {
+        for timeout in ["0m", "1n", "49m", "49999u"] {
+            let (response, elapsed) = check(Some(timeout)).await;
+            assert_eq!((status(&response), elapsed), ("4", Duration::ZERO), "{timeout}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

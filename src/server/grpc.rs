@@ -10,7 +10,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{deadline, observe, panic, request_id, streams};
+use super::{deadline, observe, panic, request_id, shed, streams};
 use crate::catalog::Catalog;
 use crate::discounts::Discounts;
 use crate::links::Links;
@@ -33,6 +33,10 @@ pub struct Config {
     pub request_bytes_max: usize,
     /// The largest answer that is sent, in bytes.
     pub response_bytes_max: usize,
+    /// How many unary calls are under way at the same time; further ones are refused.
+    pub in_flight_max: usize,
+    /// How many of them are one caller's, who is known by the address so far.
+    pub in_flight_max_of_caller: usize,
     /// How long a unary call may take that has no deadline of its own, in milliseconds.
     pub timeout_ms_default: u64,
     /// How long a unary call may take at most, in milliseconds.
@@ -89,6 +93,7 @@ pub fn routes(
         .prepare()
         .into_axum_router();
 
+    let calls = shed::Calls::new(config.in_flight_max, config.in_flight_max_of_caller);
     let limits = deadline::Limits::new(config.timeout_ms_default, config.timeout_ms_max);
     // The innermost comes first.
     Ok(methods
@@ -96,6 +101,8 @@ pub fn routes(
         .layer(middleware::from_fn_with_state(limits, deadline::enforce))
         // Outside the deadlines, which it reads, to end streams by them too.
         .layer(middleware::from_fn_with_state(drain, streams::end))
+        // Before any work is done for a call that is not let in.
+        .layer(middleware::from_fn_with_state(calls, shed::admit))
         // Around all that runs code of ours for one call.
         .layer(CatchPanicLayer::custom(panic::answer))
         // Outside everything that can fail, so that every error names its request.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -14,6 +16,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 /// How long to wait when the process has no file descriptors left. Without a
 /// pause the loop would spin on the connection that it cannot accept.
@@ -46,6 +49,10 @@ pub struct Listener {
     address: SocketAddr,
 }
 
+/// Who is at the other end of the connection that a request came by.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
 // === impl Listener ===
 
 impl Listener {
@@ -68,9 +75,9 @@ impl Listener {
         let builder = builder(config);
         let permits = Arc::new(Semaphore::new(config.connections_max));
         while let Some(permit) = stop.run_until_cancelled(permits.clone().acquire_owned()).await {
-            let accepted = match stop.run_until_cancelled(self.tcp.accept()).await {
+            let (accepted, peer) = match stop.run_until_cancelled(self.tcp.accept()).await {
                 None => break,
-                Some(Ok((socket, _))) => socket,
+                Some(Ok((socket, peer))) => (socket, Peer(peer)),
                 Some(Err(error)) => {
                     tracing::warn!(%error, "A connection could not be accepted");
                     tokio::time::sleep(EXHAUSTED_PAUSE).await;
@@ -79,7 +86,11 @@ impl Listener {
             };
             // Small messages must not wait to be sent together.
             let _ = accepted.set_nodelay(true);
-            let service = TowerToHyperService::new(routes.clone());
+            let service = routes.clone().map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                request
+            });
+            let service = TowerToHyperService::new(service);
             let connection = builder.serve_connection(TokioIo::new(accepted), service).into_owned();
             let connection = connections.watch(connection);
             tokio::spawn(async move {

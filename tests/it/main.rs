@@ -11,6 +11,7 @@
 mod bad_input;
 mod calls;
 mod catalog;
+mod clients;
 mod discovery;
 mod drain;
 mod harness;

@@ -3,11 +3,11 @@
 //! A rule or option that this code does not know stops the program, and so the
 //! tests: a contract must not say what nothing enforces.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor,
-    MessageDescriptor, OneofDescriptor, Value,
+    MessageDescriptor, MethodDescriptor, OneofDescriptor, Value,
 };
 
 use super::names::Names;
@@ -28,14 +28,18 @@ struct Options {
     zero_is_a_word: ExtensionDescriptor,
 }
 
-/// Names every method.
-pub(super) fn methods() -> BTreeSet<String> {
+/// Names every method, and says whether its answer is a stream.
+pub(super) fn methods() -> BTreeMap<String, bool> {
     let pool = pool();
     let methods = pool.services().flat_map(|service| {
         let name = service.full_name().to_owned();
-        service.methods().map(move |method| format!("{name}/{}", method.name())).collect::<Vec<_>>()
+        let named = |method: MethodDescriptor| {
+            (format!("{name}/{}", method.name()), method.is_server_streaming())
+        };
+        service.methods().map(named).collect::<Vec<_>>()
     });
-    let health = ["Check", "Watch"].map(|method| format!("grpc.health.v1.Health/{method}"));
+    let health = [("Check", false), ("Watch", true)]
+        .map(|(method, streams)| (format!("grpc.health.v1.Health/{method}"), streams));
     methods.chain(health).collect()
 }
 

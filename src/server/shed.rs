@@ -1,0 +1,210 @@
+//! Refuses calls that would only make the others slower: beyond so many at a
+//! time, in all and of one caller.
+//!
+//! Health checks are let through, since an overloaded process is not a dead one,
+//! and so are streams, which have limits of their own and do no work of their own.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
+
+use super::listener::Peer;
+use crate::error::{self, Error};
+use crate::{dice, pb};
+
+/// When those come back who were refused together: apart.
+const RETRY_AFTER_SECS: (f64, f64) = (0.5, 1.5);
+
+/// The calls under way. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Calls(Arc<Counted>);
+
+#[derive(Debug)]
+struct Counted {
+    max: usize,
+    max_of_caller: usize,
+    under_way: Mutex<UnderWay>,
+}
+
+/// Callers without a call under way are not listed, so there are never more of
+/// them than calls.
+#[derive(Debug, Default)]
+struct UnderWay {
+    all: usize,
+    of_caller: HashMap<IpAddr, usize>,
+}
+
+/// One call under way, until it is dropped.
+#[derive(Debug)]
+struct Place {
+    calls: Calls,
+    caller: Option<IpAddr>,
+}
+
+static SHED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.server.shed")
+        .with_description("Calls that were refused because too many were under way.")
+        .build()
+});
+
+/// Lets a call in while there is room.
+pub(super) async fn admit(State(calls): State<Calls>, request: Request, next: Next) -> Response {
+    let Some(method) = pb::method_named(request.uri().path()) else {
+        return next.run(request).await;
+    };
+    if pb::streams(method) || !method.starts_with("paylink.") {
+        return next.run(request).await;
+    }
+    let caller = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    match calls.enter(caller) {
+        Ok(_place) => next.run(request).await,
+        Err(scope) => {
+            SHED.add(1, &[KeyValue::new("scope", scope)]);
+            let (low, high) = RETRY_AFTER_SECS;
+            let retry_after = Duration::from_secs_f64(dice::between(low, high));
+            error::response(Error::Overloaded { retry_after })
+        }
+    }
+}
+
+// === impl Calls ===
+
+impl Calls {
+    pub(super) fn new(max: usize, max_of_caller: usize) -> Self {
+        let under_way = Mutex::default();
+        Self(Arc::new(Counted { max, max_of_caller, under_way }))
+    }
+
+    /// Takes a place, or says whose limit is reached.
+    fn enter(&self, caller: Option<IpAddr>) -> Result<Place, &'static str> {
+        let mut under_way = self.under_way();
+        if under_way.all >= self.0.max {
+            return Err("all");
+        }
+        if let Some(caller) = caller {
+            let of_caller = under_way.of_caller.get(&caller).copied().unwrap_or_default();
+            if of_caller >= self.0.max_of_caller {
+                return Err("caller");
+            }
+            under_way.of_caller.insert(caller, of_caller + 1);
+        }
+        under_way.all += 1;
+        Ok(Place { calls: self.clone(), caller })
+    }
+
+    /// Nothing under the lock can leave half a count behind.
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Place ===
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut under_way = self.calls.under_way();
+        under_way.all -= 1;
+        let Some(caller) = self.caller else { return };
+        match under_way.of_caller.get_mut(&caller) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(under_way.of_caller.remove(&caller)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::any;
+    use tokio::sync::Semaphore;
+    use tokio::task::JoinSet;
+    use tonic::Status;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    const GET: &str = "/paylink.v1.CatalogService/GetProduct";
+
+    /// Methods that answer once there is a permit, behind the layer.
+    fn routes(calls: &Calls, permits: &Arc<Semaphore>) -> Router {
+        let permits = permits.clone();
+        let wait = move || async move {
+            permits.acquire().await.unwrap().forget();
+        };
+        Router::new()
+            .fallback(any(wait))
+            .layer(axum::middleware::from_fn_with_state(calls.clone(), admit))
+    }
+
+    fn request(path: &str, caller: u8) -> Request {
+        let peer = Peer((Ipv4Addr::new(10, 0, 0, caller), 1).into());
+        Request::builder().uri(path).extension(peer).body(Body::empty()).unwrap()
+    }
+
+    /// Makes calls that all wait, and gives how many were refused meanwhile.
+    async fn check(calls: &Calls, asked: &[(&str, u8)]) -> usize {
+        let permits = Arc::new(Semaphore::new(0));
+        let routes = routes(calls, &permits);
+        let mut running = JoinSet::new();
+        for (path, caller) in asked {
+            running.spawn(routes.clone().oneshot(request(path, *caller)));
+            tokio::task::yield_now().await;
+        }
+        permits.add_permits(asked.len());
+        let answers = running.join_all().await;
+        let refused = answers.into_iter().filter_map(|answer| {
+            let status = Status::from_header_map(answer.unwrap().headers())?;
+            let millis = status.metadata().get("grpc-retry-pushback-ms").unwrap();
+            let millis: u64 = millis.to_str().unwrap().parse().unwrap();
+            assert!((500..1500).contains(&millis), "{millis}");
+            Some(status)
+        });
+        refused
+            .inspect(|status| assert_eq!(status.message(), "too many calls are under way"))
+            .count()
+    }
+
+    #[tokio::test]
+    async fn beyond_the_limits_calls_are_refused_and_room_is_free_again_after() {
+        let calls = Calls::new(3, 2);
+        for _ in 0..3 {
+            assert_eq!(check(&calls, &[(GET, 1), (GET, 1), (GET, 2)]).await, 0);
+            assert_eq!(check(&calls, &[(GET, 1), (GET, 1), (GET, 1), (GET, 2)]).await, 1);
+            assert_eq!(check(&calls, &[(GET, 1), (GET, 2), (GET, 3), (GET, 4)]).await, 1);
+        }
+        let under_way = calls.under_way();
+        assert_eq!((under_way.all, under_way.of_caller.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn health_and_streams_are_let_in() {
+        let calls = Calls::new(1, 1);
+        let health = "/grpc.health.v1.Health/Check";
+        let watch = "/paylink.v1.PaymentService/WatchPayments";
+        let asked = [(GET, 1), (health, 1), (watch, 1), (health, 1), (watch, 1), (GET, 2)];
+        assert_eq!(check(&calls, &asked).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_leaves_makes_room() {
+        let calls = Calls::new(1, 1);
+        let silent = routes(&calls, &Arc::new(Semaphore::new(0)));
+        let call = tokio::spawn(silent.oneshot(request(GET, 1)));
+        tokio::task::yield_now().await;
+        assert_eq!(check(&calls, &[(GET, 1)]).await, 1);
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        assert_eq!(check(&calls, &[(GET, 1)]).await, 0);
+    }
+}
