@@ -11,6 +11,7 @@ mod observe;
 mod param;
 mod queue;
 mod rate_limit;
+mod reads;
 mod retry;
 mod stack;
 mod timeout;
@@ -19,6 +20,8 @@ pub mod transport;
 pub mod webhook;
 pub mod wire;
 mod write;
+
+use std::time::Duration;
 
 use http::Method;
 use prost::{Message, Name};
@@ -32,7 +35,9 @@ pub use self::transport::{SetupError, Transport};
 pub use self::write::{Effect, OPERATION_METADATA, Write, event_kind};
 
 use self::call::{Answer, Call, Place};
+use self::reads::Reads;
 use self::stack::Stack;
+use self::webhook::Event;
 use self::wire::{form, json};
 use crate::caller::Caller;
 use crate::contract::Draft;
@@ -43,6 +48,7 @@ use crate::pb::{self};
 #[derive(Debug, Clone)]
 pub struct Client {
     stack: Stack,
+    reads: Reads,
 }
 
 /// A page of a list.
@@ -69,7 +75,8 @@ impl Config {
     /// Every layer above it is the true one.
     #[must_use]
     pub fn client_over(&self, transport: Transport) -> Client {
-        Client { stack: self.build(transport) }
+        let reads = Reads::new(Duration::from_millis(self.cache_age_ms), self.cache_items_max);
+        Client { stack: self.build(transport), reads }
     }
 }
 
@@ -145,6 +152,16 @@ impl Client {
         }
     }
 
+    /// Takes notice of an event: what it says has changed is read again.
+    pub fn hear(&self, event: &Event) {
+        let object = event.kind.rsplit_once('.').map(|(object, _)| object);
+        let resources = plan::all().iter().filter_map(|message| message.resource.as_ref());
+        let resource = resources.into_iter().find(|resource| object == Some(&*resource.object));
+        if let (Some(resource), Some(id)) = (resource, event.object_id()) {
+            self.reads.forget(&Place::one(resource, &id).path);
+        }
+    }
+
     async fn page<L: Message + Name + Default>(
         &self,
         place: Place,
@@ -162,14 +179,17 @@ impl Client {
     }
 
     async fn read(&self, place: Place, query: String, caller: &Caller) -> Result<Answer, Error> {
-        self.send(Call {
+        let call = Call {
             method: Method::GET,
             place,
             form: query.into(),
             idempotency_key: None,
             deadline: caller.deadline,
-        })
-        .await
+        };
+        if call.time_left().is_zero() {
+            return Err(Error::Deadline);
+        }
+        self.reads.answer(call, caller.wants_fresh(), &self.stack).await
     }
 
     async fn send(&self, call: Call) -> Result<Answer, Error> {
@@ -203,16 +223,7 @@ pub trait Resourceful: Message + Name + Default {
     /// The path of one of them.
     #[must_use]
     fn item(id: &str) -> Place {
-        // A path tells a plus sign from a space, unlike a form.
-        let mut segment: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-        segment = segment.replace('+', "%20");
-        // A URL takes these for steps through its path, even with one `%2E`
-        // for each dot. Encoded twice they are what they must be: ids of nothing.
-        if matches!(id, "." | "..") {
-            segment = segment.replace('.', "%252E");
-        }
-        let path = format!("{}/{segment}", Self::resource().collection);
-        Place { path, route: &Self::resource().item }
+        Place::one(Self::resource(), id)
     }
 }
 

@@ -74,6 +74,11 @@ struct Data {
     object: Option<Box<RawValue>>,
 }
 
+#[derive(Deserialize)]
+struct Object {
+    id: String,
+}
+
 /// Verifies the `Stripe-Signature` header over the raw body:
 /// <https://docs.stripe.com/webhooks#verify-manually>.
 ///
@@ -151,6 +156,12 @@ impl Event {
             api_version: wire.api_version.unwrap_or_default(),
             object: wire.data.and_then(|data| data.object),
         })
+    }
+
+    /// Gives the id of the object that the event is about.
+    pub(super) fn object_id(&self) -> Option<String> {
+        let object: Object = serde_json::from_str(self.object.as_ref()?.get()).ok()?;
+        Some(object.id)
     }
 
     /// Gives the Checkout Session that the event is about, if it is about one.
