@@ -37,6 +37,10 @@ fn expected(fault: Fault, when: When, method: Method) -> Expected {
     let told = if method.is_write() { row.write } else { row.read };
     let failed = |attempts| Expected { told: Some(told), attempts };
     let done = |attempts| Expected { told: None, attempts };
+    // The answer to a deletion holds nothing that a caller is told.
+    if (fault, method) == (Fault::BodyBroken, Method::DeleteProduct) {
+        return done(if when == When::Second { 2 } else { 1 });
+    }
     match when {
         When::Always => failed(row.attempts),
         When::First if row.attempts > 1 => done(2),
@@ -115,11 +119,13 @@ async fn check(upstream: &Upstream, fault: Fault, when: When, method: Method) ->
     // Whoever asks again under the same id gets the one thing that was made, or
     // Stripe's judgement again.
     let is_judged = matches!(&outcome, Err(status) if status.code() == Code::InvalidArgument);
+    // A failure that Stripe keeps for the key is for the resolver, which is not here.
+    let is_kept = outcome.is_err() && fault == Fault::FailureStored;
     let made = seen.made;
     upstream.fail([], None);
     tokio::time::sleep(TIME).await;
     let again = service.call(method, &known, id, TIME).await;
-    assert_eq!(again.is_err(), is_judged && method.is_write(), "{case}: {again:?}");
+    assert_eq!(again.is_err(), (is_judged || is_kept) && method.is_write(), "{case}: {again:?}");
     if let (Ok(first), Ok(again)) = (&outcome, &again) {
         assert_eq!(first, again, "{case}");
     }

@@ -86,12 +86,8 @@ fn what_was_done_stays_done() {
 #[test]
 fn a_deletion_that_finds_nothing_after_a_lost_answer_has_been_done() {
     let path = "/v1/products/prod_1".to_owned();
-    let deletion = |in_doubt| Operation {
-        path: path.clone(),
-        form: Bytes::new(),
-        in_doubt,
-        ..operation()
-    };
+    let deletion =
+        |in_doubt| Operation { path: path.clone(), form: Bytes::new(), in_doubt, ..operation() };
     let next = |in_doubt| after(deletion(in_doubt), &refused(404)).unwrap().state;
     assert_eq!(next(true), OperationState::Done);
     assert_eq!(next(false), OperationState::Rejected);
