@@ -26,6 +26,7 @@ use crate::server::webhook::{Keep, NotKept};
 use crate::server::{grpc, operations, webhook};
 use crate::shipping::ShippingRates;
 use crate::storage::Storage;
+use crate::stripe;
 use crate::telemetry::Telemetry;
 
 /// How often health is brought up to date with the storage.
@@ -119,14 +120,14 @@ impl App {
             discounts: Discounts::new(stripe.clone(), writes.clone()),
             links: Links::new(stripe.clone(), writes.clone()),
             payments: payments.clone(),
-            shipping: ShippingRates::new(stripe, writes.clone()),
+            shipping: ShippingRates::new(stripe.clone(), writes.clone()),
         };
         let methods = grpc::routes(&config.grpc, services, health.clone(), stop.clone())?;
         let secrets = config.stripe.webhook_secrets.clone();
         let hooks = webhook::routes(
             config.webhook.clone(),
             secrets,
-            keeping(payments.clone(), writes.clone()),
+            keeping(payments.clone(), writes.clone(), stripe),
         );
         let ready = readiness(storage.clone(), stop.clone());
         let asked = operations::routes(ready, telemetry.metrics());
@@ -191,8 +192,9 @@ fn from_here(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn keeping(payments: Payments, writes: Operations) -> Keep {
+fn keeping(payments: Payments, writes: Operations, stripe: stripe::Client) -> Keep {
     Arc::new(move |event, body| {
+        stripe.hear(&event);
         let (payments, writes) = (payments.clone(), writes.clone());
         async move {
             let kept = payments.receive(event, body.clone()).await;

@@ -53,6 +53,11 @@ pub struct Config {
     pub in_flight_max: usize,
     /// How many calls wait to be sent; further ones are refused.
     pub queue_max: usize,
+    /// How old what is told of a product, a price or a payment link may be, in
+    /// milliseconds; zero always asks Stripe.
+    pub cache_age_ms: u64,
+    /// How many of these answers are kept.
+    pub cache_items_max: usize,
 }
 
 /// A client's whole path to Stripe.
@@ -126,6 +131,8 @@ impl Config {
             rate_endpoint: 20,
             in_flight_max: 32,
             queue_max: 64,
+            cache_age_ms: 30_000,
+            cache_items_max: 4_096,
         }
     }
 }
