@@ -137,8 +137,17 @@ impl Payments {
     pub async fn run(self) {
         let projector = Projector::new(&self, self.stripe.clone());
         let schedule = Schedule::new(self.clone());
-        let stop = self.stop;
-        tokio::join!(projector.run(stop.clone()), schedule.run(stop));
+        let stop = self.stop.clone();
+        tokio::join!(projector.run(stop.clone()), schedule.run(stop), self.relay());
+    }
+
+    /// Wakes whoever waits here when another replica has written something.
+    async fn relay(&self) {
+        let mut heard = self.storage.heard();
+        while let Some(Ok(())) = self.stop.run_until_cancelled(heard.changed()).await {
+            self.arrival.notify_one();
+            self.changed.send_replace(());
+        }
     }
 
     /// Lets those know who wait for what was added.

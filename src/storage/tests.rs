@@ -1,5 +1,6 @@
 mod chain;
 mod reading;
+mod replicas;
 mod writing;
 
 use super::testing::{Disk, cluster};

@@ -29,6 +29,9 @@ CREATE TABLE events (
     due_at_ms BIGINT NOT NULL
 );
 
+-- By age, for what is forgotten first.
+CREATE INDEX events_received ON events (received_at_ms);
+
 -- Partial, so that its size is the backlog and not the history.
 CREATE INDEX events_pending ON events (due_at_ms, id) WHERE state = 'pending';
 
