@@ -21,8 +21,8 @@ mod marks;
 mod news;
 mod operations;
 mod payments;
-mod quarantine;
 mod refund_requests;
+pub mod retention;
 mod schema;
 mod select;
 mod writer;
@@ -72,6 +72,8 @@ pub struct Config {
     pub write_batch_max: NonZeroUsize,
     /// How many writes may wait; further ones are refused with [`Error::Busy`].
     pub write_queue_max: NonZeroUsize,
+    /// For how long what is kept.
+    pub retention: retention::Config,
 }
 
 /// The memory. Clones share it.

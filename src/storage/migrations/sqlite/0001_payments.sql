@@ -28,8 +28,9 @@ CREATE TABLE events (
     due_at_ms INTEGER NOT NULL
 ) STRICT;
 
--- By age, for what is forgotten first.
-CREATE INDEX events_received ON events (received_at_ms);
+-- By age, for what is forgotten: first bodies, then what is left.
+CREATE INDEX events_with_body ON events (received_at_ms) WHERE body IS NOT NULL;
+CREATE INDEX events_without_body ON events (received_at_ms) WHERE body IS NULL;
 
 -- Partial, so that its size is the backlog and not the history.
 CREATE INDEX events_pending ON events (due_at_ms, id) WHERE state = 'pending';
