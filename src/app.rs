@@ -161,7 +161,11 @@ impl App {
         parts.spawn(self.payments.run());
         parts.spawn(self.writes.clone().resolve(self.stop.clone()));
         let retention = self.config.storage.retention;
-        parts.spawn(self.storage.clone().forget_by(retention, now_ms, self.stop.clone()));
+        parts.spawn(self.storage.clone().forget_by(
+            retention,
+            Clock::of_machine(),
+            self.stop.clone(),
+        ));
         parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
         let never = std::future::pending;
         let mut sandbox: JoinSet<_> =
@@ -181,10 +185,6 @@ impl App {
         tokio::task::spawn_blocking(|| self.telemetry.stop()).await?;
         outcome
     }
-}
-
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }
 
 /// An address that this machine can reach itself by: one that means every
