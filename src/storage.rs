@@ -21,6 +21,7 @@ mod marks;
 mod news;
 mod operations;
 mod payments;
+mod quarantine;
 mod refund_requests;
 pub mod retention;
 mod schema;

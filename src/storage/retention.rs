@@ -34,7 +34,8 @@ static HEAD: LazyLock<Gauge<i64>> = LazyLock::new(|| {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The bodies of Stripe's events that have done their work. They name buyers.
+    /// The bodies of Stripe's events that have done their work, and events in
+    /// quarantine. They name buyers.
     pub event_body_days: u32,
     /// Stripe's events themselves, without which a late delivery looks new. They
     /// stay at least as long as their bodies.
@@ -89,6 +90,7 @@ impl Storage {
                 let mut rows = 0;
                 if let Some(before_ms) = bodies {
                     rows = rows.max(transaction.erase_bodies(before_ms).await?);
+                    rows = rows.max(transaction.forget_quarantined(before_ms).await?);
                 }
                 if let Some(before_ms) = events {
                     rows = rows.max(transaction.forget_events(before_ms).await?);
@@ -115,6 +117,16 @@ impl Transaction<'_> {
         );
         let erase = erase.bind(before_ms).bind(BATCH_MAX);
         Ok(erase.execute(&mut *self.0).await?.rows_affected())
+    }
+
+    /// Events of others go as a whole: nothing here depends on them.
+    async fn forget_quarantined(&mut self, before_ms: i64) -> Result<u64, Error> {
+        let forget = sqlx::query(
+            "DELETE FROM quarantine WHERE id IN (
+                SELECT id FROM quarantine WHERE received_at_ms < $1 LIMIT $2)",
+        );
+        let forget = forget.bind(before_ms).bind(BATCH_MAX);
+        Ok(forget.execute(&mut *self.0).await?.rows_affected())
     }
 
     async fn forget_events(&mut self, before_ms: i64) -> Result<u64, Error> {
