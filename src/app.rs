@@ -162,7 +162,11 @@ impl App {
         parts.spawn(self.payments.run());
         parts.spawn(self.writes.clone().resolve(self.stop.clone()));
         let retention = self.config.storage.retention;
-        parts.spawn(self.storage.clone().forget_by(retention, now_ms, self.stop.clone()));
+        parts.spawn(self.storage.clone().forget_by(
+            retention,
+            Clock::of_machine(),
+            self.stop.clone(),
+        ));
         parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
         let never = std::future::pending;
         let mut sandbox: JoinSet<_> =

@@ -88,6 +88,7 @@ impl<D: Details> Projector<D> {
             lease: Lease::new(payments.storage.clone(), "projector", LEASE),
             payments: payments.clone(),
             details,
+            lease: Lease::new(payments.storage.clone(), "projector", LEASE),
             reads: FuturesUnordered::new(),
             reading: HashSet::new(),
             ready: Vec::new(),
