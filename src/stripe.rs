@@ -4,18 +4,18 @@
 //! and reads the answers. Nothing outside this module knows HTTP, forms or
 //! Stripe's JSON.
 
-mod breaker;
+pub mod breaker;
 pub mod call;
 pub mod error;
 mod lists;
-mod observe;
+pub mod observe;
 mod param;
-mod queue;
-mod rate_limit;
+pub mod queue;
+pub mod rate_limit;
 mod reads;
-mod retry;
-mod stack;
-mod timeout;
+pub mod retry;
+pub mod stack;
+pub mod timeout;
 mod trail;
 pub mod transport;
 pub mod webhook;
@@ -91,7 +91,7 @@ impl Config {
     #[must_use]
     pub fn client_over(&self, transport: Transport) -> Client {
         let reads = Reads::new(Duration::from_millis(self.cache_age_ms), self.cache_items_max);
-        Client { stack: self.build(transport), reads, livemode: self.livemode() }
+        Client { stack: self.stack(transport), reads, livemode: self.livemode() }
     }
 }
 

@@ -69,7 +69,8 @@ impl Config {
     /// Builds the path to Stripe. What comes out of it has been tried as often as
     /// it can help and no longer than the caller waits, and is an answer of
     /// status 2xx or a typed error. What is refused on the way was never sent.
-    pub(super) fn build(&self, transport: Transport) -> Stack {
+    #[must_use]
+    pub fn stack(&self, transport: Transport) -> Stack {
         let millis = Duration::from_millis;
         let (first, longest) = (millis(self.backoff_ms), millis(self.backoff_max_ms));
         ServiceBuilder::new()
