@@ -24,9 +24,9 @@ class Broken(Exception):
 
 @contextmanager
 def running(binary, home, verb=("dev",), parts=PARTS):
-    """Starts `paylink dev`, or another verb, in a folder of its own and yields it with the addresses
-    of its parts; ends it in any case. The system chooses the ports unless PAYLINK__GRPC__LISTEN and
-    its like do."""
+    """Starts `paylink dev`, or another verb, in a folder of its own and yields it with the
+    addresses of its parts; ends it in any case. The system chooses the ports unless
+    PAYLINK__GRPC__LISTEN and its like do."""
     environment = dict(os.environ)
     for part in PARTS:
         environment.setdefault(f"PAYLINK__{part.upper()}__LISTEN", "127.0.0.1:0")
