@@ -17,6 +17,11 @@
 //! | `page`, `cards`, `money`                | what the buyer sees and types                      |
 //! | `events`, `webhook_endpoints`, `delivery`, `signature` | what happened, and who is told                     |
 //! | `store`, `agenda`, `clock`, `identifier`, `object`| memory, time, names, changes                       |
+//! | `passage`                               | what happens when the clock is moved               |
+//! | `control`                               | `SandboxService`, by which tests steer all of it   |
+//! | `faults`, `journal`                     | what is to go wrong, and what was asked            |
+//! | `snapshot`, `disk`, `objects`           | the state as a text, in a file, and to begin with  |
+//! | `listener`                              | connections, and how they are cut                  |
 
 mod account;
 mod agenda;
@@ -27,24 +32,31 @@ mod charges;
 mod checkout;
 mod clock;
 mod config;
+pub mod control;
 mod coupons;
 mod customers;
 mod delivery;
+mod disk;
 mod disputes;
 mod early_fraud_warnings;
 mod events;
 mod expand;
+mod faults;
 mod form;
 mod http;
 mod idempotency;
 mod identifier;
 mod invoices;
+mod journal;
 mod line_items;
 mod list;
+mod listener;
 mod money;
 mod object;
+mod objects;
 mod page;
 mod params;
+mod passage;
 mod payment_intents;
 mod payment_links;
 mod prices;
@@ -56,25 +68,29 @@ mod refusal;
 mod search;
 mod shipping_rates;
 mod signature;
+mod snapshot;
 mod store;
 mod subscriptions;
 mod tax_rates;
 mod webhook_endpoints;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 pub use config::Config;
+use identifier::Source;
 use params::Tables;
 use store::State;
 
 /// The version of Stripe's API that the sandbox speaks.
 pub const API_VERSION: &str = "2026-05-27.dahlia";
 
-/// How often the sandbox looks for sessions that have expired.
+/// How often the sandbox looks whether anything is due.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the sandbox did not start, or ended.
@@ -94,9 +110,17 @@ pub enum Error {
     /// The compiled-in facts about Stripe's parameters are damaged.
     #[error("the table of parameters: {0}")]
     Tables(String),
-    /// The listener failed while it was serving.
-    #[error("the sandbox stopped serving")]
-    Serve(#[source] std::io::Error),
+    /// A file that the state is kept in, or begins with, cannot be used.
+    #[error("{}: {what}", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The services that steer the sandbox cannot describe themselves.
+    #[error("the descriptors of the sandbox's services")]
+    Descriptors(#[source] control::ReflectionError),
 }
 
 /// A sandbox that has bound its address and waits to run.
@@ -117,8 +141,12 @@ pub struct Handle {
 #[derive(Debug)]
 struct Shared {
     config: Config,
+    /// How buyers reach the sandbox, without a slash at the end.
+    url: String,
     tables: Tables,
     state: Mutex<State>,
+    /// Notified when the state may have changed.
+    changes: Notify,
 }
 
 /// Reads a form as one of the sandbox's endpoints would, such as
@@ -152,18 +180,21 @@ impl Sandbox {
         Handle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Serves until `shutdown` completes, then finishes the requests under way.
+    /// Serves until `shutdown` completes, then finishes the requests under way and writes the state
+    /// to disk, if it is kept there.
     pub async fn run(
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
-        let router = self.router();
-        let serve = axum::serve(self.listener, router).with_graceful_shutdown(shutdown);
+        let control = control::routes(&self.shared).map_err(Error::Descriptors)?;
+        let router = self.router().merge(control);
         tokio::select! {
-            ended = serve.into_future() => ended.map_err(Error::Serve),
-            () = delivery::run(Arc::clone(&self.shared)) => Ok(()),
-            () = sweep(&self.shared) => Ok(()),
+            () = listener::serve(self.listener, router, shutdown) => {}
+            () = delivery::run(Arc::clone(&self.shared)) => {}
+            () = disk::keep(&self.shared) => {}
+            () = sweep(&self.shared) => {}
         }
+        disk::flush(&self.shared).await
     }
 }
 
@@ -172,14 +203,15 @@ impl Sandbox {
 impl Handle {
     /// Sends events to that URL from now on, but not those that happened while nobody listened.
     pub fn set_webhook(&self, url: String) {
-        self.shared.with(|state| state.outbox.set_url(url));
+        self.shared.with(|state| state.outbox.configure(url));
     }
 
-    /// Moves the sandbox's clock forward; sessions whose time has come expire at once.
+    /// Moves the sandbox's clock forward; what is due by then happens at once.
     pub fn advance_clock(&self, seconds: u32) {
         self.shared.with(|state| {
             state.clock.advance(seconds);
             expire_due(state);
+            state.outbox.signals().wake.notify_one();
         });
     }
 }
@@ -189,8 +221,29 @@ impl Handle {
 impl Shared {
     /// Works on the state alone. Nothing here waits, so the lock is held for microseconds.
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let done = self.look(work);
+        self.changes.notify_one();
+        done
+    }
+
+    /// Works on the state in a way that need not be kept on disk.
+    fn look<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         // A panic under the lock leaves a state that is at worst odd, and the sandbox still serves.
-        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // A panic keeps the source; what takes its place must not repeat itself.
+        let mut identifiers = std::mem::replace(&mut state.identifiers, Source::random());
+        let done = identifiers.lend(|| work(&mut state));
+        state.identifiers = identifiers;
+        done
+    }
+
+    /// Puts another state in the place of the present one.
+    fn replace(&self, mut state: State) {
+        let mut present = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.outbox.succeed(&present.outbox);
+        *present = state;
+        drop(present);
+        self.changes.notify_one();
     }
 }
 
@@ -198,14 +251,16 @@ async fn sweep(shared: &Shared) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
-        shared.with(expire_due);
+        let is_due =
+            |state: &mut State| state.agenda.next_due().is_some_and(|due| due <= state.clock.now());
+        if shared.look(is_due) {
+            shared.with(expire_due);
+        }
     }
 }
 
-/// Ends what lasts only so long: sessions, coupons, promotion codes; and does what has fallen due.
+/// Brings the state up to its clock.
 fn expire_due(state: &mut State) {
-    checkout::expire_due(state);
-    redemption::expire_due(state);
     agenda::run_due(state);
 }
 

@@ -1,12 +1,17 @@
 //! What happens by itself once its time has come.
+//!
+//! Everything that depends on time is noted here when it is made, and the clock works the notes
+//! off in their order, whether it runs by itself or is moved.
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::store::State;
-use super::{disputes, refunds, subscriptions};
+use super::{checkout, disputes, redemption, refunds, subscriptions};
 
 /// What falls due, unless the object has moved on by then; by its identifier.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Due {
     /// A refund arrives at the buyer's bank, or comes back from it.
     SettleRefund(String),
@@ -18,10 +23,14 @@ pub(super) enum Due {
     RenewSubscription(String),
     /// An invoice is tried once more.
     RetryInvoice(String),
+    /// A session can no longer be paid.
+    ExpireSession(String),
+    /// A coupon or a promotion code can no longer be redeemed.
+    EndRedeemable(String),
 }
 
 /// The notes, by time and then in the order in which they were made.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Agenda {
     notes: BTreeSet<(i64, u64, Due)>,
     next: u64,
@@ -37,6 +46,8 @@ pub(super) fn run_due(state: &mut State) {
             Due::WarnOfTrialEnd(id) => subscriptions::warn_of_trial_end(state, &id),
             Due::RenewSubscription(id) => subscriptions::renew(state, &id),
             Due::RetryInvoice(id) => subscriptions::retry(state, &id),
+            Due::ExpireSession(id) => checkout::expire_unpaid(state, &id),
+            Due::EndRedeemable(id) => redemption::end(state, &id),
         }
     }
 }

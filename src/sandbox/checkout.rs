@@ -8,6 +8,7 @@ mod pay;
 mod promotion;
 mod visit;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::api::{Call, Origin};
@@ -24,7 +25,7 @@ pub(super) use promotion::Promotion;
 pub(super) use visit::{Visit, plausible_email};
 
 /// A session, with what its object does not show.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Session {
     /// The object of the API, without its line items.
     pub(super) object: Value,
@@ -116,13 +117,10 @@ pub(super) fn note_captured(state: &mut State, intent: &str) {
     }
 }
 
-/// Ends the sessions whose time has come.
-pub(super) fn expire_due(state: &mut State) {
-    let now = state.clock.now();
-    while let Some((_, id)) = state.expiring.pop_front_if(|(expires_at, _)| *expires_at <= now) {
-        if state.sessions.get(&id).is_some_and(|session| session.status() == "open") {
-            end(state, &id, &Origin::default());
-        }
+/// Ends a session whose time has come, if it is still open.
+pub(super) fn expire_unpaid(state: &mut State, id: &str) {
+    if state.sessions.get(id).is_some_and(|session| session.status() == "open") {
+        end(state, id, &Origin::default());
     }
 }
 

@@ -1,15 +1,19 @@
 //! How a sandbox is set up.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
+use super::clock::Clock;
 use super::delivery::Outbox;
+use super::identifier::Source;
 use super::params::Tables;
 use super::store::State;
-use super::{Error, Sandbox, Shared};
+use super::{Error, Sandbox, Shared, disk, objects};
 
 /// The configuration of a sandbox. Everything has a default; nothing needs to be set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -41,6 +45,18 @@ pub struct Config {
     pub webhook_backoff_max_ms: u64,
     /// How long the webhook may take to answer, in milliseconds.
     pub webhook_timeout_ms: u64,
+    /// A number that decides every identifier. With it the clock stands still until it is moved,
+    /// so that every run is the same.
+    pub seed: Option<u64>,
+    /// Where a clock that stands still begins, in Unix seconds.
+    pub clock_start: i64,
+    /// A file that the state is kept in from run to run. Without it the state ends with the
+    /// process.
+    pub data: Option<PathBuf>,
+    /// How long after a change the file is written at the latest, in milliseconds.
+    pub data_write_ms: u64,
+    /// A file of objects to begin with, in the form that `Seed` takes.
+    pub objects: Option<PathBuf>,
 }
 
 // === impl Config ===
@@ -61,6 +77,11 @@ impl Default for Config {
             webhook_backoff_first_ms: 200,
             webhook_backoff_max_ms: 30_000,
             webhook_timeout_ms: 10_000,
+            seed: None,
+            clock_start: 1_800_000_000,
+            data: None,
+            data_write_ms: 1_000,
+            objects: None,
         }
     }
 }
@@ -77,16 +98,33 @@ impl Config {
         let bind = |source| Error::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let local_addr = listener.local_addr().map_err(bind)?;
-        let shared = Arc::new(self.share(local_addr)?);
-        Ok(Sandbox { listener, local_addr, shared })
+        let shared = self.share(local_addr)?;
+        if let Some(path) = &shared.config.data {
+            disk::load(&shared, path)?;
+        }
+        if let Some(path) = &shared.config.objects {
+            objects::load(&shared, path)?;
+        }
+        Ok(Sandbox { listener, local_addr, shared: Arc::new(shared) })
     }
 
     /// An empty sandbox that is reached at that address.
     pub(super) fn share(self, local_addr: SocketAddr) -> Result<Shared, Error> {
         let tables = Tables::compiled().map_err(Error::Tables)?;
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://{local_addr}"));
+        let url = url.trim_end_matches('/').to_owned();
+        let state = Mutex::new(self.blank(&url));
+        Ok(Shared { config: self, url, tables, state, changes: Notify::new() })
+    }
+
+    /// The state of a sandbox in which nothing has happened.
+    pub(super) fn blank(&self, url: &str) -> State {
         let outbox = Outbox::new(self.webhook_url.clone(), self.webhook_queue_max);
-        let state = State::new(url.trim_end_matches('/').to_owned(), self.objects_max, outbox);
-        Ok(Shared { config: self, tables, state: Mutex::new(state) })
+        let mut state = State::new(url.to_owned(), self.objects_max, outbox);
+        if let Some(seed) = self.seed {
+            state.identifiers = Source::seeded(seed);
+            state.clock = Clock::standing(self.clock_start);
+        }
+        state
     }
 }

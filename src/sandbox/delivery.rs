@@ -1,4 +1,7 @@
 //! The delivery of events: signed, at least once, again and again until the receiver says yes.
+//!
+//! When a delivery is due is a matter of the sandbox's clock, so moving the clock brings retries
+//! forward.
 
 mod outbox;
 
@@ -12,44 +15,49 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::object::Members;
+use super::store::State;
 use super::webhook_endpoints::Receiver;
 use super::{Config, Shared, object, signature};
-pub(super) use outbox::{Outbox, Parcel};
+pub(super) use outbox::{Delivery, Departure, Outbox, Outcome, Ticket};
+
+/// What the receiver of the configuration is called, which is no registered endpoint.
+pub(super) const CONFIGURED: &str = "configured";
+
+/// The longest that delivery sleeps without looking whether anything is due.
+const NAP_MS_MAX: i64 = 60 * 60 * 1000;
 
 /// Delivers events for as long as it is polled.
 pub(super) async fn run(shared: Arc<Shared>) {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let wake = shared.with(|state| state.outbox.wake());
+    let wake = shared.with(|state| state.outbox.signals().wake);
     let in_flight_max = shared.config.webhook_concurrency_max.max(1);
     let mut in_flight = JoinSet::new();
     loop {
-        let mut next_due = None;
+        let mut nap = None;
         while in_flight.len() < in_flight_max {
             match take(&shared) {
-                Next::Ready(parcel, target, body) => {
+                Next::Ready(ticket, target, body) => {
                     let (client, config) = (client.clone(), shared.config.clone());
                     in_flight.spawn(async move {
-                        (parcel, post(&client, &config, &target, body).await)
+                        (ticket, post(&client, &config, &target, body).await)
                     });
                 }
-                Next::Due(at) => {
-                    next_due = at;
+                Next::In(wait) => {
+                    nap = wait;
                     break;
                 }
             }
         }
-        let due = next_due.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
         tokio::select! {
             () = wake.notified() => {}
             Some(landed) = in_flight.join_next() => {
-                if let Ok((parcel, outcome)) = landed {
-                    settle(&shared, parcel, outcome);
+                if let Ok((ticket, answered)) = landed {
+                    settle(&shared, ticket, answered);
                 }
             }
-            () = tokio::time::sleep_until(due) => {}
+            () = tokio::time::sleep(nap.unwrap_or(Duration::MAX)) => {}
         }
     }
 }
@@ -65,30 +73,34 @@ pub(super) struct Target {
 
 enum Next {
     /// A delivery whose time has come.
-    Ready(Parcel, Target, Bytes),
-    /// Nothing until then, if anything is waiting at all.
-    Due(Option<Instant>),
+    Ready(Ticket, Target, Bytes),
+    /// Nothing for so long, or until the clock is moved.
+    In(Option<Duration>),
 }
 
 fn take(shared: &Shared) -> Next {
-    shared.with(|state| {
-        loop {
-            let Some(parcel) = state.outbox.take_due(Instant::now()) else {
-                return Next::Due(state.outbox.next_due());
-            };
-            let target = match &parcel.endpoint {
-                None => state.outbox.url().map(|url| Target {
-                    url: url.to_owned(),
-                    secret: shared.config.webhook_secret.clone(),
-                }),
-                Some(id) => state.receivers.get(id).and_then(Receiver::target),
-            };
-            // What the store has forgotten meanwhile, or nobody listens to any more, is dropped.
-            if let (Some(target), Some(event)) = (target, state.events.get(&parcel.event)) {
-                return Next::Ready(parcel, target, Bytes::from(event.to_string()));
+    shared.look(|state| {
+        let now_ms = state.clock.now_ms();
+        while let Some((ticket, delivery)) = state.outbox.take_due(now_ms) {
+            let target = target(state, &shared.config, delivery.endpoint.as_deref());
+            if let (Some(target), Some(event)) = (target, state.events.get(&delivery.event)) {
+                return Next::Ready(ticket, target, Bytes::from(event.to_string()));
             }
+            let gone = Err("the endpoint, or the event, is no longer there".to_owned());
+            state.outbox.settle(ticket, gone, now_ms, None);
         }
+        let wait_ms = state.outbox.next_due().map(|due_ms| (due_ms - now_ms).clamp(1, NAP_MS_MAX));
+        Next::In(wait_ms.filter(|_| state.clock.runs()).and_then(milliseconds))
     })
+}
+
+/// Where the events of an endpoint go, or those of the configured receiver.
+pub(super) fn target(state: &State, config: &Config, endpoint: Option<&str>) -> Option<Target> {
+    let Some(id) = endpoint else {
+        let url = state.outbox.configured()?.to_owned();
+        return Some(Target { url, secret: config.webhook_secret.clone() });
+    };
+    state.receivers.get(id).and_then(Receiver::target)
 }
 
 async fn post(
@@ -96,7 +108,7 @@ async fn post(
     config: &Config,
     target: &Target,
     body: Bytes,
-) -> Result<(), String> {
+) -> Result<u16, String> {
     // Receivers compare the signature's time with their own clock, so it is never the sandbox's.
     let now = Timestamp::now().as_second();
     let request = http::Request::post(&target.url)
@@ -109,35 +121,49 @@ async fn post(
     match tokio::time::timeout(timeout, client.request(request)).await {
         Err(_) => Err(format!("no answer within {} ms", config.webhook_timeout_ms)),
         Ok(Err(error)) => Err(error.to_string()),
-        Ok(Ok(response)) if response.status().is_success() => Ok(()),
-        Ok(Ok(response)) => Err(format!("answered {}", response.status())),
+        Ok(Ok(response)) => Ok(response.status().as_u16()),
     }
 }
 
-fn settle(shared: &Shared, parcel: Parcel, outcome: Result<(), String>) {
-    let attempts = parcel.attempts + 1;
-    match outcome {
-        Ok(()) => shared.with(|state| {
-            if let Some(event) = state.events.get_mut(&parcel.event) {
-                let pending = event.at("pending_webhooks").as_i64().unwrap_or_default();
-                object::set(event, "pending_webhooks", pending.saturating_sub(1));
+fn settle(shared: &Shared, ticket: Ticket, answered: Result<u16, String>) {
+    shared.with(|state| {
+        let now_ms = state.clock.now_ms();
+        let attempts = state.outbox.attempts(ticket) + 1;
+        let again = attempts < shared.config.webhook_attempts_max;
+        let retry_ms = again.then(|| now_ms.saturating_add(backoff_ms(&shared.config, attempts)));
+        let Some(delivery) = state.outbox.settle(ticket, answered, now_ms, retry_ms) else {
+            return;
+        };
+        match delivery.outcome {
+            Outcome::Delivered => {
+                let event = delivery.event.clone();
+                count_delivered(state, &event);
             }
-        }),
-        Err(reason) if attempts >= shared.config.webhook_attempts_max => {
-            tracing::warn!(event.id = parcel.event, attempts, reason, "webhook given up");
+            Outcome::GivenUp => {
+                tracing::warn!(event.id = delivery.event, attempts, "a webhook was given up");
+            }
+            Outcome::Pending | Outcome::Dropped => {
+                tracing::debug!(event.id = delivery.event, attempts, "a webhook will be retried");
+            }
         }
-        Err(reason) => {
-            tracing::debug!(event.id = parcel.event, attempts, reason, "webhook will be retried");
-            let due = Instant::now() + backoff(&shared.config, attempts);
-            shared.with(|state| state.outbox.put_back(Parcel { attempts, ..parcel }, due));
-        }
+    });
+}
+
+fn count_delivered(state: &mut State, event: &str) {
+    if let Some(event) = state.events.get_mut(event) {
+        let pending = event.at("pending_webhooks").as_i64().unwrap_or_default();
+        object::set(event, "pending_webhooks", (pending - 1).max(0));
     }
 }
 
 /// Doubles from the first wait to the longest.
-fn backoff(config: &Config, attempts: u32) -> Duration {
+fn backoff_ms(config: &Config, attempts: u32) -> i64 {
     let doubled = config.webhook_backoff_first_ms.saturating_mul(1 << (attempts.clamp(1, 20) - 1));
-    Duration::from_millis(doubled.min(config.webhook_backoff_max_ms))
+    i64::try_from(doubled.min(config.webhook_backoff_max_ms)).unwrap_or(i64::MAX)
+}
+
+fn milliseconds(wait_ms: i64) -> Option<Duration> {
+    u64::try_from(wait_ms).ok().map(Duration::from_millis)
 }
 
 #[cfg(test)]
@@ -147,7 +173,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest() {
         let config = Config::default();
-        let wait_ms = |attempts| backoff(&config, attempts).as_millis();
+        let wait_ms = |attempts| backoff_ms(&config, attempts);
         assert_eq!((wait_ms(1), wait_ms(2), wait_ms(3)), (200, 400, 800));
         assert_eq!(wait_ms(100), 30_000);
     }

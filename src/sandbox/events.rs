@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::api::{Call, Origin};
-use super::delivery::Parcel;
+use super::delivery::Departure;
+use super::faults::EventEffect;
 use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
@@ -52,24 +53,59 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
 }
 
 fn record(state: &mut State, kind: &str, data: &Value, origin: &Origin) {
-    let id = identifier::fresh("evt_1", 23);
-    let configured = state.outbox.wants_events().then_some(None);
+    let fault = state.faults.strike_event(kind);
+    if fault == Some(EventEffect::NotGenerated) {
+        return;
+    }
+    let mut created = state.clock.now();
+    if fault == Some(EventEffect::SameSecond)
+        && let Some(before) = state.events.newest().next()
+    {
+        created = before.at("created").as_i64().unwrap_or(created);
+    }
+    let configured = state.outbox.configured().is_some().then_some(None);
     let registered = webhook_endpoints::wanting(state, kind).into_iter().map(Some);
     let receivers: Vec<Option<String>> = configured.into_iter().chain(registered).collect();
     let event = json!({
-        "id": id,
         "object": "event",
         "api_version": API_VERSION,
-        "created": state.clock.now(),
+        "created": created,
         "data": data,
         "livemode": false,
         "pending_webhooks": receivers.len(),
         "request": { "id": origin.request_id, "idempotency_key": origin.idempotency_key },
         "type": kind,
     });
-    state.events.insert(&id, event);
-    for endpoint in receivers {
-        state.outbox.push(Parcel { event: id.clone(), endpoint, attempts: 0 });
+    let generated = if fault == Some(EventEffect::GeneratedTwice) { 2 } else { 1 };
+    for _ in 0..generated {
+        let id = identifier::fresh("evt_1", 23);
+        let mut event = event.clone();
+        object::set(&mut event, "id", id.clone());
+        state.events.insert(&id, event);
+        for endpoint in &receivers {
+            dispatch(state, &id, kind, endpoint.as_deref(), fault);
+        }
+    }
+}
+
+/// Hands an event over to delivery, in the way that a fault wants it.
+fn dispatch(
+    state: &mut State,
+    event: &str,
+    kind: &str,
+    endpoint: Option<&str>,
+    fault: Option<EventEffect>,
+) {
+    let now_ms = state.clock.now_ms();
+    let departure = match fault {
+        Some(EventEffect::Dropped) => Departure::Never,
+        Some(EventEffect::Reordered) => Departure::AfterTheNext,
+        Some(EventEffect::Delayed { delay_ms }) => Departure::At(now_ms.saturating_add(delay_ms)),
+        _ => Departure::At(now_ms),
+    };
+    let sent = if fault == Some(EventEffect::Duplicated) { 2 } else { 1 };
+    for _ in 0..sent {
+        state.outbox.push(event, kind, endpoint, departure, now_ms);
     }
 }
 

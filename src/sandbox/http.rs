@@ -8,19 +8,22 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State as Extract};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, request};
+use axum::middleware;
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::api::{self, Call, Endpoint, Origin};
+use super::faults::layer::{self, Committed, Inside, RequestId};
 use super::form::{self, Node};
 use super::idempotency::Saved;
 use super::refusal::Refusal;
-use super::{API_VERSION, Shared, expand, identifier, page, params};
+use super::{API_VERSION, Shared, expand, page, params};
 
 /// Everything the sandbox answers: the pages of its buyers, and Stripe's API.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    page::router().fallback(serve).with_state(shared)
+    let acts = middleware::from_fn_with_state(Arc::clone(&shared), layer::act);
+    page::router().fallback(serve).with_state(shared).layer(acts)
 }
 
 /// A request on its way through.
@@ -33,36 +36,30 @@ struct Exchange<'a> {
 }
 
 async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Request) -> Response {
-    let request_id = identifier::fresh("req_", 14);
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, shared.config.body_bytes_max).await;
-    let saved = answer(&shared, &parts, body.ok(), &request_id);
+    let (mut parts, body) = request.into_parts();
+    let request_id = parts.extensions.remove::<RequestId>().map(|id| id.0).unwrap_or_default();
+    let inside = parts.extensions.remove::<Inside>().unwrap_or_default();
+    // The layer before has read it, and within the bounds.
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let saved = match receive(&shared, &parts, &body, &request_id) {
+        Err(refusal) => Err(refusal),
+        Ok(exchange) => exchange.run(&request_id, inside).await,
+    };
+    let saved = saved
+        .unwrap_or_else(|refusal| save(refusal.status, &refusal.body(&request_id), &request_id));
     respond(&parts.headers, saved, &request_id)
-}
-
-fn answer(shared: &Shared, parts: &request::Parts, body: Option<Bytes>, request_id: &str) -> Saved {
-    let refuse = |refusal: &Refusal| save(refusal.status, &refusal.body(request_id), request_id);
-    match receive(shared, parts, body, request_id) {
-        Err(refusal) => refuse(&refusal),
-        Ok(exchange) => exchange.run(request_id).unwrap_or_else(|refusal| refuse(&refusal)),
-    }
 }
 
 /// Checks everything about a request but the meaning of its parameters.
 fn receive<'a>(
     shared: &'a Shared,
     parts: &request::Parts,
-    body: Option<Bytes>,
+    body: &Bytes,
     request_id: &str,
 ) -> Result<Exchange<'a>, Refusal> {
     auth::check(&parts.headers, &shared.config.api_key)?;
     let (method, path) = (parts.method.as_str(), parts.uri.path());
     let (endpoint, id) = api::find(method, path).ok_or_else(|| unrecognized(method, path))?;
-    let Some(body) = body else {
-        let message =
-            format!("Request bodies can have up to {} bytes.", shared.config.body_bytes_max);
-        return Err(Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, ..Refusal::invalid(message) });
-    };
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     if !body.is_empty() && header("content-type").is_some_and(|kind| kind.contains("json")) {
         return Err(Refusal::invalid(
@@ -72,7 +69,7 @@ fn receive<'a>(
         ));
     }
     let query = parts.uri.query().unwrap_or_default();
-    let node = form::decode(&[query.as_bytes(), &body])?;
+    let node = form::decode(&[query.as_bytes(), body])?;
     // Only POST has keys: the other methods can be repeated as they are.
     let key = header("idempotency-key").filter(|_| parts.method == Method::POST);
     let origin =
@@ -122,20 +119,30 @@ fn respond(asked: &HeaderMap, saved: Saved, request_id: &str) -> Response {
 
 impl Exchange<'_> {
     /// Carries a request out, unless its key shows that this was done before.
-    fn run(self, request_id: &str) -> Result<Saved, Refusal> {
-        let key = self.origin.idempotency_key.clone();
-        if let Some(key) = &key {
-            let fingerprint =
-                format!("{} {} {}", self.endpoint.name(), self.id, self.node.fingerprint());
-            let earlier = self.shared.with(|state| {
-                let now = state.clock.now();
-                state.ledger.begin(key, fingerprint, now)
-            })?;
-            if let Some(saved) = earlier {
-                return Ok(saved);
-            }
+    async fn run(self, request_id: &str, inside: Inside) -> Result<Saved, Refusal> {
+        if let Some(saved) = self.begin()? {
+            return Ok(saved);
         }
-        let shared = self.shared;
+        if !inside.delay.is_zero() {
+            // Meanwhile its key is in use.
+            tokio::time::sleep(inside.delay).await;
+        }
+        self.commit(request_id, inside.error)
+    }
+
+    /// Notes that the key is in use, or finds the answer that it was given before.
+    fn begin(&self) -> Result<Option<Saved>, Refusal> {
+        let Some(key) = &self.origin.idempotency_key else { return Ok(None) };
+        let fingerprint =
+            format!("{} {} {}", self.endpoint.name(), self.id, self.node.fingerprint());
+        self.shared.with(|state| {
+            let now = state.clock.now();
+            state.ledger.begin(key, fingerprint, now)
+        })
+    }
+
+    fn commit(self, request_id: &str, error: Option<Committed>) -> Result<Saved, Refusal> {
+        let (shared, key) = (self.shared, self.origin.idempotency_key.clone());
         let checked = self.check();
         shared.with(|state| {
             let params = match checked {
@@ -149,7 +156,14 @@ impl Exchange<'_> {
             };
             super::expire_due(state);
             let call = Call { id: self.id, params, origin: self.origin };
-            let saved = match (self.endpoint.run)(state, &call) {
+            let carried_out = match error {
+                Some(Committed(false)) => Err(Refusal::internal()),
+                Some(Committed(true)) => {
+                    (self.endpoint.run)(state, &call).and(Err(Refusal::internal()))
+                }
+                None => (self.endpoint.run)(state, &call),
+            };
+            let saved = match carried_out {
                 Ok(mut value) => {
                     expand::apply(state, self.endpoint.answer, &mut value, &call.params);
                     save(StatusCode::OK, &value, request_id)

@@ -4,10 +4,11 @@
 //! fails the check of its parameters leaves no trace, and neither does one that meets another under
 //! the same key.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use axum::http::StatusCode;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
 
@@ -17,25 +18,27 @@ const KEPT_S: i64 = 24 * 60 * 60;
 const KEY_CHARS_MAX: usize = 255;
 
 /// The keys that have been used.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ledger {
-    entries: HashMap<String, Entry>,
+    entries: BTreeMap<String, Entry>,
     by_age: VecDeque<(i64, String)>,
     capacity: usize,
 }
 
 /// An answer as it was first given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Saved {
     /// Its status.
+    #[serde(with = "status")]
     pub(super) status: StatusCode,
     /// Its body, byte for byte.
+    #[serde(with = "text")]
     pub(super) body: Bytes,
     /// The identifier of the request that was carried out.
     pub(super) request_id: String,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     begun_at: i64,
     fingerprint: String,
@@ -47,7 +50,7 @@ struct Entry {
 
 impl Ledger {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { entries: HashMap::new(), by_age: VecDeque::new(), capacity }
+        Self { entries: BTreeMap::new(), by_age: VecDeque::new(), capacity }
     }
 
     /// Begins a request under a key, or finds the answer that it was given before.
@@ -88,6 +91,11 @@ impl Ledger {
         self.entries.remove(key);
     }
 
+    /// Forgets the requests that were being carried out: nobody waits for them any more.
+    pub(super) fn forget_unfinished(&mut self) {
+        self.entries.retain(|_, entry| entry.saved.is_some());
+    }
+
     fn prune(&mut self, now: i64) {
         while let Some((begun_at, key)) = self.by_age.front() {
             if now - begun_at < KEPT_S && self.by_age.len() <= self.capacity {
@@ -118,6 +126,34 @@ fn in_use(key: &str) -> Refusal {
     );
     let refusal = Refusal::invalid(message).code("idempotency_key_in_use");
     Refusal { status: StatusCode::CONFLICT, kind: "idempotency_error", ..refusal }
+}
+
+/// A status as its number.
+mod status {
+    use axum::http::StatusCode;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(it: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u16(it.as_u16())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<StatusCode, D::Error> {
+        StatusCode::from_u16(u16::deserialize(from)?).map_err(de::Error::custom)
+    }
+}
+
+/// A body as its text: all that the sandbox saves is JSON.
+mod text {
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(it: &Bytes, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&String::from_utf8_lossy(it))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
+        String::deserialize(from).map(Bytes::from)
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Line items: a price and how many of it, in a link and in the sessions that it makes.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::object::Members;
@@ -10,7 +11,7 @@ use super::{identifier, prices};
 const ADJUSTABLE_DEFAULT: (i64, i64) = (0, 99);
 
 /// One line item.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Line {
     /// `li_…`.
     pub(super) id: String,

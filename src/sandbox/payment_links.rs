@@ -5,6 +5,7 @@ mod rules;
 mod shape;
 mod shipping;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::api::{Call, Origin};
@@ -15,7 +16,7 @@ use super::store::{Held, State};
 use super::{events, identifier, list as lists, object};
 
 /// A link, with what its object does not show.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Link {
     /// The object of the API, without its line items.
     pub(super) object: Value,

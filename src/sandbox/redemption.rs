@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::agenda::Due;
 use super::api::Origin;
 use super::object::Members;
 use super::store::State;
@@ -13,18 +14,15 @@ use super::{events, object};
 /// Notes when a coupon or a promotion code ends, if it does.
 pub(super) fn note_end(state: &mut State, end: &Value, id: &str) {
     if let Some(end) = end.as_i64() {
-        state.end_at(end, id);
+        // In its last second it can still be redeemed.
+        state.agenda.note(end.saturating_add(1), Due::EndRedeemable(id.to_owned()));
     }
 }
 
-/// Ends the coupons and promotion codes whose time has come.
-pub(super) fn expire_due(state: &mut State) {
-    let now = state.clock.now();
-    while let Some((_, id)) = state.ending.first().filter(|(end, _)| *end < now).cloned() {
-        state.ending.pop_first();
-        refresh_coupon(state, &id);
-        refresh_code(state, &id);
-    }
+/// Ends a coupon or a promotion code whose time has come.
+pub(super) fn end(state: &mut State, id: &str) {
+    refresh_coupon(state, id);
+    refresh_code(state, id);
 }
 
 /// Whether a promotion code could be redeemed if it were switched on.

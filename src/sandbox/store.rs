@@ -1,35 +1,40 @@
 //! What the sandbox remembers: every object, in the order in which it was made.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+mod saved;
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::agenda::Agenda;
 use super::checkout::Session;
 use super::clock::Clock;
 use super::delivery::Outbox;
+use super::faults::Faults;
 use super::idempotency::Ledger;
+use super::identifier::Source;
+use super::journal::Journal;
 use super::payment_links::Link;
 use super::refusal::Refusal;
 use super::webhook_endpoints::Receiver;
 
 /// All of the sandbox's state, behind one lock that is never held across an await.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) clock: Clock,
+    /// Where identifiers come from.
+    pub(super) identifiers: Source,
     /// Where links live: `http://host:port`, without a slash at the end.
     pub(super) public_url: String,
     pub(super) products: Collection<Value>,
     pub(super) prices: Collection<Value>,
     pub(super) coupons: Collection<Value>,
     pub(super) promotion_codes: Collection<Value>,
-    /// When coupons and promotion codes end.
-    pub(super) ending: BTreeSet<(i64, String)>,
     pub(super) shipping_rates: Collection<Value>,
     pub(super) links: Collection<Link>,
     pub(super) sessions: Collection<Session>,
-    /// When each open session expires: first come, first gone, for all live equally long.
-    pub(super) expiring: VecDeque<(i64, String)>,
     pub(super) customers: Collection<Value>,
     pub(super) intents: Collection<Value>,
     pub(super) charges: Collection<Value>,
@@ -49,12 +54,16 @@ pub(super) struct State {
     pub(super) receivers: Collection<Receiver>,
     pub(super) outbox: Outbox,
     pub(super) ledger: Ledger,
+    /// What is to go wrong.
+    pub(super) faults: Faults,
+    /// What was asked of the API.
+    pub(super) journal: Journal,
 }
 
 /// Objects of one kind, by identifier and by age. Beyond its capacity it forgets the oldest.
 #[derive(Debug)]
 pub(super) struct Collection<T> {
-    noun: &'static str,
+    noun: Cow<'static, str>,
     capacity: usize,
     by_id: HashMap<String, (u64, T)>,
     by_age: BTreeMap<u64, String>,
@@ -74,16 +83,15 @@ impl State {
     pub(super) fn new(public_url: String, objects_max: usize, outbox: Outbox) -> Self {
         Self {
             clock: Clock::default(),
+            identifiers: Source::random(),
             public_url,
             products: Collection::new("product", objects_max),
             prices: Collection::new("price", objects_max),
             coupons: Collection::new("coupon", objects_max),
             promotion_codes: Collection::new("promotion code", objects_max),
-            ending: BTreeSet::new(),
             shipping_rates: Collection::new("shipping rate", objects_max),
             links: Collection::new("payment_link", objects_max),
             sessions: Collection::new("checkout.session", objects_max),
-            expiring: VecDeque::new(),
             customers: Collection::new("customer", objects_max),
             intents: Collection::new("payment_intent", objects_max),
             charges: Collection::new("charge", objects_max),
@@ -100,23 +108,8 @@ impl State {
             receivers: Collection::new("webhook endpoint", objects_max),
             outbox,
             ledger: Ledger::new(objects_max),
-        }
-    }
-
-    /// Notes when a session expires. Sessions that are forgotten by then need no note.
-    pub(super) fn expire_at(&mut self, time: i64, session: &str) {
-        self.expiring.push_back((time, session.to_owned()));
-        if self.expiring.len() > self.sessions.capacity {
-            self.expiring.pop_front();
-        }
-    }
-
-    /// Notes when a coupon or a promotion code ends. Beyond what can be remembered of both, the one
-    /// that ends last needs no note.
-    pub(super) fn end_at(&mut self, time: i64, id: &str) {
-        self.ending.insert((time, id.to_owned()));
-        if self.ending.len() > self.coupons.capacity + self.promotion_codes.capacity {
-            self.ending.pop_last();
+            faults: Faults::default(),
+            journal: Journal::default(),
         }
     }
 }
@@ -126,7 +119,7 @@ impl State {
 impl<T> Collection<T> {
     fn new(noun: &'static str, capacity: usize) -> Self {
         let (by_id, by_age) = (HashMap::new(), BTreeMap::new());
-        Self { noun, capacity, by_id, by_age, next: 0 }
+        Self { noun: Cow::Borrowed(noun), capacity, by_id, by_age, next: 0 }
     }
 
     /// Keeps an object under its identifier, as the newest one.
@@ -140,6 +133,11 @@ impl<T> Collection<T> {
         {
             self.by_id.remove(&oldest);
         }
+    }
+
+    /// How many objects there have ever been.
+    pub(super) fn made(&self) -> u64 {
+        self.next
     }
 
     /// Forgets an object.
@@ -161,18 +159,18 @@ impl<T> Collection<T> {
 
     /// The object that a request's path names.
     pub(super) fn named(&self, id: &str) -> Result<&T, Refusal> {
-        self.get(id).ok_or_else(|| Refusal::missing(self.noun, id))
+        self.get(id).ok_or_else(|| Refusal::missing(&self.noun, id))
     }
 
     /// The object that a request's path names, to change.
     pub(super) fn named_mut(&mut self, id: &str) -> Result<&mut T, Refusal> {
-        let noun = self.noun;
-        self.get_mut(id).ok_or_else(|| Refusal::missing(noun, id))
+        let noun = self.noun.clone();
+        self.get_mut(id).ok_or_else(|| Refusal::missing(&noun, id))
     }
 
     /// The object that a request's parameter names.
     pub(super) fn referred(&self, id: &str, param: &str) -> Result<&T, Refusal> {
-        self.get(id).ok_or_else(|| Refusal::dangling(self.noun, id, param))
+        self.get(id).ok_or_else(|| Refusal::dangling(&self.noun, id, param))
     }
 
     /// All objects, newest first.
@@ -193,7 +191,7 @@ impl<T> Collection<T> {
     /// The age of the object that a cursor names.
     pub(super) fn age(&self, id: &str, param: &str) -> Result<u64, Refusal> {
         let found = self.by_id.get(id).map(|(age, _)| *age);
-        found.ok_or_else(|| Refusal::dangling(self.noun, id, param))
+        found.ok_or_else(|| Refusal::dangling(&self.noun, id, param))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Webhook endpoints: who else is told of events, beside the receiver of the configuration.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::api::Call;
@@ -13,7 +14,7 @@ use super::{API_VERSION, identifier, list as lists, object};
 const ENDPOINTS_MAX: usize = 16;
 
 /// A registered endpoint, with what its object does not show.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Receiver {
     /// The object of the API.
     object: Value,

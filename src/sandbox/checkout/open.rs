@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::agenda::Due;
 use super::super::line_items::Line;
 use super::super::object::Members;
 use super::super::payment_links::Link;
@@ -38,7 +39,7 @@ pub(in crate::sandbox) fn open(state: &mut State, link: &Link, mut visit: Visit)
     // A code that was not typed here is no mistake of the buyer's.
     session.promotion.error = None;
     let expires_at = state.clock.now() + LIFETIME_S;
-    state.expire_at(expires_at, &id);
+    state.agenda.note(expires_at, Due::ExpireSession(id.clone()));
     state.sessions.insert(&id, session);
     id
 }

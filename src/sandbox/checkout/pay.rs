@@ -1,5 +1,6 @@
 //! The payment of a session: the buyer's details, the bank's answer, and what follows from it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::api::Origin;
@@ -10,7 +11,7 @@ use super::super::{charges, payment_intents};
 use super::{Session, complete, standing};
 
 /// What the buyer entered, checked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Payer {
     /// Where the receipt goes.
     pub(in crate::sandbox) email: String,
@@ -37,7 +38,7 @@ pub(in crate::sandbox) struct Payer {
 }
 
 /// A payment that has begun.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Charging {
     pub(super) payer: Payer,
     pub(super) card: Card,

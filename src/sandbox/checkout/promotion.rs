@@ -1,5 +1,6 @@
 //! The promotion code that a buyer typed, and the discount that it gives.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::object::Members;
@@ -8,7 +9,7 @@ use super::super::{coupons, identifier, money, promotion_codes};
 use super::Session;
 
 /// What came of a promotion code.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Promotion {
     /// What the buyer typed.
     pub(in crate::sandbox) entered: String,

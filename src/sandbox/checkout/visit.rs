@@ -1,5 +1,7 @@
 //! What the address of a link says about its visitor.
 
+use serde::{Deserialize, Serialize};
+
 /// The longest reference of a client.
 const REFERENCE_CHARS_MAX: usize = 200;
 /// The longest promotion code.
@@ -10,7 +12,7 @@ const SOURCE_CHARS_MAX: usize = 150;
 const SOURCES: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
 
 /// What the address of a link said. What is not valid in it is passed over: the page works anyway.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Visit {
     /// An e-mail address to begin with.
     pub(in crate::sandbox) email: Option<String>,
