@@ -73,8 +73,7 @@ impl SandboxService for Control {
         let ms = wanted.seconds * 1000 + i64::from(wanted.nanos / 1_000_000);
         let before = self.shared.look(|state| state.events.made());
         passage::advance(&self.shared, ms).await;
-        let (after, now_ms) =
-            self.shared.look(|state| (state.events.made(), state.clock.now_ms()));
+        let (after, now_ms) = self.shared.look(|state| (state.events.made(), state.clock.now_ms()));
         let events = i32::try_from(after.saturating_sub(before)).unwrap_or(i32::MAX);
         Ok(Response::new(pb::AdvanceClockResponse { time: Some(moment(now_ms)), events }))
     }

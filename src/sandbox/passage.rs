@@ -16,8 +16,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 /// of it has been sent at least once, as far as its receivers answered in time.
 pub(super) async fn advance(shared: &Shared, by_ms: i64) {
     let patience = Instant::now() + WAIT_MAX;
-    let target_ms =
-        shared.look(|state| state.clock.now_ms().saturating_add(by_ms));
+    let target_ms = shared.look(|state| state.clock.now_ms().saturating_add(by_ms));
     for _ in 0..STOPS_MAX {
         quiet(shared, patience).await;
         let moved = shared.with(|state| {

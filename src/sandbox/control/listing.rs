@@ -28,11 +28,8 @@ pub(super) fn deliveries(
             && (any || outcome(delivery.outcome) == wanted.state())
     };
     let mut found = state.outbox.deliveries(from).filter(|(_, delivery)| fits(delivery));
-    let deliveries = found
-        .by_ref()
-        .take(size)
-        .map(|(_, delivery)| told(state, config, delivery))
-        .collect();
+    let deliveries =
+        found.by_ref().take(size).map(|(_, delivery)| told(state, config, delivery)).collect();
     let next_page_token = found.next().map(|(number, _)| number.to_string()).unwrap_or_default();
     Ok(pb::ListDeliveriesResponse { deliveries, next_page_token })
 }
