@@ -7,6 +7,7 @@ mod links;
 mod money_back;
 mod objects;
 mod offers;
+mod parallel;
 mod parameters;
 mod protocol;
 mod searching;
