@@ -20,7 +20,11 @@ pub mod webhook;
 pub mod wire;
 mod write;
 
+use std::sync::LazyLock;
+
 use http::Method;
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
 use prost::{Message, Name};
 use tower::ServiceExt as _;
 
@@ -53,6 +57,13 @@ pub struct Listed<L> {
     /// Whether Stripe has more.
     pub has_more: bool,
 }
+
+static UNKNOWN_VALUES: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.stripe.unknown_values")
+        .with_description("Words and values in Stripe's answers that this version does not know.")
+        .build()
+});
 
 /// The most items that Stripe gives in one page.
 const PAGE_ITEMS_MAX: u32 = 100;
@@ -234,6 +245,7 @@ fn read<M: Message + Name + Default>(answer: &Answer, write: bool) -> Result<jso
     let read = json::read::<M>(&answer.body)
         .map_err(|_| Error::Unreadable { write, request_id: answer.request_id.clone() })?;
     if read.unknown > 0 {
+        UNKNOWN_VALUES.add(read.unknown.into(), &[KeyValue::new("message", M::NAME)]);
         let request_id = answer.request_id.as_deref().unwrap_or_default();
         tracing::debug!(
             stripe.request_id = request_id,

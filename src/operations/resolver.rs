@@ -32,7 +32,7 @@ const FETCHES_MAX: usize = 4;
 /// How long to leave an operation alone that could not be brought forward.
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long one search or question may take, retries included.
-const QUESTION_TIME: Duration = Duration::from_secs(60);
+const QUESTION_TIME: Duration = Duration::from_mins(1);
 /// Stripe's clock and ours may differ by this much.
 const SKEW_SECS: i64 = 300;
 /// How often the results that are old enough are erased, and the open counted.
@@ -58,7 +58,7 @@ impl Operations {
         let mut agenda = Agenda { housekeeping: Instant::now(), sweep: Instant::now() };
         while !stop.is_cancelled() {
             if let Err(error) = self.round(&mut heard, &mut agenda).await {
-                tracing::error!(%error, "Unknown writes could not be resolved, which is tried again");
+                tracing::error!(%error, "Unknown writes are not resolved, which is tried again");
             }
             let _ = stop.run_until_cancelled(tokio::time::sleep(ROUND)).await;
         }
@@ -102,9 +102,9 @@ impl Operations {
             }
         }
         let fetching = fetches.into_iter().map(|operation| self.fetch(operation));
-        let fetched: Vec<_> =
+        let outcomes: Vec<_> =
             futures_util::stream::iter(fetching).buffer_unordered(FETCHES_MAX).collect().await;
-        fetched.into_iter().collect::<Result<Vec<()>, _>>()?;
+        outcomes.into_iter().collect::<Result<Vec<()>, _>>()?;
         if !searches.is_empty() {
             self.search(searches).await?;
         }

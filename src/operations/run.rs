@@ -126,7 +126,7 @@ impl Operations {
             },
             Ok(operation) => Err(unsettled(operation.state, outcome)),
             Err(error) => {
-                tracing::error!(%error, "An outcome could not be recorded, and will be found again");
+                tracing::error!(%error, "An outcome is not on record, and will be found again");
                 Err(Error::Pending)
             }
         }

@@ -1,10 +1,12 @@
 //! Test cards: what each number does, and the checks that come before any bank is asked.
 
 mod aftermath;
+mod named;
 
 use serde::{Deserialize, Serialize};
 
 pub(super) use aftermath::Aftermath;
+pub(super) use named::named;
 
 /// A card as the buyer typed it, known to be well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

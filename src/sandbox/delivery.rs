@@ -20,7 +20,10 @@ use super::object::Members;
 use super::store::State;
 use super::webhook_endpoints::Receiver;
 use super::{Config, Shared, object, signature};
-pub(super) use outbox::{Departure, Outbox, Outcome, Ticket};
+pub(super) use outbox::{Delivery, Departure, Outbox, Outcome, Ticket};
+
+/// What the receiver of the configuration is called, which is no registered endpoint.
+pub(super) const CONFIGURED: &str = "configured";
 
 /// The longest that delivery sleeps without looking whether anything is due.
 const NAP_MS_MAX: i64 = 60 * 60 * 1000;

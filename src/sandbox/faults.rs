@@ -218,7 +218,7 @@ impl RequestFault {
 
 /// Whether a text is as a pattern says, in which `*` stands for any characters. Nothing wanted
 /// means that everything will do.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
         return pattern.is_empty();

@@ -5,6 +5,7 @@
 
 mod entry;
 mod fields;
+mod headless;
 mod offers;
 mod reply;
 mod summary;
@@ -28,6 +29,7 @@ use super::payment_links;
 use super::store::State;
 use entry::Entry;
 use fields::Section;
+pub(super) use headless::{Refused, enter};
 
 type Web = Extract<Arc<Shared>>;
 
@@ -81,30 +83,46 @@ async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Re
     let entry = Entry::parse(&body);
     shared.with(|state| {
         super::expire_due(state);
-        let mut session = match checkout::standing(state, &id) {
+        let Filled { session, mut sections, payer, right, failure } = match fill(state, &id, &entry)
+        {
             Err(closed) => return explain(state, &id, closed),
-            Ok(session) => session.clone(),
+            Ok(filled) => filled,
         };
-        session.choose(state, &entry.choices(&session));
-        let today = today(state);
-        let mut sections = fields::of(&session, session.due());
-        let right = entry.fill(&mut sections, today);
-        let payer = entry.payer(&session, &sections, today);
-        if let Some(kept) = state.sessions.get_mut(&id) {
-            kept.clone_from(&session);
-        }
         if entry.get("action") == "update" {
             sections.iter_mut().flat_map(|section| &mut section.fields).for_each(|field| {
                 field.error = None;
             });
             return reply::pay(state, &session, Some(sections), None);
         }
-        let failure = summary::amount_error(state, &session);
         if !right || failure.is_some() || session.promotion.error.is_some() {
             return reply::pay(state, &session, Some(sections), failure);
         }
         pay(state, &id, payer, sections)
     })
+}
+
+/// A page as it was filled in.
+struct Filled {
+    session: Session,
+    sections: Vec<Section>,
+    payer: Payer,
+    right: bool,
+    failure: Option<String>,
+}
+
+/// Fills a page in; what the buyer chose is kept in the session.
+fn fill(state: &mut State, id: &str, entry: &Entry) -> Result<Filled, Closed> {
+    let mut session = checkout::standing(state, id)?.clone();
+    session.choose(state, &entry.choices(&session));
+    let today = today(state);
+    let mut sections = fields::of(&session, session.due());
+    let right = entry.fill(&mut sections, today);
+    let payer = entry.payer(&session, &sections, today);
+    if let Some(kept) = state.sessions.get_mut(id) {
+        kept.clone_from(&session);
+    }
+    let failure = summary::amount_error(state, &session);
+    Ok(Filled { session, sections, payer, right, failure })
 }
 
 fn pay(state: &mut State, id: &str, payer: Payer, sections: Vec<Section>) -> Response {
@@ -184,7 +202,7 @@ fn after_redirect(session: &Session) -> Option<String> {
 }
 
 /// The year and month on the sandbox's clock.
-fn today(state: &State) -> (i64, i64) {
+pub(super) fn today(state: &State) -> (i64, i64) {
     let now = Timestamp::from_second(state.clock.now()).unwrap_or_default();
     let date = now.to_zoned(TimeZone::UTC).date();
     (i64::from(date.year()), i64::from(date.month()))

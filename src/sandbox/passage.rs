@@ -10,14 +10,13 @@ use super::{Shared, expire_due};
 /// How many moments a move stops at. What is due at later ones happens at the end of the move.
 const STOPS_MAX: usize = 10_000;
 /// How long a move waits for receivers that do not answer, in all.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Moves the clock forward. Everything due by then has happened when this is done, and every event
 /// of it has been sent at least once, as far as its receivers answered in time.
-pub(super) async fn advance(shared: &Shared, seconds: i64) {
+pub(super) async fn advance(shared: &Shared, by_ms: i64) {
     let patience = Instant::now() + WAIT_MAX;
-    let target_ms =
-        shared.look(|state| state.clock.now_ms().saturating_add(seconds.saturating_mul(1000)));
+    let target_ms = shared.look(|state| state.clock.now_ms().saturating_add(by_ms));
     for _ in 0..STOPS_MAX {
         quiet(shared, patience).await;
         let moved = shared.with(|state| {

@@ -135,6 +135,11 @@ impl<T> Collection<T> {
         }
     }
 
+    /// How many objects there have ever been.
+    pub(super) fn made(&self) -> u64 {
+        self.next
+    }
+
     /// Forgets an object.
     pub(super) fn remove(&mut self, id: &str) {
         if let Some((age, _)) = self.by_id.remove(id) {

@@ -80,8 +80,8 @@ async fn a_request_id_belongs_to_one_request() {
     other.payment_link.as_mut().unwrap().inactive_message = "Another".to_owned();
     let heard = paylink.stripe.gate.heard();
     let refused = paylink.links().create_payment_link(other).await.unwrap_err();
-    let reused = "IDEMPOTENCY_KEY_REUSED".to_owned();
-    assert_eq!(code_of(&refused), (Code::InvalidArgument, reused));
+    let reason = "IDEMPOTENCY_KEY_REUSED".to_owned();
+    assert_eq!(code_of(&refused), (Code::InvalidArgument, reason));
     let details = refused.get_error_details();
     assert_eq!(details.bad_request().unwrap().field_violations[0].field, "request_id");
     assert_eq!(paylink.stripe.gate.heard(), heard, "Stripe is not asked");

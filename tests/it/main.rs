@@ -23,6 +23,7 @@ mod payments;
 mod program;
 mod refusals;
 mod replacing;
+mod sandbox;
 mod searching;
 mod shipping;
 mod traces;

@@ -65,10 +65,10 @@ impl Operations {
         match self.0.stripe.write(&write, Some(key), deadline).await {
             Ok(_) => {
                 signals::orphan();
-                tracing::warn!(operation, link.id = link, "A link that was made twice is inactive");
+                tracing::warn!(operation, link.id = link, "A link made twice is inactive");
             }
             Err(error) => {
-                tracing::error!(%error, link.id = link, "A link that was made twice is still active");
+                tracing::error!(%error, link.id = link, "A link made twice is still active");
             }
         }
     }

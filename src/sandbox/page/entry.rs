@@ -29,6 +29,16 @@ impl Entry {
         Self { values: pairs.collect() }
     }
 
+    /// Values that were not submitted as a form.
+    pub(super) fn of(values: HashMap<String, String>) -> Self {
+        Self { values }
+    }
+
+    /// Takes a value for a name that has none yet, as an untouched field of the page does.
+    pub(super) fn keep(&mut self, name: &str, value: &str) {
+        self.values.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+
     /// The value of that name, trimmed; empty if it was not sent.
     pub(super) fn get(&self, name: &str) -> &str {
         self.values.get(name).map(|value| value.trim()).unwrap_or_default()
