@@ -87,8 +87,13 @@ impl App {
         let memory = Arc::new(storage.clone());
         let clock = Clock::of_machine();
         let writes = Operations::new(&config.writes, memory, stripe.clone(), clock);
-        let payments =
-            Payments::new(&config.payments, storage.clone(), stripe.clone(), stop.clone());
+        let payments = Payments::new(
+            &config.payments,
+            storage.clone(),
+            stripe.clone(),
+            writes.clone(),
+            stop.clone(),
+        );
 
         let [grpc, webhook, operations] =
             [config.grpc.listen, config.webhook.listen, config.operations.listen].map(
@@ -192,7 +197,7 @@ fn keeping(payments: Payments, writes: Operations) -> Keep {
         async move {
             let kept = payments.receive(event, body.clone()).await;
             writes.hear(&body);
-            kept.map_err(|error| {
+            kept.map(drop).map_err(|error| {
                 tracing::error!(%error, "A webhook could not be stored");
                 NotKept
             })

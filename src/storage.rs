@@ -7,14 +7,20 @@
 //! one writer holds for all. Each table has a file, which adds its reads to
 //! [`Storage`] and its writes to [`Transaction`], in one SQL for both databases.
 
+mod answers;
 mod chain;
 mod connect;
+mod consumers;
 mod error;
 mod events;
+mod facts;
 mod feed;
 mod installation;
+mod marks;
 mod operations;
 mod payments;
+mod quarantine;
+mod refund_requests;
 mod schema;
 mod select;
 mod writer;
@@ -27,13 +33,16 @@ use serde::Deserialize;
 use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::mpsc;
 
+pub use self::answers::Answered;
 pub use self::chain::Hash;
 use self::connect::{Connections, Kind};
 pub use self::error::Error;
 pub use self::events::{DueEvent, EventState, NewEvent};
+pub use self::facts::Fact;
 pub use self::feed::{Ends, Page, PageLimit, Place};
 pub use self::operations::{Operation, OperationCount, OperationState};
 pub use self::payments::{Cursor, Known, Listing};
+pub use self::refund_requests::RefundRequest;
 use self::writer::Writer;
 
 /// Where the memory is, and its bounds.

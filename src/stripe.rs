@@ -7,6 +7,7 @@
 mod breaker;
 pub mod call;
 pub mod error;
+mod lists;
 mod observe;
 mod param;
 mod queue;
@@ -29,6 +30,7 @@ use prost::{Message, Name};
 use tower::ServiceExt as _;
 
 pub use self::error::Error;
+pub use self::lists::PageOf;
 pub use self::stack::Config;
 pub use self::trail::{Made, Marked, Scan};
 pub use self::transport::exchange::STRIPE_VERSION;
@@ -47,6 +49,7 @@ use crate::pb::{self};
 #[derive(Debug, Clone)]
 pub struct Client {
     stack: Stack,
+    livemode: Option<bool>,
 }
 
 /// A page of a list.
@@ -67,6 +70,8 @@ static UNKNOWN_VALUES: LazyLock<Counter<u64>> = LazyLock::new(|| {
 
 /// The most items that Stripe gives in one page.
 const PAGE_ITEMS_MAX: u32 = 100;
+/// How many items Stripe shows of a list within another object.
+const EXPANDED_ITEMS_MAX: usize = 10;
 
 // === impl Config ===
 
@@ -80,13 +85,20 @@ impl Config {
     /// Every layer above it is the true one.
     #[must_use]
     pub fn client_over(&self, transport: Transport) -> Client {
-        Client { stack: self.build(transport) }
+        Client { stack: self.build(transport), livemode: self.livemode() }
     }
 }
 
 // === impl Client ===
 
 impl Client {
+    /// Whether the account's money is real, as the key says; `None` where it
+    /// does not say.
+    #[must_use]
+    pub fn livemode(&self) -> Option<bool> {
+        self.livemode
+    }
+
     /// Gets a resource.
     pub async fn get<R: Resourceful>(&self, id: &str, caller: &Caller) -> Result<R, Error> {
         let mut query = String::new();
@@ -133,8 +145,25 @@ impl Client {
         self.page(place, String::new(), draft, caller).await
     }
 
+    /// Gets a payment with all of its line items.
+    pub async fn payment_in_full(
+        &self,
+        payment: &str,
+        caller: &Caller,
+    ) -> Result<pb::Payment, Error> {
+        let mut query = String::new();
+        form::push(&mut query, "expand[0]", "line_items");
+        let answer = self.read(pb::Payment::item(payment), query, caller).await?;
+        let mut payment = read::<pb::Payment>(&answer, false)?.message;
+        // An expanded list ends after its first page.
+        if payment.line_items.len() >= EXPANDED_ITEMS_MAX {
+            payment.line_items = self.payment_line_items(&payment.id, caller).await?;
+        }
+        Ok(payment)
+    }
+
     /// Lists all line items of a payment.
-    pub async fn payment_line_items(
+    async fn payment_line_items(
         &self,
         payment: &str,
         caller: &Caller,
@@ -234,6 +263,7 @@ impl Resourceful for pb::Payment {}
 impl Resourceful for pb::Coupon {}
 impl Resourceful for pb::PromotionCode {}
 impl Resourceful for pb::ShippingRate {}
+impl Resourceful for pb::Refund {}
 
 fn expand(form: &mut String, resource: &Resource, of: &str) {
     for (index, property) in resource.expand.iter().enumerate() {

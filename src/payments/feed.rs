@@ -1,7 +1,10 @@
 //! The stream of changes: from a durable position on, without an end.
 //!
 //! A watcher reads pages from the memory at its caller's pace. Nothing is
-//! pushed to it, so a slow caller costs a page and holds nobody up.
+//! pushed to it, so a slow caller costs a page and holds nobody up; one that is
+//! too slow does not cost even that (`patience`).
+
+mod patience;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use self::patience::Patient;
+use super::filter::Filter;
 use super::{Config, position};
 use crate::error::Error;
 use crate::pb;
@@ -34,6 +39,7 @@ pub(super) struct Feed {
     changes: watch::Receiver<()>,
     stop: CancellationToken,
     heartbeat: Duration,
+    patience: Duration,
     limit: PageLimit,
     places: Arc<Semaphore>,
 }
@@ -41,7 +47,7 @@ pub(super) struct Feed {
 /// One stream.
 struct Watcher {
     feed: Feed,
-    payment_link: Option<String>,
+    filter: Filter,
     /// What was read and not yet sent.
     page: VecDeque<pb::PaymentEvent>,
     /// The place up to which all was read.
@@ -65,6 +71,7 @@ impl Feed {
             changes,
             stop,
             heartbeat: Duration::from_millis(config.heartbeat_ms.get()),
+            patience: Duration::from_millis(config.slow_consumer_ms.get()),
             limit: PageLimit { changes: config.watch_page_max.get(), bytes: PAGE_BYTES_MAX },
             places: Arc::new(Semaphore::new(config.watchers_max as usize)),
         }
@@ -74,24 +81,38 @@ impl Feed {
     /// continues it exactly there.
     pub(super) async fn watch(&self, request: pb::WatchPaymentsRequest) -> Result<Changes, Status> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Error::TooManyStreams)?;
-        let through = position::find(&request.position, &self.storage).await?;
+        let through = self.start(&request).await?;
         let watcher = Watcher {
             feed: self.clone(),
-            payment_link: Some(request.payment_link).filter(|link| !link.is_empty()),
+            filter: Filter::new(request.payment_link, request.filter),
             page: VecDeque::new(),
             through,
             greeted: false,
             heartbeat_at: Instant::now() + self.heartbeat,
             _place: place,
         };
-        let changes = stream::unfold(Some(watcher), async |watcher| {
-            let mut watcher = watcher?;
-            match watcher.next().await {
-                Ok(message) => Some((Ok(message), Some(watcher))),
+        let last = position::write(self.storage.epoch(), through);
+        let patient = Patient::new(watcher, self.patience, last);
+        let changes = stream::unfold(Some(patient), async |patient| {
+            let mut patient = patient?;
+            match patient.next().await {
+                Ok(message) => Some((Ok(message), Some(patient))),
                 Err(error) => Some((Err(error), None)),
             }
         });
         Ok(Box::pin(changes))
+    }
+
+    /// Finds where a stream starts.
+    async fn start(&self, request: &pb::WatchPaymentsRequest) -> Result<Place, Status> {
+        if request.from_now {
+            return Ok(self.storage.feed_ends().await?.head);
+        }
+        if request.consumer.is_empty() {
+            return position::find(&request.position, &self.storage).await;
+        }
+        let acknowledged = self.storage.acknowledged(&request.consumer).await?;
+        position::find(&acknowledged.unwrap_or_default(), &self.storage).await
     }
 }
 
@@ -107,25 +128,34 @@ impl Watcher {
                 let place = Place::after(&event)?;
                 return Ok(self.message(Content::Event(event), place));
             }
-            self.read().await?;
+            let has_read = self.read().await?;
             if !self.page.is_empty() {
                 continue;
             }
-            if !self.greeted || self.sleep().await? {
+            // What was read and not asked for still moves the position on.
+            if has_read && Instant::now() < self.heartbeat_at {
+                continue;
+            }
+            if has_read || !self.greeted || self.sleep().await? {
                 return Ok(self.message(Content::Heartbeat(Heartbeat {}), self.through));
             }
         }
     }
 
-    /// Reads the next page; none when everything was read.
-    async fn read(&mut self) -> Result<(), Status> {
+    /// Reads the next page, and keeps what is asked for. Says whether there was
+    /// anything to read.
+    async fn read(&mut self) -> Result<bool, Status> {
         // What is committed from here on wakes the sleep after this read.
         self.feed.changes.mark_unchanged();
-        let link = self.payment_link.as_deref();
+        let link = self.filter.only_link();
         let page = self.feed.storage.feed_after(self.through, link, self.feed.limit).await?;
-        self.page = page.changes.into();
+        let has_read = !page.changes.is_empty();
+        let fits = |event: &pb::PaymentEvent| {
+            event.payment.as_ref().is_some_and(|payment| self.filter.fits(payment))
+        };
+        self.page = page.changes.into_iter().filter(fits).collect();
         self.through = page.through;
-        Ok(())
+        Ok(has_read)
     }
 
     /// Waits for something to read, or until a heartbeat is due, which it says.

@@ -69,6 +69,15 @@ impl Storage {
         .await
     }
 
+    /// Says whether an event is here.
+    pub async fn has_event(&self, id: &str) -> Result<bool, Error> {
+        let found: Option<String> = sqlx::query_scalar("SELECT id FROM events WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.readers())
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Gives events that are due, the longest due first.
     ///
     /// No event is put off by more than `put_off_max_ms`. One that seems to be

@@ -26,7 +26,8 @@ macro_rules! version {
 
 /// Every version of the schema, oldest first. What was released never changes:
 /// sqlx compares checksums and refuses an edited one.
-const VERSIONS: [Version; 2] = [version!("0001_payments"), version!("0002_operations")];
+const VERSIONS: [Version; 3] =
+    [version!("0001_payments"), version!("0002_operations"), version!("0003_ledger")];
 
 /// Brings the schema up to date. Replicas that start together wait for each
 /// other here: sqlx holds a lock meanwhile.

@@ -34,7 +34,7 @@ async fn change(storage: &Storage, payment: pb::Payment, fails: bool) -> Result<
     storage
         .write(move |mut transaction| {
             Box::pin(async move {
-                let known = Known { payment, decided_by: "evt_1".into() };
+                let known = Known::testing(payment);
                 transaction.put_known(&known, 0).await?;
                 let payment = &known.payment;
                 let sequence =

@@ -89,11 +89,19 @@ impl Config {
             .service(transport)
     }
 
+    /// Whether the key is one for real money; `None` where it does not say.
+    pub(super) fn livemode(&self) -> Option<bool> {
+        let key = self.api_key.expose_secret();
+        let is = |kinds: [&str; 2]| kinds.iter().any(|kind| key.starts_with(kind));
+        match (is(["sk_live_", "rk_live_"]), is(["sk_test_", "rk_test_"])) {
+            (false, false) => None,
+            (livemode, _) => Some(livemode),
+        }
+    }
+
     /// The rate for the account, whose key says which kind it is.
     fn rate(&self) -> u32 {
-        let live = ["sk_live_", "rk_live_"];
-        let key = self.api_key.expose_secret();
-        if live.iter().any(|kind| key.starts_with(kind)) { self.rate_live } else { self.rate_test }
+        if self.livemode() == Some(true) { self.rate_live } else { self.rate_test }
     }
 }
 

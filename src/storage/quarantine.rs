@@ -1,0 +1,48 @@
+//! The table `quarantine`: events that are not for this installation.
+
+use super::{Error, NewEvent, Storage, Transaction};
+
+// === impl Storage ===
+
+impl Storage {
+    /// Sets an event aside for people to look at, unless it is there already.
+    /// Says whether it was new, and returns once it is safe.
+    pub async fn quarantine(&self, event: NewEvent, reason: &'static str) -> Result<bool, Error> {
+        self.write(move |mut transaction| {
+            Box::pin(async move { transaction.quarantine(event, reason).await })
+        })
+        .await
+    }
+}
+
+// === impl Transaction ===
+
+impl Transaction<'_> {
+    async fn quarantine(&mut self, event: NewEvent, reason: &str) -> Result<bool, Error> {
+        let inserted = sqlx::query(
+            "INSERT INTO quarantine (id, type, reason, received_at_ms, body)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(event.id)
+        .bind(event.kind)
+        .bind(reason)
+        .bind(event.received_at_ms)
+        .bind(event.body)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(inserted.rows_affected() > 0)
+    }
+
+    /// Forgets up to `limit` events that were set aside before that.
+    pub async fn forget_quarantine(&mut self, before_ms: i64, limit: i64) -> Result<u64, Error> {
+        let forgotten = sqlx::query(
+            "DELETE FROM quarantine WHERE id IN
+             (SELECT id FROM quarantine WHERE received_at_ms < $1 LIMIT $2)",
+        )
+        .bind(before_ms)
+        .bind(limit)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(forgotten.rows_affected())
+    }
+}
