@@ -191,10 +191,6 @@ impl App {
     }
 }
 
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
 /// An address that this machine can reach itself by: one that means every
 /// interface is no address to connect to.
 fn from_here(address: SocketAddr) -> SocketAddr {
