@@ -85,9 +85,9 @@ impl Details for stripe::Client {
 impl<D: Details> Projector<D> {
     pub(super) fn new(payments: &Payments, details: D) -> Self {
         Self {
-            lease: Lease::new(payments.storage.clone(), "projector", LEASE),
             payments: payments.clone(),
             details,
+            lease: Lease::new(payments.storage.clone(), "projector", LEASE),
             reads: FuturesUnordered::new(),
             reading: HashSet::new(),
             ready: Vec::new(),

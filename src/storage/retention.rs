@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Lease, Place, Storage, Transaction};
+use crate::clock::Clock;
 
 /// How many rows one transaction forgets.
 const BATCH_MAX: i64 = 500;
@@ -64,16 +65,17 @@ pub struct Config {
 
 impl Storage {
     /// Forgets what is too old, until it is stopped.
-    pub async fn forget_by(self, config: Config, now_ms: fn() -> i64, stop: CancellationToken) {
+    pub async fn forget_by(self, config: Config, clock: Clock, stop: CancellationToken) {
         let mut lease = Lease::new(self.clone(), "retention", 2 * REST);
         while !stop.is_cancelled() {
-            if let Err(error) = self.forget_in_turn(&mut lease, config, now_ms(), &stop).await {
+            if let Err(error) = self.forget_in_turn(&mut lease, config, clock.now_ms(), &stop).await
+            {
                 tracing::warn!(%error, "What is too old could not be forgotten for now");
             }
             let _ = stop.run_until_cancelled(tokio::time::sleep(REST)).await;
         }
         // Whoever cannot let it go leaves it to run out.
-        let _ = lease.release(now_ms()).await;
+        let _ = lease.release(clock.now_ms()).await;
     }
 
     async fn forget_in_turn(
