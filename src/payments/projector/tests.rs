@@ -32,13 +32,11 @@ impl Details for Fake {
         if payment.starts_with("cs_slow") {
             std::future::pending::<()>().await;
         }
-        match self.failures.lock().unwrap().pop_front() {
-            Some(is_temporary) => Err(Unread { is_temporary, cause: "a test".into() }),
-            None => {
-                let item = pb::LineItem { price: "price_1".into(), ..Default::default() };
-                Ok(pb::Payment { line_items: vec![item], ..Default::default() })
-            }
+        if let Some(is_temporary) = self.failures.lock().unwrap().pop_front() {
+            return Err(Unread { is_temporary, cause: "a test".into() });
         }
+        let item = pb::LineItem { price: "price_1".into(), ..Default::default() };
+        Ok(pb::Payment { line_items: vec![item], ..Default::default() })
     }
 }
 
