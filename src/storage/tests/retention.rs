@@ -85,7 +85,7 @@ async fn more_than_a_batch_is_forgotten_in_several() {
         storage
             .write(move |mut transaction| {
                 Box::pin(async move {
-                    let known = Known { payment: payment(&id), decided_by: "evt_1".into() };
+                    let known = Known::testing(payment(&id));
                     transaction.put_known(&known, 0).await?;
                     transaction.append_change(&known.payment, State::Open, "evt_1", 0).await
                 })
