@@ -46,9 +46,9 @@ run *arguments:
 sandbox *arguments:
     cargo run --locked -- sandbox {{ arguments }}
 
-# Measure what the mapping costs; docs/performance.md has the figures.
+# Measure what the mapping and the layers to Stripe cost; docs/performance.md has the figures.
 bench *arguments:
-    cargo bench --locked --bench wire {{ arguments }}
+    cargo bench --locked --bench wire --bench stack {{ arguments }}
 
 # Check the contract: buf's rules, that nothing breaks callers, and that docs/api.md tells of it.
 proto:
@@ -84,6 +84,18 @@ unused:
 # Check spelling.
 words:
     typos
+
+# Follow docs/sandbox.md with the release binary, and compare what it prints.
+sandbox-guide program=(target / "release/paylink"):
+    scripts/sandbox-guide "{{ program }}"
+
+# Accept what docs/sandbox.md prints now, for review of the diff.
+sandbox-guide-accept program=(target / "release/paylink"):
+    scripts/sandbox-guide "{{ program }}" --accept
+
+# Measure the sandbox: links a second, start, memory; docs/performance.md has the figures.
+bench-sandbox:
+    cargo bench --locked --bench sandbox
 
 # Check the shell and Python scripts.
 scripts:

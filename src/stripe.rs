@@ -4,17 +4,18 @@
 //! and reads the answers. Nothing outside this module knows HTTP, forms or
 //! Stripe's JSON.
 
-mod breaker;
+pub mod breaker;
 pub mod call;
 pub mod error;
 mod lists;
-mod observe;
+pub mod observe;
 mod param;
-mod queue;
-mod rate_limit;
-mod retry;
-mod stack;
-mod timeout;
+pub mod queue;
+pub mod rate_limit;
+mod reads;
+pub mod retry;
+pub mod stack;
+pub mod timeout;
 mod trail;
 pub mod transport;
 pub mod webhook;
@@ -22,6 +23,7 @@ pub mod wire;
 mod write;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use http::Method;
 use opentelemetry::metrics::Counter;
@@ -38,7 +40,9 @@ pub use self::transport::{SetupError, Transport};
 pub use self::write::{Effect, OPERATION_METADATA, Write, event_kind};
 
 use self::call::{Answer, Call, Place};
+use self::reads::Reads;
 use self::stack::Stack;
+use self::webhook::Event;
 use self::wire::{form, json};
 use crate::caller::Caller;
 use crate::contract::Draft;
@@ -50,6 +54,7 @@ use crate::pb::{self};
 pub struct Client {
     stack: Stack,
     livemode: Option<bool>,
+    reads: Reads,
 }
 
 /// A page of a list.
@@ -85,7 +90,8 @@ impl Config {
     /// Every layer above it is the true one.
     #[must_use]
     pub fn client_over(&self, transport: Transport) -> Client {
-        Client { stack: self.build(transport), livemode: self.livemode() }
+        let reads = Reads::new(Duration::from_millis(self.cache_age_ms), self.cache_items_max);
+        Client { stack: self.stack(transport), reads, livemode: self.livemode() }
     }
 }
 
@@ -185,6 +191,16 @@ impl Client {
         }
     }
 
+    /// Takes notice of an event: what it says has changed is read again.
+    pub fn hear(&self, event: &Event) {
+        let object = event.kind.rsplit_once('.').map(|(object, _)| object);
+        let resources = plan::all().iter().filter_map(|message| message.resource.as_ref());
+        let resource = resources.into_iter().find(|resource| object == Some(&*resource.object));
+        if let (Some(resource), Some(id)) = (resource, event.object_id()) {
+            self.reads.forget(&Place::one(resource, &id).path);
+        }
+    }
+
     async fn page<L: Message + Name + Default>(
         &self,
         place: Place,
@@ -202,14 +218,17 @@ impl Client {
     }
 
     async fn read(&self, place: Place, query: String, caller: &Caller) -> Result<Answer, Error> {
-        self.send(Call {
+        let call = Call {
             method: Method::GET,
             place,
             form: query.into(),
             idempotency_key: None,
             deadline: caller.deadline,
-        })
-        .await
+        };
+        if call.time_left().is_zero() {
+            return Err(Error::Deadline);
+        }
+        self.reads.answer(call, caller.wants_fresh(), &self.stack).await
     }
 
     async fn send(&self, call: Call) -> Result<Answer, Error> {
@@ -243,16 +262,7 @@ pub trait Resourceful: Message + Name + Default {
     /// The path of one of them.
     #[must_use]
     fn item(id: &str) -> Place {
-        // A path tells a plus sign from a space, unlike a form.
-        let mut segment: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-        segment = segment.replace('+', "%20");
-        // A URL takes these for steps through its path, even with one `%2E`
-        // for each dot. Encoded twice they are what they must be: ids of nothing.
-        if matches!(id, "." | "..") {
-            segment = segment.replace('.', "%252E");
-        }
-        let path = format!("{}/{segment}", Self::resource().collection);
-        Place { path, route: &Self::resource().item }
+        Place::one(Self::resource(), id)
     }
 }
 

@@ -1,10 +1,10 @@
-//! What one replica does for all.
+//! The table `leases`: what one replica does for all.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Error, Storage};
+use super::{Error, Storage, Transaction};
 
 /// A piece of work that one replica at a time does.
 ///
@@ -51,13 +51,41 @@ impl Lease {
     pub async fn release(&mut self, now_ms: i64) -> Result<(), Error> {
         if std::mem::take(&mut self.is_held) {
             self.ask_at = None;
-            self.put(now_ms, 0).await?;
+            self.put(now_ms, now_ms).await?;
         }
         Ok(())
     }
 
     async fn put(&self, now_ms: i64, until_ms: i64) -> Result<bool, Error> {
-        let holder = self.storage.process().to_owned();
-        self.storage.lease(self.name, holder, now_ms, until_ms).await
+        let (name, holder) = (self.name, self.storage.process().to_owned());
+        self.storage
+            .write(move |mut transaction| {
+                Box::pin(
+                    async move { transaction.put_lease(name, &holder, now_ms, until_ms).await },
+                )
+            })
+            .await
+    }
+}
+
+// === impl Transaction ===
+
+impl Transaction<'_> {
+    /// Gives the lease to a holder who has it, or if nobody has it any more.
+    async fn put_lease(
+        &mut self,
+        name: &str,
+        holder: &str,
+        now_ms: i64,
+        until_ms: i64,
+    ) -> Result<bool, Error> {
+        let put = sqlx::query(
+            "INSERT INTO leases (name, holder, until_ms) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO UPDATE
+             SET holder = excluded.holder, until_ms = excluded.until_ms
+             WHERE leases.holder = excluded.holder OR leases.until_ms <= $4",
+        );
+        let put = put.bind(name).bind(holder).bind(until_ms).bind(now_ms);
+        Ok(put.execute(&mut *self.0).await?.rows_affected() > 0)
     }
 }

@@ -15,6 +15,24 @@ use crate::clock::Clock;
 const BATCH_MAX: i64 = 500;
 /// How long to rest when nothing is left to forget.
 const REST: Duration = Duration::from_mins(1);
+/// For how many days a request is remembered, so that it gets the same answer.
+const REQUEST_DAYS: u32 = 30;
+/// What holds bodies of events, or waits for one, and by which time it is as old.
+const BESIDE_BODIES: [&str; 2] = [
+    "DELETE FROM waiting WHERE (key, event_id) IN (
+        SELECT key, event_id FROM waiting WHERE since_ms < $1 ORDER BY since_ms LIMIT $2)",
+    "DELETE FROM quarantine WHERE id IN (
+        SELECT id FROM quarantine WHERE received_at_ms < $1 ORDER BY received_at_ms LIMIT $2)",
+];
+/// What remembers requests.
+const REQUESTS: [&str; 2] = [
+    "DELETE FROM answers WHERE request_id IN (
+        SELECT request_id FROM answers WHERE answered_at_ms < $1
+        ORDER BY answered_at_ms LIMIT $2)",
+    "DELETE FROM refund_requests WHERE request_id IN (
+        SELECT request_id FROM refund_requests WHERE asked_at_ms < $1
+        ORDER BY asked_at_ms LIMIT $2)",
+];
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 static OLDEST: LazyLock<Gauge<i64>> = LazyLock::new(|| {
@@ -34,8 +52,7 @@ static HEAD: LazyLock<Gauge<i64>> = LazyLock::new(|| {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The bodies of Stripe's events that have done their work, and events in
-    /// quarantine. They name buyers.
+    /// The bodies of Stripe's events that have done their work. They name buyers.
     pub event_body_days: u32,
     /// Stripe's events themselves, without which a late delivery looks new. They
     /// stay at least as long as their bodies.
@@ -84,13 +101,16 @@ impl Storage {
             (days > 0).then(|| now_ms.saturating_sub(age_ms))
         };
         let (bodies, events) = (before(config.event_body_days), before(config.event_days));
-        let feed = before(config.feed_days);
+        let (feed, requests) = (before(config.feed_days), before(REQUEST_DAYS));
         self.write(move |mut transaction| {
             Box::pin(async move {
                 let mut rows = 0;
                 if let Some(before_ms) = bodies {
                     rows = rows.max(transaction.erase_bodies(before_ms).await?);
-                    rows = rows.max(transaction.forget_quarantined(before_ms).await?);
+                    rows = rows.max(transaction.forget_by(BESIDE_BODIES, before_ms).await?);
+                }
+                if let Some(before_ms) = requests {
+                    rows = rows.max(transaction.forget_by(REQUESTS, before_ms).await?);
                 }
                 if let Some(before_ms) = events {
                     rows = rows.max(transaction.forget_events(before_ms).await?);
@@ -119,14 +139,18 @@ impl Transaction<'_> {
         Ok(erase.execute(&mut *self.0).await?.rows_affected())
     }
 
-    /// Events of others go as a whole: nothing here depends on them.
-    async fn forget_quarantined(&mut self, before_ms: i64) -> Result<u64, Error> {
-        let forget = sqlx::query(
-            "DELETE FROM quarantine WHERE id IN (
-                SELECT id FROM quarantine WHERE received_at_ms < $1 LIMIT $2)",
-        );
-        let forget = forget.bind(before_ms).bind(BATCH_MAX);
-        Ok(forget.execute(&mut *self.0).await?.rows_affected())
+    /// Deletes a batch by each statement, and gives the larger number of rows.
+    async fn forget_by(
+        &mut self,
+        statements: [&'static str; 2],
+        before_ms: i64,
+    ) -> Result<u64, Error> {
+        let mut rows = 0;
+        for statement in statements {
+            let forget = sqlx::query(statement).bind(before_ms).bind(BATCH_MAX);
+            rows = rows.max(forget.execute(&mut *self.0).await?.rows_affected());
+        }
+        Ok(rows)
     }
 
     async fn forget_events(&mut self, before_ms: i64) -> Result<u64, Error> {

@@ -78,6 +78,11 @@ struct Data {
     object: Option<Box<RawValue>>,
 }
 
+#[derive(Deserialize)]
+struct Object {
+    id: String,
+}
+
 /// Verifies the `Stripe-Signature` header over the raw body:
 /// <https://docs.stripe.com/webhooks#verify-manually>.
 ///
@@ -158,6 +163,11 @@ impl Event {
         })
     }
 
+    /// Gives the id of the object that the event is about.
+    pub(super) fn object_id(&self) -> Option<String> {
+        let object: Object = serde_json::from_str(self.object.as_ref()?.get()).ok()?;
+        Some(object.id)
+    }
     /// Reads the object that the event is about, `None` where it has none. The
     /// event's kind says which message stands for it.
     #[must_use]

@@ -51,9 +51,9 @@ async fn one_replica_at_a_time_holds_a_lease() {
     let lease = |storage: &Storage| Lease::new(storage.clone(), "work", Duration::from_secs(100));
     assert!(lease(one).hold(0).await.unwrap());
     assert!(lease(one).hold(1_000).await.unwrap(), "who has it keeps it");
-    assert!(!lease(other).hold(101_000).await.unwrap());
+    assert!(!lease(other).hold(100_999).await.unwrap());
     let mut taken = lease(other);
-    assert!(taken.hold(101_001).await.unwrap(), "it has run out");
+    assert!(taken.hold(101_000).await.unwrap(), "it has run out");
     assert!(!lease(one).hold(102_000).await.unwrap());
     taken.release(103_000).await.unwrap();
     assert!(lease(one).hold(103_000).await.unwrap(), "it was let go");

@@ -66,3 +66,10 @@ CREATE TABLE feed (
 );
 
 CREATE INDEX feed_of_link ON feed (payment_link, sequence);
+
+-- What one replica at a time does for all, who does, and until when.
+CREATE TABLE leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until_ms BIGINT NOT NULL
+);
