@@ -110,6 +110,11 @@ image:
 release:
     cargo build --release --locked --bin paylink
 
+# Kill, race and cut off the release binary in full, and print the figures.
+chaos *arguments: release
+    PAYLINK_CHAOS_BINARY="{{ target }}/release/paylink" PAYLINK_CHAOS_SCALE=20 \
+      cargo test --locked --test chaos -- --nocapture --test-threads 1 {{ arguments }}
+
 # Follow the README with the release binary and a real browser.
 transcript pictures=(target / "transcript"): release
     scripts/transcript "{{ target }}/release/paylink" --pictures "{{ pictures }}"
