@@ -15,11 +15,11 @@ pub const STRIPE: &str = "stripe";
 pub const CALLERS: &str = "callers";
 
 /// How long faults happen. After that, everything has to come right.
-pub const TROUBLE: Duration = Duration::from_secs(30);
+pub const TROUBLE: Duration = Duration::from_secs(20);
 /// How many faults a seed has at most.
 const FAULTS_MAX: f64 = 8.0;
 /// How long one lasts at most.
-const FAULT_SECS_MAX: f64 = 12.0;
+const FAULT_SECS_MAX: f64 = 10.0;
 
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub fn thrown() -> Vec<Trouble> {
             2 => Fault::Delay(replica, other),
             _ => Fault::Away,
         };
-        let begins = secs(0.0, 15.0);
+        let begins = secs(0.0, 10.0);
         let ends = (begins + secs(0.1, FAULT_SECS_MAX)).min(TROUBLE);
         Trouble { fault, begins, ends, stage: Stage::Ahead }
     };

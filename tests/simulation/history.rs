@@ -77,7 +77,9 @@ fn check(
         Some((state, _)) if !own.is_empty() => {
             return Err(format!("a link was made, and it is on record as {state:?}"));
         }
-        None if !own.is_empty() => return Err("a link was made, and nothing is on record".to_owned()),
+        None if !own.is_empty() => {
+            return Err("a link was made, and nothing is on record".to_owned());
+        }
         _ => {}
     }
     check_undone(told, own.len())

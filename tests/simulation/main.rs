@@ -4,7 +4,8 @@
 //! `world` has a network that loses, delays and parts, processes that crash, and
 //! a disk that forgets what was not yet safe. A seed decides all of it, and
 //! repeats it: `PAYLINK_SEED=7 cargo test --test simulation one_seed`. `day` lets
-//! days pass instead, in which Stripe forgets its keys.
+//! days pass instead, in which Stripe forgets its keys. `planted` shows that both
+//! catch what they are there to catch.
 
 #![expect(
     clippy::unwrap_used,
@@ -80,4 +81,3 @@ fn run_or_say(seed: u64) -> world::Totals {
         )
     })
 }
-

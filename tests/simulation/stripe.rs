@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use paylink::config::{Config, Profile, Sources};
 use paylink::dice;
 use paylink::sandbox;
@@ -52,6 +53,8 @@ struct Inner {
     router: Router,
     handle: sandbox::Handle,
     failed_for_good: Mutex<BTreeSet<String>>,
+    is_hidden: AtomicBool,
+    are_events_hidden: AtomicBool,
 }
 
 /// A whole response.
@@ -104,12 +107,29 @@ impl Stripe {
         };
         let sandbox = runtime.block_on(config.build()).unwrap();
         let (router, handle) = (sandbox.router(), sandbox.handle());
-        Self(Arc::new(Inner { router, handle, failed_for_good: Mutex::default() }))
+        Self(Arc::new(Inner {
+            router,
+            handle,
+            failed_for_good: Mutex::default(),
+            is_hidden: AtomicBool::default(),
+            are_events_hidden: AtomicBool::default(),
+        }))
     }
 
     /// Lets time pass.
     pub fn advance(&self, time: Duration) {
         self.0.handle.advance_clock(u32::try_from(time.as_secs()).unwrap());
+    }
+
+    /// Hides all events and links from those who look for them.
+    pub fn hide(&self, is_hidden: bool) {
+        self.0.is_hidden.store(is_hidden, Ordering::Relaxed);
+        self.hide_events(is_hidden);
+    }
+
+    /// Hides all events, as if Stripe had failed to make them.
+    pub fn hide_events(&self, are_hidden: bool) {
+        self.0.are_events_hidden.store(are_hidden, Ordering::Relaxed);
     }
 
     /// Answers a request as its fate has it. `None` is no answer.
@@ -118,6 +138,15 @@ impl Stripe {
         let key = key.map(|key| key.to_str().unwrap().to_owned()).unwrap_or_default();
         if !key.is_empty() && self.0.failed_for_good.lock().unwrap().contains(&key) {
             return Some(failure(500, Some("false")));
+        }
+        let is_hidden = match (request.method(), request.uri().path()) {
+            (&Method::GET, "/v1/events") => &self.0.are_events_hidden,
+            (&Method::GET, "/v1/payment_links") => &self.0.is_hidden,
+            _ => &AtomicBool::new(false),
+        };
+        if is_hidden.load(Ordering::Relaxed) {
+            let body = Bytes::from_static(br#"{"object": "list", "data": [], "has_more": false}"#);
+            return Some(Response { status: StatusCode::OK, headers: HeaderMap::new(), body });
         }
         match fate {
             Fate::Answered => Some(self.carry_out(request).await),
@@ -130,7 +159,10 @@ impl Stripe {
             }
             Fate::FailedForGood | Fate::RefusedForGood => {
                 if fate == Fate::FailedForGood {
-                    self.carry_out(request).await;
+                    let answer = self.carry_out(request).await;
+                    if !answer.status.is_success() {
+                        return Some(answer);
+                    }
                 }
                 self.0.failed_for_good.lock().unwrap().insert(key);
                 Some(failure(500, Some("false")))
@@ -185,9 +217,7 @@ where
 pub fn read(response: Option<Response>, call: &Call) -> Result<Answer, Error> {
     match response {
         None => Err(Error::AnswerLost { write: call.is_write() }),
-        Some(Response { status, headers, body }) => {
-            exchange::answer(call, status, &headers, body)
-        }
+        Some(Response { status, headers, body }) => exchange::answer(call, status, &headers, body),
     }
 }
 
