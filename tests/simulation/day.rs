@@ -64,6 +64,14 @@ fn live<T>(fates: &[Fate], days: impl AsyncFnOnce(Days) -> T) -> T {
     })
 }
 
+/// Starts a process on a disk.
+fn start(disk: &Disk, client: &Client, start_ms: i64) -> Operations {
+    let (memory, clock) = (Arc::new(disk.clone()), Clock::from(start_ms));
+    let operations = Operations::new(&CONFIG.writes, memory, client.clone(), clock);
+    tokio::spawn(operations.clone().resolve(CancellationToken::new()));
+    operations
+}
+
 fn fate_of(call: &Call, fates: &Mutex<VecDeque<Fate>>, blind: &Mutex<Vec<&'static str>>) -> Fate {
     if call.is_write() {
         return fates.lock().unwrap().pop_front().unwrap_or(Fate::Answered);
