@@ -68,12 +68,12 @@ impl Memory for Disk {
     }
 
     fn insert(&self, new: Operation) -> BoxFuture<'_, Result<Option<Operation>, Error>> {
-        self.write(move |database| match database.rows.get(&new.key) {
-            Some(known) => Some(known.clone()),
-            None => {
+        self.write(move |database| {
+            let known = database.rows.get(&new.key).cloned();
+            if known.is_none() {
                 database.rows.insert(new.key.clone(), new);
-                None
             }
+            known
         })
         .boxed()
     }

@@ -17,7 +17,7 @@ pub const CALLERS: &str = "callers";
 /// How long faults happen. After that, everything has to come right.
 pub const TROUBLE: Duration = Duration::from_secs(20);
 /// How many faults a seed has at most.
-const FAULTS_MAX: f64 = 8.0;
+const FAULTS_MAX: usize = 8;
 /// How long one lasts at most.
 const FAULT_SECS_MAX: f64 = 10.0;
 
@@ -50,14 +50,25 @@ enum Stage {
     Past,
 }
 
+/// Throws a number below `count`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "counts are small"
+)]
+pub fn pick(count: usize) -> usize {
+    dice::between(0.0, count as f64) as usize
+}
+
 /// Throws all faults of a seed.
 pub fn thrown() -> Vec<Trouble> {
     let secs = |low, high| Duration::from_secs_f64(dice::between(low, high));
-    let count = dice::between(0.0, FAULTS_MAX) as usize;
+    let count = pick(FAULTS_MAX);
     let trouble = |_| {
-        let replica = REPLICAS[dice::between(0.0, 2.0) as usize];
+        let replica = REPLICAS[pick(REPLICAS.len())];
         let other = if dice::between(0.0, 3.0) < 2.0 { STRIPE } else { CALLERS };
-        let fault = match dice::between(0.0, 4.0) as usize {
+        let fault = match pick(4) {
             0 => Fault::Crash(replica),
             1 => Fault::Parting(replica, other),
             2 => Fault::Delay(replica, other),

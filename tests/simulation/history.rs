@@ -41,7 +41,8 @@ fn check(
     rows: &[Operation],
     links: &[Value],
 ) -> Result<(), String> {
-    let is_own = |link: &&Value| link["metadata"]["order"] == number.to_string();
+    let order = number.to_string();
+    let is_own = |link: &&Value| link["metadata"]["order"] == order.as_str();
     let own: Vec<&Value> = links.iter().filter(is_own).collect();
     let published: BTreeSet<&str> = own
         .iter()

@@ -28,7 +28,7 @@ use crate::stripe::{self, CONFIG, Fate, Response, Stripe};
 /// How many requests a seed has.
 const REQUESTS: u64 = 10;
 /// How long all may take to come right after the last fault.
-const RECOVERY: Duration = Duration::from_secs(600);
+const RECOVERY: Duration = Duration::from_mins(10);
 /// How fine time is.
 const TICK: Duration = Duration::from_millis(20);
 /// When the clocks start, in milliseconds since 1970.
@@ -77,7 +77,7 @@ pub fn run(seed: u64) -> Result<Totals, String> {
 
     let mut totals = Totals::default();
     live(&mut sim, &disk, &is_calm, &mut totals)?;
-    totals.simulated_ms = sim.elapsed().as_millis() as u64;
+    totals.simulated_ms = u64::try_from(sim.elapsed().as_millis()).unwrap();
     drop(sim);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let links = runtime.block_on(stripe.list("/v1/payment_links"));
@@ -139,7 +139,7 @@ async fn serve_stripe(stripe: Stripe, is_calm: Arc<Mutex<bool>>) -> turmoil::Res
 }
 
 async fn serve_replica(disk: Disk) -> turmoil::Result {
-    let now_ms = START_MS + turmoil::sim_elapsed().unwrap().as_millis() as i64;
+    let now_ms = START_MS + i64::try_from(turmoil::sim_elapsed().unwrap().as_millis()).unwrap();
     let client = stripe::client(service_fn(send));
     let operations = Operations::new(&CONFIG.writes, Arc::new(disk), client, Clock::from(now_ms));
     tokio::spawn(operations.clone().resolve(CancellationToken::new()));
@@ -185,9 +185,9 @@ async fn call_for(number: u64, caller: usize, history: Arc<Mutex<History>>) {
     let secs = |low, high| Duration::from_secs_f64(dice::between(low, high));
     tokio::time::sleep(secs(0.0, 8.0)).await;
     // Many ask once, so that nobody but the service can put right what goes wrong.
-    let patience = dice::between(-3.0, 8.0).max(1.0) as usize;
+    let patience = faults::pick(11).saturating_sub(3).max(1);
     for _ in 0..patience {
-        let replica = REPLICAS[dice::between(0.0, 2.0) as usize];
+        let replica = REPLICAS[faults::pick(REPLICAS.len())];
         let asking = tokio::time::timeout(secs(1.0, 15.0), ask_at(replica, number));
         let told = asking.await.ok().and_then(Result::ok).unwrap_or(Told::Nothing);
         history.lock().unwrap().note(number, caller, told.clone());
