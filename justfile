@@ -22,6 +22,14 @@ check: fmt-check lint test proto chart deny unused words scripts image
 test *arguments:
     cargo test --locked {{ arguments }}
 
+# Simulate writes: a thousand seeds, days without Stripe, planted bugs. PAYLINK_SEED=7 repeats one.
+simulate *arguments:
+    cargo test --locked --test simulation {{ arguments }} -- --nocapture
+
+# Plant each bug that CONTRIBUTING.md lists, and show how it is caught.
+planted:
+    cargo test --locked --test simulation planted:: -- --nocapture
+
 # Refuse every warning.
 lint:
     cargo clippy --locked --all-targets -- -D warnings

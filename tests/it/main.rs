@@ -34,6 +34,7 @@ mod traces;
 mod validating;
 mod watching;
 mod webhooks;
+mod writes;
 
 /// The files of tests that concern memory.
 const ABOUT_MEMORY: [&str; 9] = [
