@@ -85,6 +85,18 @@ unused:
 words:
     typos
 
+# Follow docs/sandbox.md with the release binary, and compare what it prints.
+sandbox-guide program=(target / "release/paylink"):
+    scripts/sandbox-guide "{{ program }}"
+
+# Accept what docs/sandbox.md prints now, for review of the diff.
+sandbox-guide-accept program=(target / "release/paylink"):
+    scripts/sandbox-guide "{{ program }}" --accept
+
+# Measure the sandbox: links a second, start, memory; docs/performance.md has the figures.
+bench-sandbox:
+    cargo bench --locked --bench sandbox
+
 # Check the shell and Python scripts.
 scripts:
     shellcheck .ci/run scripts/setup-tools scripts/proto-breaking

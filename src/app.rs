@@ -161,10 +161,16 @@ impl App {
         }
         parts.spawn(self.payments.run());
         parts.spawn(self.writes.clone().resolve(self.stop.clone()));
+        let retention = self.config.storage.retention;
+        parts.spawn(self.storage.clone().forget_by(
+            retention,
+            Clock::of_machine(),
+            self.stop.clone(),
+        ));
         parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
-        let never = std::future::pending;
-        let mut sandbox: JoinSet<_> =
-            self.sandbox.into_iter().map(|sandbox| sandbox.run(never())).collect();
+        let stop_sandbox = CancellationToken::new();
+        let run = |sandbox: Sandbox| sandbox.run(stop_sandbox.clone().cancelled_owned());
+        let mut sandbox: JoinSet<_> = self.sandbox.into_iter().map(run).collect();
 
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
@@ -174,8 +180,11 @@ impl App {
         self.stop.cancel();
         parts.join_all().await;
         self.writes.drain(WRITES_DRAIN).await;
-        // Calls that had to finish needed it; open payment pages are not waited for.
-        drop(sandbox);
+        // Calls that had to finish needed it. It ends now, and writes down what it keeps on disk.
+        stop_sandbox.cancel();
+        while let Some(ended) = sandbox.join_next().await {
+            tracing::debug!(?ended, "The sandbox has ended");
+        }
         self.storage.close().await;
         tokio::task::spawn_blocking(|| self.telemetry.stop()).await?;
         outcome

@@ -22,7 +22,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -101,6 +101,8 @@ pub struct Payments {
     arrival: Arc<Notify>,
     /// Rung when Stripe says that it has failed to make events.
     alarm: Arc<Notify>,
+    /// Held while this process reconciles.
+    reconciling: Arc<Mutex<()>>,
     changed: Arc<watch::Sender<()>>,
 }
 
@@ -127,6 +129,7 @@ impl Payments {
             stop,
             arrival: Arc::new(Notify::new()),
             alarm: Arc::new(Notify::new()),
+            reconciling: Arc::default(),
             changed: Arc::new(changed),
         }
     }
@@ -137,8 +140,8 @@ impl Payments {
     pub async fn run(self) {
         let projector = Projector::new(&self, self.stripe.clone());
         let schedule = Schedule::new(self.clone());
-        let stop = self.stop;
-        tokio::join!(projector.run(stop.clone()), schedule.run(stop));
+        let stop = self.stop.clone();
+        tokio::join!(projector.run(stop.clone()), schedule.run(stop.clone()), self.relay());
     }
 
     /// Lets those know who wait for what was added.
@@ -165,6 +168,15 @@ impl Payments {
         });
         let position = kept.await?.ok_or(PaymentError::TooManyConsumers)?;
         Ok(pb::AcknowledgePaymentsResponse { position })
+    }
+
+    /// Wakes whoever waits here when another replica has written something.
+    async fn relay(&self) {
+        let mut heard = self.storage.heard();
+        while let Some(Ok(())) = self.stop.run_until_cancelled(heard.changed()).await {
+            self.arrival.notify_one();
+            self.changed.send_replace(());
+        }
     }
 }
 

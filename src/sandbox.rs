@@ -51,6 +51,7 @@ mod journal;
 mod line_items;
 mod list;
 mod listener;
+mod methods;
 mod money;
 mod object;
 mod objects;
@@ -72,6 +73,7 @@ mod snapshot;
 mod store;
 mod subscriptions;
 mod tax_rates;
+mod taxes;
 mod webhook_endpoints;
 
 use std::net::SocketAddr;
@@ -144,6 +146,8 @@ struct Shared {
     /// How buyers reach the sandbox, without a slash at the end.
     url: String,
     tables: Tables,
+    /// How many requests each key may make.
+    limits: http::Limits,
     state: Mutex<State>,
     /// Notified when the state may have changed.
     changes: Notify,

@@ -2,11 +2,12 @@
 //!
 //! A watcher reads pages from the memory at its caller's pace. Nothing is
 //! pushed to it, so a slow caller costs a page and holds nobody up; one that is
-//! too slow does not cost even that (`patience`).
+//! too slow does not cost even that (`patience`). Watchers who are at the same
+//! place share what one of them has read (`pages`).
 
+mod pages;
 mod patience;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,18 +17,17 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use self::pages::Pages;
 use self::patience::Patient;
 use super::filter::Filter;
 use super::{Config, position};
 use crate::error::Error;
 use crate::pb;
 use crate::pb::watch_payments_response::{Content, Heartbeat};
-use crate::storage::{PageLimit, Place, Storage};
+use crate::storage::{Page, Place, Storage};
 
 /// How often a watcher looks by itself, in case it was not woken.
 const POLL: Duration = Duration::from_secs(1);
-/// After how many bytes of payments a page ends.
-const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// A stream of changes.
 pub(super) type Changes = BoxStream<'static, Result<pb::WatchPaymentsResponse, Status>>;
@@ -40,7 +40,7 @@ pub(super) struct Feed {
     stop: CancellationToken,
     heartbeat: Duration,
     patience: Duration,
-    limit: PageLimit,
+    pages: Pages,
     places: Arc<Semaphore>,
 }
 
@@ -48,10 +48,9 @@ pub(super) struct Feed {
 struct Watcher {
     feed: Feed,
     filter: Filter,
-    /// What was read and not yet sent.
-    page: VecDeque<pb::PaymentEvent>,
-    /// The place up to which all was read.
-    through: Place,
+    /// What was read last, perhaps by another, and how much of it was looked at.
+    page: Arc<Page>,
+    looked_at: usize,
     greeted: bool,
     heartbeat_at: Instant,
     _place: OwnedSemaphorePermit,
@@ -67,12 +66,12 @@ impl Feed {
         stop: CancellationToken,
     ) -> Self {
         Self {
+            pages: Pages::new(storage.clone(), config.watch_page_max.get()),
             storage,
             changes,
             stop,
             heartbeat: Duration::from_millis(config.heartbeat_ms.get()),
             patience: Duration::from_millis(config.slow_consumer_ms.get()),
-            limit: PageLimit { changes: config.watch_page_max.get(), bytes: PAGE_BYTES_MAX },
             places: Arc::new(Semaphore::new(config.watchers_max as usize)),
         }
     }
@@ -85,8 +84,8 @@ impl Feed {
         let watcher = Watcher {
             feed: self.clone(),
             filter: Filter::new(request.payment_link, request.filter),
-            page: VecDeque::new(),
-            through,
+            page: Arc::new(Page { changes: Vec::new(), through }),
+            looked_at: 0,
             greeted: false,
             heartbeat_at: Instant::now() + self.heartbeat,
             _place: place,
@@ -124,38 +123,40 @@ impl Watcher {
             if self.feed.stop.is_cancelled() {
                 return Err(Error::Draining.into());
             }
-            if let Some(event) = self.page.pop_front() {
+            if let Some(event) = self.next_of_page() {
                 let place = Place::after(&event)?;
                 return Ok(self.message(Content::Event(event), place));
             }
-            let has_read = self.read().await?;
-            if !self.page.is_empty() {
-                continue;
-            }
             // What was read and not asked for still moves the position on.
-            if has_read && Instant::now() < self.heartbeat_at {
+            let is_due = self.greeted && Instant::now() >= self.heartbeat_at;
+            if !is_due && self.read().await? {
                 continue;
             }
-            if has_read || !self.greeted || self.sleep().await? {
-                return Ok(self.message(Content::Heartbeat(Heartbeat {}), self.through));
+            if is_due || !self.greeted || self.sleep().await? {
+                return Ok(self.message(Content::Heartbeat(Heartbeat {}), self.page.through));
             }
         }
     }
 
-    /// Reads the next page, and keeps what is asked for. Says whether there was
-    /// anything to read.
+    /// Gives the next change of the page that is asked for.
+    fn next_of_page(&mut self) -> Option<pb::PaymentEvent> {
+        let rest = self.page.changes.get(self.looked_at..)?;
+        let fits = |event: &pb::PaymentEvent| {
+            event.payment.as_ref().is_some_and(|payment| self.filter.fits(payment))
+        };
+        let found = rest.iter().position(fits);
+        self.looked_at += found.map_or(rest.len(), |at| at + 1);
+        rest.get(found?).cloned()
+    }
+
+    /// Reads the next page; says whether there was anything to read.
     async fn read(&mut self) -> Result<bool, Status> {
         // What is committed from here on wakes the sleep after this read.
         self.feed.changes.mark_unchanged();
         let link = self.filter.only_link();
-        let page = self.feed.storage.feed_after(self.through, link, self.feed.limit).await?;
-        let has_read = !page.changes.is_empty();
-        let fits = |event: &pb::PaymentEvent| {
-            event.payment.as_ref().is_some_and(|payment| self.filter.fits(payment))
-        };
-        self.page = page.changes.into_iter().filter(fits).collect();
-        self.through = page.through;
-        Ok(has_read)
+        self.page = self.feed.pages.after(self.page.through, link).await?;
+        self.looked_at = 0;
+        Ok(!self.page.changes.is_empty())
     }
 
     /// Waits for something to read, or until a heartbeat is due, which it says.

@@ -21,13 +21,15 @@ use super::ledger::{self, Told};
 use super::{Config, Payments, now_ms};
 use crate::caller::Caller;
 use crate::pb;
-use crate::storage::{self, DueEvent, Storage};
+use crate::storage::{self, DueEvent, Lease, Storage};
 use crate::stripe::{self, webhook};
 
 /// How often to look for due events, in case no arrival was noticed.
 const POLL: Duration = Duration::from_secs(1);
 /// How long to leave storage alone after it failed.
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
+/// How long after the crash of the replica that does this another takes over.
+const LEASE: Duration = Duration::from_secs(5);
 /// How long one question may take, its retries included.
 const READ_TIME: Duration = Duration::from_secs(30);
 
@@ -50,6 +52,7 @@ pub(super) struct Unread {
 pub(super) struct Projector<D> {
     payments: Payments,
     details: D,
+    lease: Lease,
     /// The questions that are with Stripe, and the events that they are for.
     reads: FuturesUnordered<BoxFuture<'static, Read>>,
     reading: HashSet<String>,
@@ -84,6 +87,7 @@ impl<D: Details> Projector<D> {
         Self {
             payments: payments.clone(),
             details,
+            lease: Lease::new(payments.storage.clone(), "projector", LEASE),
             reads: FuturesUnordered::new(),
             reading: HashSet::new(),
             ready: Vec::new(),
@@ -92,7 +96,7 @@ impl<D: Details> Projector<D> {
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let pause = match self.round().await {
+            let pause = match self.turn().await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "Payments could not be updated, which is tried again");
@@ -110,6 +114,14 @@ impl<D: Details> Projector<D> {
                 Some(read) = self.reads.next() => self.conclude(read),
             }
         }
+        // Whoever cannot let it go leaves it to run out.
+        let _ = self.lease.release(now_ms()).await;
+    }
+
+    /// Does a round, where it is this replica that does them. Two would write
+    /// the same, but ask Stripe twice.
+    async fn turn(&mut self) -> Result<Duration, storage::Error> {
+        if self.lease.hold(now_ms()).await? { self.round().await } else { Ok(POLL) }
     }
 
     /// Brings all that is due one step on; gives the time to the next round.

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use opentelemetry::global;
 use opentelemetry::metrics::{Counter, Gauge};
+use tokio::sync::OwnedMutexGuard;
 use tonic::Status;
-use uuid::Uuid;
 
 pub(super) use self::schedule::Schedule;
 use super::{Payments, ledger, now_ms};
@@ -23,7 +23,7 @@ use crate::caller::Caller;
 use crate::error::PaymentError;
 use crate::pb::ReconcilePaymentsResponse as Report;
 use crate::pb::reconcile_payments_response::Unexplained;
-use crate::storage;
+use crate::storage::{self, Lease};
 use crate::stripe;
 
 /// How long one question may take, its retries included.
@@ -71,7 +71,8 @@ pub(super) enum Failure {
 /// One reconciliation.
 pub(super) struct Run<'a> {
     payments: &'a Payments,
-    owner: String,
+    lease: Lease,
+    _alone: OwnedMutexGuard<()>,
     /// Whether what is read must stay within the month's allowance.
     is_bounded: bool,
     report: Report,
@@ -113,17 +114,20 @@ impl From<Failure> for Status {
 impl<'a> Run<'a> {
     /// Begins, where no other replica does.
     pub(super) async fn begin(payments: &'a Payments, is_bounded: bool) -> Result<Self, Failure> {
-        let owner = Uuid::new_v4().simple().to_string();
-        let run = Self { payments, owner, is_bounded, report: Report::default() };
+        // The lease is of the process, so within it there is a lock besides.
+        let alone = payments.reconciling.clone().try_lock_owned();
+        let alone = alone.map_err(|_| Failure::Elsewhere)?;
+        let lease = Lease::new(payments.storage.clone(), LEASE_NAME, LEASE);
+        let report = Report::default();
+        let mut run = Self { payments, lease, _alone: alone, is_bounded, report };
         run.hold().await?;
         Ok(run)
     }
 
     /// Ends, so that others can begin, and gives what was seen.
-    pub(super) async fn end(self) -> Result<Report, storage::Error> {
-        let storage = &self.payments.storage;
-        storage.lease(LEASE_NAME, self.owner, now_ms(), 0).await?;
-        UNEXPLAINED.record(storage.unexplained().await?, &[]);
+    pub(super) async fn end(mut self) -> Result<Report, storage::Error> {
+        self.lease.release(now_ms()).await?;
+        UNEXPLAINED.record(self.payments.storage.unexplained().await?, &[]);
         Ok(self.report)
     }
 
@@ -156,7 +160,7 @@ impl<'a> Run<'a> {
     }
 
     /// Keeps the lease and counts what is about to be read.
-    async fn before_reading(&self) -> Result<(), Failure> {
+    async fn before_reading(&mut self) -> Result<(), Failure> {
         self.hold().await?;
         let spent = allowance::spend(self.payments).await?;
         if self.is_bounded && spent > self.payments.config.reads_per_month_max.into() {
@@ -165,12 +169,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn hold(&self) -> Result<(), Failure> {
-        let now_ms = now_ms();
-        let until_ms = now_ms.saturating_add_unsigned(LEASE.as_secs() * 1_000);
-        let storage = &self.payments.storage;
-        let held = storage.lease(LEASE_NAME, self.owner.clone(), now_ms, until_ms).await?;
-        if held { Ok(()) } else { Err(Failure::Elsewhere) }
+    async fn hold(&mut self) -> Result<(), Failure> {
+        if self.lease.hold(now_ms()).await? { Ok(()) } else { Err(Failure::Elsewhere) }
     }
 
     fn differs(&mut self, payment: &str, difference: &str) {

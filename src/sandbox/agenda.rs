@@ -23,6 +23,8 @@ pub(super) enum Due {
     RenewSubscription(String),
     /// An invoice is tried once more.
     RetryInvoice(String),
+    /// A bank answers to a debit, or a voucher is paid or not; by the session.
+    SettlePayment(String),
     /// A session can no longer be paid.
     ExpireSession(String),
     /// A coupon or a promotion code can no longer be redeemed.
@@ -46,6 +48,7 @@ pub(super) fn run_due(state: &mut State) {
             Due::WarnOfTrialEnd(id) => subscriptions::warn_of_trial_end(state, &id),
             Due::RenewSubscription(id) => subscriptions::renew(state, &id),
             Due::RetryInvoice(id) => subscriptions::retry(state, &id),
+            Due::SettlePayment(id) => checkout::settle_delayed(state, &id),
             Due::ExpireSession(id) => checkout::expire_unpaid(state, &id),
             Due::EndRedeemable(id) => redemption::end(state, &id),
         }

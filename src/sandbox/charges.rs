@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::api::{Call, Origin};
 use super::balance::{self, Movement};
-use super::cards::{Aftermath, Decline};
+use super::cards::{Aftermath, Card, Decline};
 use super::checkout::Charging;
+use super::methods::Means;
 use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
@@ -35,6 +36,51 @@ pub(super) fn make(state: &mut State, charging: &Charging, decline: Option<Decli
     }
     let id = charge.at("id").as_str().unwrap_or_default().to_owned();
     state.charges.insert(&id, charge.clone());
+    let kind = if decline.is_none() { "charge.succeeded" } else { "charge.failed" };
+    events::emit(state, kind, &charge, &Origin::default());
+    charge
+}
+
+/// Makes the charge of a payment that takes its time.
+pub(super) fn await_bank(state: &mut State, charging: &Charging) -> Value {
+    let intent = state.intents.get(charging.intent()).cloned().unwrap_or_default();
+    let mut charge = describe(&intent, charging, None, state.clock.now());
+    let pending = json!({
+        "amount_captured": 0, "captured": false, "paid": false, "status": "pending",
+    });
+    object::overlay(&mut charge, &pending);
+    let id = charge.at("id").as_str().unwrap_or_default().to_owned();
+    state.charges.insert(&id, charge.clone());
+    events::emit(state, "charge.pending", &charge, &Origin::default());
+    charge
+}
+
+/// Notes what the bank said in the end; the answer is the charge.
+pub(super) fn settle(state: &mut State, id: &str, decline: Option<Decline>) -> Value {
+    let Some(mut charge) = state.charges.get(id).cloned() else {
+        return Value::Null;
+    };
+    let settled = match decline {
+        None => json!({
+            "amount_captured": charge.at("amount"),
+            "captured": true,
+            "paid": true,
+            "status": "succeeded",
+        }),
+        Some(decline) => json!({
+            "failure_code": decline.code,
+            "failure_message": decline.message,
+            "outcome": outcome(Some(decline)),
+            "status": "failed",
+        }),
+    };
+    object::overlay(&mut charge, &settled);
+    if decline.is_none() {
+        enter(state, &mut charge);
+    }
+    if let Some(kept) = state.charges.get_mut(id) {
+        kept.clone_from(&charge);
+    }
     let kind = if decline.is_none() { "charge.succeeded" } else { "charge.failed" };
     events::emit(state, kind, &charge, &Origin::default());
     charge
@@ -114,6 +160,13 @@ fn describe(intent: &Value, charging: &Charging, decline: Option<Decline>, now: 
         "city": null, "country": null, "line1": null, "line2": null, "postal_code": null,
         "state": null,
     });
+    let means = charging.means();
+    let mut method = json!({ "type": means.word() });
+    let details = match means {
+        Means::Card(card) => card_details(card, amount),
+        Means::Account(_) => means.shown(),
+    };
+    object::set(&mut method, means.word(), details);
     let mut charge = blank();
     let described = json!({
         "id": identifier::fresh("ch_3", 23),
@@ -139,8 +192,8 @@ fn describe(intent: &Value, charging: &Charging, decline: Option<Decline>, now: 
         "paid": paid,
         "payment_intent": intent.at("id"),
         "payment_method": identifier::fresh("pm_1", 23),
-        "refund_outcome": refund_outcome(charging.card().aftermath()),
-        "payment_method_details": { "card": card(charging, amount), "type": "card" },
+        "refund_outcome": refund_outcome(charging.means().aftermath()),
+        "payment_method_details": method,
         "shipping": intent.at("shipping"),
         "statement_descriptor": intent.at("statement_descriptor"),
         "statement_descriptor_suffix": intent.at("statement_descriptor_suffix"),
@@ -203,8 +256,7 @@ fn outcome(decline: Option<Decline>) -> Value {
     })
 }
 
-fn card(charging: &Charging, amount: &Value) -> Value {
-    let card = charging.card();
+fn card_details(card: &Card, amount: &Value) -> Value {
     json!({
         "amount_authorized": amount,
         "authorization_code": null,

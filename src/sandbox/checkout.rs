@@ -2,6 +2,7 @@
 
 mod bill;
 mod complete;
+mod delayed;
 mod open;
 mod order;
 mod pay;
@@ -18,6 +19,7 @@ use super::payment_links::Link;
 use super::refusal::Refusal;
 use super::store::{Held, State};
 use super::{events, list as lists, object};
+pub(super) use delayed::settle as settle_delayed;
 pub(super) use open::open;
 pub(super) use order::{Choice, Choices};
 pub(super) use pay::{Charging, Outcome, Payer, answer_challenge, pay};
@@ -41,11 +43,21 @@ pub(super) struct Session {
     pub(super) intent: Option<String>,
     /// A payment that waits for the buyer's bank to be convinced.
     pub(super) challenge: Option<Charging>,
+    /// A payment that the buyer has finished and their bank has not, with its charge.
+    pub(super) underway: Option<(Charging, String)>,
 }
 
 /// `GET /v1/checkout/sessions/{session}`.
 pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     state.sessions.named(&call.id).map(|session| session.object.clone())
+}
+
+/// `POST /v1/checkout/sessions/{session}`, which changes nothing but metadata.
+pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let session = &mut state.sessions.named_mut(&call.id)?.object;
+    let merged = object::merge_metadata(session.at("metadata"), call.params.get("metadata"));
+    object::set(session, "metadata", merged);
+    retrieve(state, call)
 }
 
 /// `GET /v1/checkout/sessions`.
@@ -147,6 +159,11 @@ impl Session {
     /// `open`, `complete` or `expired`.
     pub(super) fn status(&self) -> &str {
         self.object.at("status").as_str().unwrap_or_default()
+    }
+
+    /// Whether a bank has yet to answer to its payment.
+    pub(super) fn is_underway(&self) -> bool {
+        self.underway.is_some()
     }
 
     /// The link that it came from.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::object::Members;
 use super::store::State;
+use super::taxes::Tax;
 use super::{identifier, prices};
 
 /// The quantities between which a buyer chooses unless the link says otherwise.
@@ -27,6 +28,8 @@ pub(super) struct Line {
     pub(super) chosen_amount: Option<i64>,
     /// What a discount takes off it, in minor units.
     pub(super) discount: i64,
+    /// The tax on it, where taxes are calculated.
+    pub(super) tax: Option<Tax>,
     /// How many are added at first, if the buyer adds the line at all.
     pub(super) offered: Option<i64>,
 }
@@ -86,15 +89,17 @@ impl Line {
             "adjustable_quantity": self.adjustable_quantity,
             "amount_discount": self.discount,
             "amount_subtotal": amount,
-            "amount_tax": 0,
-            "amount_total": amount.saturating_sub(self.discount),
+            "amount_tax": self.tax.map_or(0, |tax| tax.amount),
+            "amount_total": amount
+                .saturating_sub(self.discount)
+                .saturating_add(self.tax.map_or(0, Tax::added)),
             "currency": self.currency,
             "description": self.product(state).map(|product| product.at("name").clone()),
             "discounts": Value::from_iter(taken),
             "metadata": {},
             "price": state.prices.get(&self.price).cloned(),
             "quantity": self.quantity,
-            "taxes": [],
+            "taxes": Value::from_iter(self.tax.map(Tax::of_session)),
         })
     }
 }

@@ -3,13 +3,17 @@
 //! Everything works without JavaScript: forms are posted, checked here, and shown again with what
 //! was entered and what is wrong with it. The script only adds comfort.
 
+mod asks;
 mod entry;
 mod fields;
 mod headless;
 mod offers;
+mod payment;
 mod reply;
 mod summary;
+mod tax_ids;
 mod view;
+mod words;
 
 use std::sync::Arc;
 
@@ -30,6 +34,8 @@ use super::store::State;
 use entry::Entry;
 use fields::Section;
 pub(super) use headless::{Refused, enter};
+use summary::Trouble;
+use words::Words;
 
 type Web = Extract<Arc<Shared>>;
 
@@ -40,6 +46,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/b/{token}", get(visit).head(|| async { StatusCode::OK }))
         .route("/c/pay/{session}", get(show).post(submit))
         .route("/c/pay/{session}/challenge", get(challenge).post(answer))
+        .route("/c/terms", get(|| async { reply::terms(Words::English) }))
         .route(
             "/c/page.css",
             get(|| async { reply::asset("text/css", include_str!("page/page.css")) }),
@@ -56,14 +63,15 @@ async fn visit(
     Path(token): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
+    let visit = Visit::parse(&query.unwrap_or_default());
     shared.with(|state| {
         let Some(link) = payment_links::at(state, &token).cloned() else {
             return reply::not_found();
         };
         if link.object.at("active") != true {
-            return reply::inactive(&link.object);
+            let words = Words::tagged(visit.locale.as_deref().unwrap_or_default());
+            return reply::inactive(&link.object, words);
         }
-        let visit = Visit::parse(&query.unwrap_or_default());
         let session = checkout::open(state, &link, visit);
         reply::see_other(&format!("/c/pay/{session}"))
     })
@@ -83,19 +91,21 @@ async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Re
     let entry = Entry::parse(&body);
     shared.with(|state| {
         super::expire_due(state);
-        let Filled { session, mut sections, payer, right, failure } = match fill(state, &id, &entry)
+        let Filled { session, mut sections, payer, right, trouble } = match fill(state, &id, &entry)
         {
             Err(closed) => return explain(state, &id, closed),
             Ok(filled) => filled,
         };
         if entry.get("action") == "update" {
-            sections.iter_mut().flat_map(|section| &mut section.fields).for_each(|field| {
+            for field in sections.iter_mut().flat_map(Section::asked_mut) {
                 field.error = None;
-            });
-            return reply::pay(state, &session, Some(sections), None);
+            }
+            // What is wrong with the amount of a line is said beside it at once.
+            let trouble = trouble.filter(|trouble| trouble.line.is_some());
+            return reply::pay(state, &session, Some(sections), trouble);
         }
-        if !right || failure.is_some() || session.promotion.error.is_some() {
-            return reply::pay(state, &session, Some(sections), failure);
+        if !right || trouble.is_some() || session.promotion.error.is_some() {
+            return reply::pay(state, &session, Some(sections), trouble);
         }
         pay(state, &id, payer, sections)
     })
@@ -107,7 +117,7 @@ struct Filled {
     sections: Vec<Section>,
     payer: Payer,
     right: bool,
-    failure: Option<String>,
+    trouble: Option<Trouble>,
 }
 
 /// Fills a page in; what the buyer chose is kept in the session.
@@ -115,14 +125,14 @@ fn fill(state: &mut State, id: &str, entry: &Entry) -> Result<Filled, Closed> {
     let mut session = checkout::standing(state, id)?.clone();
     session.choose(state, &entry.choices(&session));
     let today = today(state);
-    let mut sections = fields::of(&session, session.due());
-    let right = entry.fill(&mut sections, today);
+    let mut sections = asks::of(&session);
+    let right = entry.fill(&mut sections, today, Words::of(&session));
     let payer = entry.payer(&session, &sections, today);
     if let Some(kept) = state.sessions.get_mut(id) {
         kept.clone_from(&session);
     }
-    let failure = summary::amount_error(state, &session);
-    Ok(Filled { session, sections, payer, right, failure })
+    let trouble = summary::trouble(state, &session);
+    Ok(Filled { session, sections, payer, right, trouble })
 }
 
 fn pay(state: &mut State, id: &str, payer: Payer, sections: Vec<Section>) -> Response {
@@ -136,7 +146,7 @@ async fn challenge(Extract(shared): Web, Path(id): Path<String>) -> Response {
     shared.with(|state| match checkout::standing(state, &id) {
         Err(closed) => explain(state, &id, closed),
         Ok(session) => match &session.challenge {
-            Some(charging) => reply::challenge(session, charging.card().last4()),
+            Some(charging) => reply::challenge(session, charging.means()),
             None => reply::see_other(&format!("/c/pay/{id}")),
         },
     })
@@ -160,7 +170,8 @@ fn land(state: &State, id: &str, outcome: Outcome, sections: Option<Vec<Section>
             None => reply::see_other(&format!("/c/pay/{id}")),
         },
         (Outcome::Declined(decline), Some(session)) => {
-            reply::pay(state, session, sections, Some(decline.message.to_owned()))
+            let text = Words::of(session).say(decline.message).to_owned();
+            reply::pay(state, session, sections, Some(Trouble { line: None, text }))
         }
         (Outcome::Challenged | Outcome::Closed, Some(_)) => match checkout::standing(state, id) {
             Err(closed) => explain(state, id, closed),
@@ -174,8 +185,8 @@ fn explain(state: &State, id: &str, closed: Closed) -> Response {
     let Some(session) = state.sessions.get(id) else { return reply::not_found() };
     match (closed, session.link(state)) {
         (Closed::Complete, _) => reply::done(state, session),
-        (Closed::Expired, _) => reply::expired(),
-        (Closed::Inactive, Some(link)) => reply::inactive(&link.object),
+        (Closed::Expired, _) => reply::expired(Words::of(session)),
+        (Closed::Inactive, Some(link)) => reply::inactive(&link.object, Words::of(session)),
         (Closed::Inactive | Closed::Unknown, _) => reply::not_found(),
     }
 }

@@ -1,5 +1,7 @@
-//! The passage of time when the clock is moved: what falls due on the way happens in its order, each
-//! at its own moment, and its events are delivered before the next thing happens.
+//! The passage of time when the clock is moved.
+//!
+//! What falls due on the way happens in its order, each at its own moment, and its events are
+//! delivered before the next thing happens.
 
 use std::time::Duration;
 

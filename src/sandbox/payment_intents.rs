@@ -5,8 +5,9 @@ mod capture;
 use serde_json::{Value, json};
 
 use super::api::{Call, Origin};
-use super::cards::{Card, Decline};
+use super::cards::Decline;
 use super::checkout::Payer;
+use super::methods::Means;
 use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
@@ -83,6 +84,18 @@ pub(super) fn challenge(state: &mut State, id: &str) {
     );
 }
 
+/// The bank takes its time.
+pub(super) fn process(state: &mut State, id: &str, charge: &Value) {
+    let processing = json!({
+        "last_payment_error": null,
+        "latest_charge": charge.at("id"),
+        "next_action": null,
+        "payment_method": charge.at("payment_method"),
+        "status": "processing",
+    });
+    change(state, id, &processing, "payment_intent.processing");
+}
+
 /// The bank took the charge; it may still have to be captured.
 pub(super) fn succeed(state: &mut State, id: &str, charge: &Value) {
     let captured = charge.at("captured") == true;
@@ -112,19 +125,17 @@ pub(super) fn fail(
     state: &mut State,
     id: &str,
     decline: Decline,
-    card: &Card,
+    means: &Means,
     charge: Option<&Value>,
 ) {
     let page = decline.code.replace('_', "-");
+    let mut method = json!({ "object": "payment_method", "type": means.word() });
+    object::set(&mut method, means.word(), means.shown());
     let mut error = json!({
         "code": decline.code,
         "doc_url": format!("https://stripe.com/docs/error-codes/{page}"),
         "message": decline.message,
-        "payment_method": {
-            "object": "payment_method",
-            "type": "card",
-            "card": { "brand": card.brand().word, "last4": card.last4() },
-        },
+        "payment_method": method,
         "type": "card_error",
     });
     if let Some(reason) = decline.reason {
@@ -148,6 +159,11 @@ pub(super) fn fail(
 /// Whether the money has been taken, and not only set aside.
 pub(super) fn is_captured(state: &State, id: &str) -> bool {
     state.intents.get(id).is_some_and(|intent| intent.at("status") == "succeeded")
+}
+
+/// Whether a bank takes its time.
+pub(super) fn is_processing(state: &State, id: &str) -> bool {
+    state.intents.get(id).is_some_and(|intent| intent.at("status") == "processing")
 }
 
 fn change(state: &mut State, id: &str, after: &Value, kind: &str) {

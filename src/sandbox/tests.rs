@@ -1,5 +1,6 @@
 //! The sandbox as its callers and buyers meet it: through its addresses, without a socket.
 
+mod asking;
 mod buying;
 mod catalogue;
 mod discounts;
@@ -7,10 +8,13 @@ mod links;
 mod money_back;
 mod objects;
 mod offers;
+mod parallel;
 mod parameters;
+mod paying;
 mod protocol;
 mod searching;
 mod subscribing;
+mod taxing;
 mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -117,6 +121,14 @@ impl Desk {
             .collect();
         form.extend_from_slice(changed);
         self.send(Request::post(path), &form).await
+    }
+
+    /// Lets time pass; what is due by then happens.
+    fn wait(&self, seconds: u32) {
+        self.shared.with(|state| {
+            state.clock.advance(seconds);
+            super::expire_due(state);
+        });
     }
 
     /// The session of a page.

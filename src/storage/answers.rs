@@ -44,18 +44,4 @@ impl Transaction<'_> {
         .await?;
         Ok(())
     }
-
-    /// Forgets up to `limit` answers that are older than that.
-    pub async fn forget_answers(&mut self, before_ms: i64, limit: i64) -> Result<u64, Error> {
-        let forgotten = sqlx::query(
-            "DELETE FROM answers WHERE request_id IN
-             (SELECT request_id FROM answers WHERE answered_at_ms < $1
-              ORDER BY answered_at_ms LIMIT $2)",
-        )
-        .bind(before_ms)
-        .bind(limit)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(forgotten.rows_affected())
-    }
 }

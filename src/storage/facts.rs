@@ -76,7 +76,7 @@ impl Transaction<'_> {
         }
         let woken = sqlx::query(
             "UPDATE events SET state = 'pending', due_at_ms = $2
-             WHERE id IN (SELECT event_id FROM waiting WHERE key = $1)",
+             WHERE id IN (SELECT event_id FROM waiting WHERE key = $1) AND body IS NOT NULL",
         )
         .bind(key)
         .bind(now_ms)
@@ -109,18 +109,5 @@ impl Transaction<'_> {
         .execute(&mut *self.0)
         .await?;
         Ok(())
-    }
-
-    /// Lets up to `limit` events wait no longer that have waited since before that.
-    pub async fn forget_waiting(&mut self, before_ms: i64, limit: i64) -> Result<u64, Error> {
-        let forgotten = sqlx::query(
-            "DELETE FROM waiting WHERE (key, event_id) IN
-             (SELECT key, event_id FROM waiting WHERE since_ms < $1 ORDER BY since_ms LIMIT $2)",
-        )
-        .bind(before_ms)
-        .bind(limit)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(forgotten.rows_affected())
     }
 }

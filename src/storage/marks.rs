@@ -1,5 +1,5 @@
-//! The tables `leases`, `marks` and `unexplained`: what reconciliation keeps
-//! between its rounds, and between replicas.
+//! The tables `marks` and `unexplained`: what reconciliation keeps between its
+//! rounds.
 
 use super::{Error, Storage, Transaction};
 
@@ -16,21 +16,6 @@ impl Storage {
     pub async fn put_mark(&self, name: &'static str, value: i64) -> Result<(), Error> {
         self.write(move |mut transaction| {
             Box::pin(async move { transaction.put_mark(name, value).await })
-        })
-        .await
-    }
-
-    /// Takes or keeps a lease until then, unless another owner has it. Says
-    /// whether it is the owner's now.
-    pub async fn lease(
-        &self,
-        name: &'static str,
-        owner: String,
-        now_ms: i64,
-        until_ms: i64,
-    ) -> Result<bool, Error> {
-        self.write(move |mut transaction| {
-            Box::pin(async move { transaction.lease(name, &owner, now_ms, until_ms).await })
         })
         .await
     }
@@ -55,28 +40,6 @@ impl Transaction<'_> {
         .execute(&mut *self.0)
         .await?;
         Ok(())
-    }
-
-    async fn lease(
-        &mut self,
-        name: &str,
-        owner: &str,
-        now_ms: i64,
-        until_ms: i64,
-    ) -> Result<bool, Error> {
-        let taken = sqlx::query(
-            "INSERT INTO leases (name, owner, until_ms) VALUES ($1, $2, $4)
-             ON CONFLICT (name) DO UPDATE SET
-             owner = excluded.owner, until_ms = excluded.until_ms
-             WHERE leases.owner = excluded.owner OR leases.until_ms < $3",
-        )
-        .bind(name)
-        .bind(owner)
-        .bind(now_ms)
-        .bind(until_ms)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(taken.rows_affected() > 0)
     }
 
     /// Keeps what differs of a payment, or that nothing does any more.

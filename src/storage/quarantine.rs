@@ -32,17 +32,4 @@ impl Transaction<'_> {
         .await?;
         Ok(inserted.rows_affected() > 0)
     }
-
-    /// Forgets up to `limit` events that were set aside before that.
-    pub async fn forget_quarantine(&mut self, before_ms: i64, limit: i64) -> Result<u64, Error> {
-        let forgotten = sqlx::query(
-            "DELETE FROM quarantine WHERE id IN
-             (SELECT id FROM quarantine WHERE received_at_ms < $1 LIMIT $2)",
-        )
-        .bind(before_ms)
-        .bind(limit)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(forgotten.rows_affected())
-    }
 }

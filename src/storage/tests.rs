@@ -1,5 +1,7 @@
 mod chain;
 mod reading;
+mod replicas;
+mod retention;
 mod writing;
 
 use super::testing::{Disk, cluster};

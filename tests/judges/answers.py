@@ -27,11 +27,12 @@ class Answers:
 
     def answer(self, method, path, status, body):
         """Checks the answer to a request."""
-        name = "error" if status >= 400 else self._endpoint(method, path)
+        endpoint = self._endpoint(method, path)
+        name = "error" if status >= 400 else endpoint
         if name is None:
             self.wrong.append(f"{method} {path}: {status}, but is not described")
             return
-        self.seen.add(name)
+        self.seen |= {name, endpoint}
         self._check(f"{method} {path} {status}", SCHEMAS["answers"][name], name, body)
         if isinstance(body, dict):
             self._events(body)
@@ -40,6 +41,10 @@ class Answers:
         """Checks an event that was delivered."""
         self._check(f"event {event['type']}", {"$ref": "#/schemas/event"}, "event", event)
         self._events(event)
+
+    def missing(self):
+        """The endpoints that no answer came from."""
+        return sorted(SCHEMAS["answers"].keys() - self.seen)
 
     def _events(self, body):
         """An event's object is described by its own name."""

@@ -5,6 +5,11 @@ import os
 import subprocess
 
 COMMAND_SECONDS_MAX = 30
+# What the command makes happen by itself, with objects of its own, to have an event.
+TRIGGERED = ("product.created", "product.updated", "product.deleted", "price.created")
+TRIGGERED += ("price.updated", "payment_link.created", "payment_link.updated", "coupon.created")
+TRIGGERED += ("coupon.updated", "coupon.deleted", "customer.created", "customer.updated")
+TRIGGERED += ("customer.deleted", "tax_rate.created", "tax_rate.updated")
 KEY = "sk_test_judge_cli"
 
 
@@ -29,6 +34,11 @@ class Cli:
         """The error of a command that does not succeed."""
         done = self._run(*words)
         return json.loads((done.stdout or done.stderr)[(done.stdout or done.stderr).index("{") :])
+
+    def trigger(self, kind):
+        """Makes an event of that type happen."""
+        done = self._run("trigger", kind)
+        assert "Trigger succeeded!" in done.stdout, f"{kind}: {done.stdout}{done.stderr}"
 
     def _run(self, *words):
         return subprocess.run(
@@ -79,3 +89,6 @@ def follow(stripe, pay):
     assert stripe(*once)["id"] == stripe(*once)["id"]
     balance = stripe("balance", "retrieve")
     assert balance["object"] == "balance"
+    for kind in TRIGGERED:
+        stripe.trigger(kind)
+        assert stripe("events", "list", "--limit=1")["data"][0]["type"] == kind

@@ -63,14 +63,16 @@ async function refunds(intent) {
 }
 
 async function pages() {
-  for (let made = 0; made < 5; made += 1) {
-    await stripe.coupons.create({ percent_off: 10, duration: "once" });
+  const made = [];
+  for (let count = 0; count < 5; count += 1) {
+    const coupon = await stripe.coupons.create({ percent_off: 10, duration: "once" });
+    made.unshift(coupon.id);
   }
-  const seen = new Set();
+  const seen = [];
   for await (const coupon of stripe.coupons.list({ limit: 2 })) {
-    seen.add(coupon.id);
+    seen.push(coupon.id);
   }
-  assert.equal(seen.size, 5);
+  assert.deepEqual(seen.slice(0, 5), made);
 }
 
 async function refusals() {

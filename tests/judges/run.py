@@ -16,6 +16,7 @@ from pathlib import Path
 
 import answers
 import cli
+import further
 import guide
 import recorder
 from api_docs import buyer
@@ -45,13 +46,15 @@ def main():
         held.event(json.loads(body))
     if held.wrong:
         sys.exit("not as described:\n  " + "\n  ".join(sorted(set(held.wrong))))
-    endpoints = len(held.seen - {"error"})
-    print(f"ok  {held.checked} answers of {endpoints} endpoints, and events, are as described")
+    if missing := held.missing():
+        sys.exit("no judge asked for:\n  " + "\n  ".join(missing))
+    print(f"ok  {held.checked} answers and events are as described, of every endpoint")
 
 
 def _python(api, _modules, events):
     with recorder.receiver() as (hook, receiver):
         guide.follow(api, hook, receiver, buyer.pay)
+        further.follow(api, buyer.pay)
         events += receiver.bodies
 
 

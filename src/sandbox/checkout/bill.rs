@@ -6,6 +6,7 @@ use super::super::identifier;
 use super::super::invoices::{self, Bill, Entry};
 use super::super::line_items::Line;
 use super::super::object::Members;
+use super::super::payment_intents;
 use super::super::store::State;
 use super::super::subscriptions::{self, Beginning};
 use super::Session;
@@ -21,6 +22,7 @@ pub(super) struct Billed {
 }
 
 /// Makes what follows from a session that is about to be complete.
+/// An invoice stays open while a bank takes its time.
 pub(super) fn bill(state: &mut State, id: &str, payer: &Payer, intent: Option<&str>) -> Billed {
     let Some(session) = state.sessions.get(id).cloned() else {
         return Billed::default();
@@ -41,9 +43,12 @@ pub(super) fn bill(state: &mut State, id: &str, payer: &Payer, intent: Option<&s
         discount: session.promotion.discount.as_ref().unwrap_or(&Value::Null),
         shipping: session.object.at("shipping_cost"),
         settings: session.object.at("invoice_creation").at("invoice_data"),
+        taxed: session.is_taxed(),
     };
     invoices::make(state, &invoice, &bill);
-    invoices::pay(state, &invoice, intent);
+    if intent.is_none_or(|intent| !payment_intents::is_processing(state, intent)) {
+        invoices::pay(state, &invoice, intent);
+    }
     Billed { subscription: subscription.at("id").clone(), invoice: invoice.into() }
 }
 
@@ -59,9 +64,10 @@ fn subscribe(state: &mut State, session: &Session, payer: &Payer, invoice: &str)
         prices: prices.collect(),
         data: &data.unwrap_or_default(),
         trial_days: session.visit.trial_days,
-        card: payer.card.as_ref(),
+        means: payer.means.as_ref(),
         discount: session.promotion.discount.as_ref().unwrap_or(&Value::Null),
         invoice,
+        taxed: session.is_taxed(),
     };
     subscriptions::begin(state, &beginning)
 }
@@ -93,6 +99,7 @@ fn entry(state: &State, session: &Session, line: &Line, subscription: &Value) ->
         discount: if due { line.discount } else { 0 },
         period: (now, end.unwrap_or(now)),
         item: item.map(|item| item.at("id").clone()).unwrap_or_default(),
+        tax: line.tax.filter(|_| due),
         price,
     }
 }

@@ -71,6 +71,7 @@ pub(super) fn complete(state: &mut State, id: &str, payer: &Payer, intent: Optio
 }
 
 fn details(payer: &Payer) -> Value {
+    let tax_id = payer.tax_id.as_ref().map(|(kind, value)| json!({ "type": kind, "value": value }));
     json!({
         "address": address(&payer.billing, &payer.shipping),
         "business_name": payer.business_name,
@@ -79,7 +80,7 @@ fn details(payer: &Payer) -> Value {
         "name": payer.name,
         "phone": payer.phone,
         "tax_exempt": "none",
-        "tax_ids": [],
+        "tax_ids": Value::from_iter(tax_id),
     })
 }
 

@@ -31,10 +31,13 @@ pub(in crate::sandbox) fn open(state: &mut State, link: &Link, mut visit: Visit)
         redirects: link.object.at("after_completion").at("type") == "redirect",
         intent: None,
         challenge: None,
+        underway: None,
     };
     preset(state, &mut session);
     let reference = session.visit.reference.clone();
     object::set(&mut session.object, "client_reference_id", reference);
+    let locale = session.visit.locale.clone();
+    object::set(&mut session.object, "locale", locale.unwrap_or_else(|| "auto".to_owned()));
     session.choose(state, &Choices::default());
     // A code that was not typed here is no mistake of the buyer's.
     session.promotion.error = None;
@@ -69,6 +72,7 @@ fn optional(link: &Value) -> impl Iterator<Item = Line> {
         adjustable_quantity: item.at("adjustable_quantity").clone(),
         chosen_amount: None,
         discount: 0,
+        tax: None,
         offered: Some(item.at("quantity").as_i64().unwrap_or(1).max(1)),
     })
 }
@@ -77,6 +81,9 @@ fn describe(state: &State, link: &Value, id: &str, recurring: bool) -> Value {
     let now = state.clock.now();
     let mut automatic_tax = json!({ "provider": null, "status": null });
     object::overlay(&mut automatic_tax, link.at("automatic_tax"));
+    if automatic_tax.at("enabled") == true {
+        object::set(&mut automatic_tax, "status", "requires_location_inputs");
+    }
     let types = if link.at("payment_method_types").is_array() {
         link.at("payment_method_types").clone()
     } else {

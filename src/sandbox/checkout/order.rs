@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::line_items::Line;
 use super::super::object::Members;
 use super::super::store::State;
+use super::super::taxes::{self, Tax};
 use super::super::{coupons, object, prices, shipping_rates};
 use super::Session;
 use super::promotion::Promotion;
@@ -63,6 +64,7 @@ impl Session {
         let entered = choices.code.clone().unwrap_or_else(|| self.promotion.entered.clone());
         self.promotion = Promotion::enter(state, self, &entered);
         self.take_off(state);
+        self.tax(state);
         self.sum_up(state);
     }
 
@@ -88,12 +90,13 @@ impl Session {
         let rate = rate.and_then(Value::as_str).and_then(|id| state.shipping_rates.get(id));
         let cost = rate.map(|rate| {
             let amount = shipping_rates::amount(rate, self.currency()).unwrap_or_default();
+            let tax = self.is_taxed().then(|| Tax::on(amount, rate));
             json!({
                 "amount_subtotal": amount,
-                "amount_tax": 0,
-                "amount_total": amount,
+                "amount_tax": tax.map_or(0, |tax| tax.amount),
+                "amount_total": amount.saturating_add(tax.map_or(0, Tax::added)),
                 "shipping_rate": rate.at("id"),
-                "taxes": [],
+                "taxes": Value::from_iter(tax.map(Tax::of_session)),
             })
         });
         object::set(&mut self.object, "shipping_cost", cost);
@@ -120,11 +123,42 @@ impl Session {
         }
     }
 
+    /// Whether taxes are calculated.
+    pub(in crate::sandbox) fn is_taxed(&self) -> bool {
+        self.object.at("automatic_tax").at("enabled") == true
+    }
+
+    /// What is taxed: the lines, and the shipping.
+    pub(in crate::sandbox) fn taxes(&self, state: &State) -> Vec<Tax> {
+        let cost = self.object.at("shipping_cost");
+        let rate = cost.at("shipping_rate").as_str().and_then(|id| state.shipping_rates.get(id));
+        let shipped = cost.at("amount_subtotal").as_i64().zip(rate);
+        let shipped = shipped.map(|(amount, rate)| Tax::on(amount, rate));
+        let lines = self.bought().filter_map(|line| line.tax);
+        lines.chain(shipped.filter(|_| self.is_taxed())).collect()
+    }
+
+    /// Taxes each line that is paid now, for what a discount leaves of it.
+    fn tax(&mut self, state: &State) {
+        let taxed = self.is_taxed();
+        let due: Vec<bool> = self.lines.iter().map(|line| self.is_due_now(state, line)).collect();
+        for (line, due) in self.lines.iter_mut().zip(due) {
+            line.tax = (taxed && due).then(|| line.tax_on(state));
+        }
+    }
+
     fn sum_up(&mut self, state: &State) {
         let subtotal = self.subtotal(state);
+        let lines = self.bought().filter_map(|line| line.tax);
+        let added = lines.map(Tax::added).fold(0, i64::saturating_add);
+        let taxes = taxes::sums(self.taxes(state).into_iter());
+        let tax = taxes.iter().map(|tax| tax.amount).fold(0, i64::saturating_add);
+        let taxes: Vec<Value> = taxes.into_iter().map(Tax::of_session).collect();
+        let cost = self.object.at("shipping_cost");
+        let shipping_alone = cost.at("amount_subtotal").as_i64().unwrap_or_default();
         let off = self.lines.iter().map(|line| line.discount).fold(0, i64::saturating_add);
-        let shipping = self.object.at("shipping_cost").at("amount_total").as_i64();
-        let total = subtotal.saturating_sub(off).saturating_add(shipping.unwrap_or_default());
+        let shipping = cost.at("amount_total").as_i64().unwrap_or_default();
+        let total = subtotal.saturating_sub(off).saturating_add(added).saturating_add(shipping);
         let discount = self.promotion.discount.as_ref();
         let broken_down = discount.map(|discount| json!({ "amount": off, "discount": discount }));
         let sums = json!({
@@ -133,9 +167,9 @@ impl Session {
             "discounts": Value::from_iter(self.promotion.shown()),
             "total_details": {
                 "amount_discount": off,
-                "amount_shipping": shipping.unwrap_or_default(),
-                "amount_tax": 0,
-                "breakdown": { "discounts": Value::from_iter(broken_down), "taxes": [] },
+                "amount_shipping": shipping_alone,
+                "amount_tax": tax,
+                "breakdown": { "discounts": Value::from_iter(broken_down), "taxes": taxes },
             },
         });
         object::overlay(&mut self.object, &sums);
@@ -159,6 +193,12 @@ impl Line {
         {
             self.chosen_amount = choice.amount;
         }
+    }
+
+    /// The tax on what a discount leaves of it.
+    pub(in crate::sandbox) fn tax_on(&self, state: &State) -> Tax {
+        let price = state.prices.get(&self.price).unwrap_or(&Value::Null);
+        Tax::on(self.amount(state).saturating_sub(self.discount), price)
     }
 
     /// Whether a coupon is for what the line sells.

@@ -4,18 +4,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::api::Origin;
-use super::super::cards::{Card, Decline, UNAUTHENTICATED, Verdict};
+use super::super::cards::{Decline, Verdict};
+use super::super::methods::Means;
 use super::super::object::Members;
 use super::super::store::State;
 use super::super::{charges, payment_intents};
-use super::{Session, complete, standing};
+use super::{Session, complete, delayed, standing};
 
 /// What the buyer entered, checked.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Payer {
     /// Where the receipt goes.
     pub(in crate::sandbox) email: String,
-    /// The name on the card.
+    /// The name on the card or the account.
     pub(in crate::sandbox) name: Option<String>,
     /// A phone number, where it was asked for.
     pub(in crate::sandbox) phone: Option<String>,
@@ -33,15 +34,17 @@ pub(in crate::sandbox) struct Payer {
     pub(in crate::sandbox) business_name: Option<String>,
     /// The name of the buyer, where it was asked for apart from the card's.
     pub(in crate::sandbox) individual_name: Option<String>,
-    /// The card, unless nothing is due.
-    pub(in crate::sandbox) card: Option<Card>,
+    /// The kind and the number of a tax identity, where one was given.
+    pub(in crate::sandbox) tax_id: Option<(String, String)>,
+    /// What it is paid with, unless nothing is due.
+    pub(in crate::sandbox) means: Option<Means>,
 }
 
 /// A payment that has begun.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Charging {
     pub(super) payer: Payer,
-    pub(super) card: Card,
+    pub(super) means: Means,
     pub(super) intent: String,
 }
 
@@ -64,13 +67,13 @@ pub(in crate::sandbox) fn pay(state: &mut State, id: &str, payer: Payer) -> Outc
         return Outcome::Closed;
     }
     let due = state.sessions.get(id).map_or(0, Session::due);
-    let Some(card) = payer.card.clone().filter(|_| due > 0) else {
+    let Some(means) = payer.means.clone().filter(|_| due > 0) else {
         complete::complete(state, id, &payer, None);
         return Outcome::Complete;
     };
     let intent = payment_intents::begin(state, id, due, &payer);
-    let charging = Charging { payer, card, intent };
-    if charging.card.is_challenged() {
+    let charging = Charging { payer, means, intent };
+    if charging.means.is_challenged() {
         payment_intents::challenge(state, &charging.intent);
         if let Some(session) = state.sessions.get_mut(id) {
             session.challenge = Some(charging);
@@ -89,24 +92,29 @@ pub(in crate::sandbox) fn answer_challenge(state: &mut State, id: &str, proved: 
     if proved {
         return settle(state, id, &charging);
     }
-    payment_intents::fail(state, &charging.intent, UNAUTHENTICATED, &charging.card, None);
-    Outcome::Declined(UNAUTHENTICATED)
+    let refusal = charging.means.refusal();
+    payment_intents::fail(state, &charging.intent, refusal, &charging.means, None);
+    Outcome::Declined(refusal)
 }
 
 fn settle(state: &mut State, id: &str, charging: &Charging) -> Outcome {
-    match charging.card.verdict() {
+    match charging.means.verdict() {
         Verdict::Declined(decline) => {
             let charge = charges::make(state, charging, Some(decline));
-            let (intent, card) = (&charging.intent, &charging.card);
-            payment_intents::fail(state, intent, decline, card, Some(&charge));
+            let (intent, means) = (&charging.intent, &charging.means);
+            payment_intents::fail(state, intent, decline, means, Some(&charge));
             Outcome::Declined(decline)
+        }
+        Verdict::Approved if charging.means.delay().is_some() => {
+            delayed::begin(state, id, charging);
+            Outcome::Complete
         }
         Verdict::Approved => {
             complete::prepare_customer(state, id, &charging.payer, &charging.intent);
             let charge = charges::make(state, charging, None);
             payment_intents::succeed(state, &charging.intent, &charge);
             complete::complete(state, id, &charging.payer, Some(&charging.intent));
-            charges::follow_up(state, &charge, charging.card.aftermath());
+            charges::follow_up(state, &charge, charging.means.aftermath());
             Outcome::Complete
         }
     }
@@ -132,8 +140,8 @@ impl Payer {
 
 impl Charging {
     /// A payment of a later period, which no session stands behind.
-    pub(in crate::sandbox) fn again(payer: Payer, card: Card, intent: String) -> Self {
-        Self { payer, card, intent }
+    pub(in crate::sandbox) fn again(payer: Payer, means: Means, intent: String) -> Self {
+        Self { payer, means, intent }
     }
 
     /// The payer.
@@ -141,9 +149,9 @@ impl Charging {
         &self.payer
     }
 
-    /// The card.
-    pub(in crate::sandbox) fn card(&self) -> &Card {
-        &self.card
+    /// What it is paid with.
+    pub(in crate::sandbox) fn means(&self) -> &Means {
+        &self.means
     }
 
     /// The payment intent, by its identifier.

@@ -11,6 +11,13 @@ const SOURCE_CHARS_MAX: usize = 150;
 /// The parameters that describe where a visitor came from.
 const SOURCES: [&str; 5] = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"];
 
+/// The languages of Stripe's page.
+const LOCALES: [&str; 41] = [
+    "auto", "bg", "cs", "da", "de", "el", "en", "en-GB", "es", "es-419", "et", "fi", "fil", "fr",
+    "fr-CA", "hr", "hu", "id", "it", "ja", "ko", "lt", "lv", "ms", "mt", "nb", "nl", "pl", "pt",
+    "pt-BR", "ro", "ru", "sk", "sl", "sv", "th", "tr", "vi", "zh", "zh-HK", "zh-TW",
+];
+
 /// What the address of a link said. What is not valid in it is passed over: the page works anyway.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Visit {
@@ -24,6 +31,8 @@ pub(in crate::sandbox) struct Visit {
     pub(in crate::sandbox) sources: Vec<(String, String)>,
     /// A promotion code to begin with.
     pub(in crate::sandbox) code: String,
+    /// The language of the page.
+    pub(in crate::sandbox) locale: Option<String>,
     /// The days of a trial, from the link.
     pub(in crate::sandbox) trial_days: Option<i64>,
 }
@@ -46,6 +55,9 @@ impl Visit {
                 "client_reference_id" if plain(&value, REFERENCE_CHARS_MAX) => {
                     visit.reference = Some(value.into_owned());
                 }
+                "locale" if LOCALES.contains(&value.as_ref()) => {
+                    visit.locale = Some(value.into_owned());
+                }
                 "prefilled_promo_code" if alphanumeric(&value) => visit.code = value.into_owned(),
                 source if SOURCES.contains(&source) && plain(&value, SOURCE_CHARS_MAX) => {
                     visit.sources.push((name.into_owned(), value.into_owned()));
@@ -54,6 +66,12 @@ impl Visit {
             }
         }
         visit
+    }
+
+    /// The country that the e-mail address puts the buyer in: `name+location_FR@example.com`.
+    pub(in crate::sandbox) fn country(&self) -> Option<&str> {
+        let (_, place) = self.email.as_ref()?.split_once("+location_")?;
+        place.split_once('@').map(|(country, _)| country)
     }
 }
 
@@ -84,8 +102,9 @@ mod tests {
     fn valid_parameters_of_the_address_are_taken_over() {
         let visit = Visit::parse(
             "prefilled_email=a%40b.example&client_reference_id=order_1-x&utm_source=news\
-             &prefilled_promo_code=SPRING20",
+             &prefilled_promo_code=SPRING20&locale=fr-CA",
         );
+        assert_eq!(visit.locale.as_deref(), Some("fr-CA"));
         assert_eq!(visit.code, "SPRING20");
         assert_eq!(visit.email.as_deref(), Some("a@b.example"));
         assert_eq!(visit.reference.as_deref(), Some("order_1-x"));
@@ -96,11 +115,18 @@ mod tests {
     fn invalid_parameters_of_the_address_are_passed_over() {
         let visit = Visit::parse(
             "prefilled_email=nobody&client_reference_id=a%20b&utm_source=a.b\
-             &prefilled_promo_code=a-b",
+             &prefilled_promo_code=a-b&locale=xx",
         );
-        assert_eq!((visit.email, visit.reference), (None, None));
+        assert_eq!((visit.email, visit.reference, visit.locale), (None, None, None));
         assert_eq!(visit.code, "");
         assert!(visit.sources.is_empty());
+    }
+
+    #[test]
+    fn an_address_may_say_where_the_buyer_is() {
+        let visit = Visit::parse("prefilled_email=a%2Blocation_FR@b.example");
+        assert_eq!(visit.country(), Some("FR"));
+        assert_eq!(Visit::parse("prefilled_email=a@b.example").country(), None);
     }
 
     #[test]

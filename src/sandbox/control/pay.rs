@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::super::cards;
 use super::super::checkout::{self, Outcome, Visit};
+use super::super::methods;
 use super::super::object::Members;
 use super::super::page::{self, Refused};
 use super::super::payment_links::{self, Link};
@@ -83,6 +84,9 @@ fn values(
     set("phone", or(&order.phone, PHONE));
     for name in ["card_name", "shipping_name", "individual_name", "business_name"] {
         set(name, or(&order.name, NAME));
+    }
+    for (name, value) in methods::good_accounts(or(&order.name, NAME)) {
+        set(&name, &value);
     }
     set("card_number", number);
     set("card_expiry", or(&order.card_expiry, &format!("12/{year}")));

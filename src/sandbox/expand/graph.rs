@@ -87,7 +87,7 @@ const EDGES: &[Edge] = &[
     edge("charge", "customer", Reference, "customer"),
     edge("charge", "refund_outcome", Hidden, ""),
     edge("charge", "refunds", Included, "list refund"),
-    edge("subscription", "card", Hidden, ""),
+    edge("subscription", "means", Hidden, ""),
     edge("subscription", "later_discount", Hidden, ""),
     edge("subscription", "customer", Reference, "customer"),
     edge("subscription", "items", Inline, "list subscription_item"),

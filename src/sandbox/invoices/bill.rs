@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::object::Members;
+use super::super::taxes::Tax;
 use super::super::{identifier, money};
 
 /// An invoice to be made.
@@ -24,6 +25,8 @@ pub(in crate::sandbox) struct Bill<'a> {
     pub(in crate::sandbox) shipping: &'a Value,
     /// The link's words for its invoices; null if it has none.
     pub(in crate::sandbox) settings: &'a Value,
+    /// Whether taxes are calculated.
+    pub(in crate::sandbox) taxed: bool,
 }
 
 /// One line of an invoice.
@@ -39,6 +42,8 @@ pub(in crate::sandbox) struct Entry {
     pub(in crate::sandbox) amount: i64,
     /// What is taken off that, in minor units.
     pub(in crate::sandbox) discount: i64,
+    /// The tax on the rest, where taxes are calculated.
+    pub(in crate::sandbox) tax: Option<Tax>,
     /// When what it pays for begins and ends, in Unix seconds.
     pub(in crate::sandbox) period: (i64, i64),
     /// The subscription item that it comes from; null for what is bought once.
@@ -81,7 +86,7 @@ impl Entry {
             "quantity_decimal": self.quantity.to_string(),
             "subscription": bill.subscription.at("id"),
             "subtotal": self.amount,
-            "taxes": [],
+            "taxes": Value::from_iter(self.tax.map(Tax::of_invoice)),
         })
     }
 

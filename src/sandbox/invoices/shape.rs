@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::object;
 use super::super::object::Members;
+use super::super::taxes::{self, Tax};
 use super::bill::{Bill, Entry};
 
 /// A draft of an invoice.
@@ -11,8 +12,12 @@ pub(super) fn invoice(id: &str, bill: &Bill, customer: &Value, now: i64) -> Valu
     let sum =
         |part: fn(&Entry) -> i64| bill.entries.iter().map(part).fold(0_i64, i64::saturating_add);
     let (subtotal, off) = (sum(|entry| entry.amount), sum(|entry| entry.discount));
-    let shipping = bill.shipping.at("amount_total").as_i64().unwrap_or_default();
-    let total = subtotal.saturating_sub(off).saturating_add(shipping);
+    let shipping = |part: &str| bill.shipping.at(part).as_i64().unwrap_or_default();
+    let taxes = taxes::sums(bill.entries.iter().filter_map(|entry| entry.tax));
+    let added = taxes.iter().copied().map(Tax::added).fold(0, i64::saturating_add);
+    let tax = taxes.iter().map(|tax| tax.amount).fold(0, i64::saturating_add);
+    let total =
+        subtotal.saturating_sub(off).saturating_add(added).saturating_add(shipping("amount_total"));
     let period = bill.entries.first().map_or((now, now), |entry| entry.period);
     let lines: Vec<Value> = bill.entries.iter().map(|entry| entry.line(bill, id)).collect();
     let discount = bill.discount.at("id");
@@ -21,11 +26,11 @@ pub(super) fn invoice(id: &str, bill: &Bill, customer: &Value, now: i64) -> Valu
         discounts.iter().map(|discount| json!({ "amount": off, "discount": discount })).collect();
     let mut invoice = blank();
     object::overlay(&mut invoice, &draft());
-    let described = json!({
+    let mut described = json!({
         "id": id,
         "amount_due": total,
         "amount_remaining": total,
-        "amount_shipping": shipping,
+        "amount_shipping": shipping("amount_subtotal"),
         "auto_advance": !bill.subscription.is_null(),
         "billing_reason": bill.reason,
         "created": now,
@@ -48,11 +53,18 @@ pub(super) fn invoice(id: &str, bill: &Bill, customer: &Value, now: i64) -> Valu
         "period_start": now.min(period.0),
         "shipping_cost": shipping_cost(bill.shipping),
         "subtotal": subtotal,
-        "subtotal_excluding_tax": subtotal,
+        "subtotal_excluding_tax": subtotal.saturating_sub(tax.saturating_sub(added)),
         "total": total,
         "total_discount_amounts": taken,
-        "total_excluding_tax": total,
+        "total_excluding_tax":
+            total.saturating_sub(tax).saturating_sub(shipping("amount_tax")),
+        "total_taxes": taxes.into_iter().map(Tax::of_invoice).collect::<Vec<_>>(),
     });
+    if bill.taxed {
+        let taxed = json!({ "enabled": true, "provider": "stripe", "status": "complete" });
+        object::overlay(&mut described, &json!({ "automatic_tax": taxed }));
+    }
+
     object::overlay(&mut invoice, &described);
     settle_words(&mut invoice, bill.settings);
     invoice

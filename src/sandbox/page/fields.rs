@@ -1,37 +1,42 @@
-//! The fields that a session asks its buyer to fill in.
-//!
-//! Each field is declared once, with its rule; the page shows it, [`super::entry`] checks it.
-
-use std::sync::LazyLock;
-
-use serde_json::Value;
-
-use super::super::checkout::Session;
-use super::super::object::Members;
-
-/// The countries by code and name, in the order of a drop-down list.
-static COUNTRIES: LazyLock<Vec<Choice>> = LazyLock::new(|| {
-    let lines = include_str!("countries.txt").lines();
-    let choice = |(code, name): (&str, &str)| Choice { value: code.into(), label: name.into() };
-    lines.filter_map(|line| line.split_once(' ')).map(choice).collect()
-});
-
-/// The country that a buyer is taken to live in until they say otherwise.
-const HOME: &str = "US";
-/// The most characters in a line of an address.
-const LINE_CHARS_MAX: usize = 200;
-/// The most characters in an answer to a custom field.
-const ANSWER_CHARS_MAX: usize = 255;
+//! Fields: each is declared once, with its rule; the page shows it, [`super::entry`] checks it.
 
 /// Fields under one heading.
 #[derive(Debug, Clone)]
 pub(super) struct Section {
     /// The heading.
-    pub(super) title: &'static str,
+    pub(super) title: String,
     /// A text under the heading, if the link has one.
     pub(super) note: Option<String>,
     /// The fields in order.
+    pub(super) blocks: Vec<Block>,
+}
+
+/// Fields that are asked for together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Block {
+    /// What the buyer chooses to be asked for the fields; none if they are always asked for.
+    pub(super) head: Option<Head>,
+    /// The fields in order.
     pub(super) fields: Vec<Field>,
+    /// What is said below them.
+    pub(super) note: Option<String>,
+    /// Numbers to try, and what they do.
+    pub(super) trials: &'static [(&'static str, &'static str)],
+}
+
+/// A choice that opens a block.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    /// Its name in the form. Blocks of one name exclude each other.
+    pub(super) name: &'static str,
+    /// What is sent if it is chosen.
+    pub(super) value: &'static str,
+    /// What the buyer reads.
+    pub(super) label: String,
+    /// Whether it is a box to tick rather than one of several.
+    pub(super) ticks: bool,
+    /// Whether it is chosen.
+    pub(super) on: bool,
 }
 
 /// One field.
@@ -68,14 +73,20 @@ pub(super) enum Rule {
     Digits { min: usize, max: usize },
     /// One of a list.
     Choice(Vec<Choice>),
-    /// A box to tick.
-    Tick,
+    /// A box to tick, with an address at which to read what it is about.
+    Tick { about: Option<&'static str> },
     /// A card's number, of a brand that is not blocked.
     CardNumber { blocked: Vec<String> },
     /// A card's expiry.
     Expiry,
     /// A card's security code.
     SecurityCode,
+    /// A number of a bank account, by the words of its method and of the number.
+    Account { method: &'static str, detail: &'static str, min: usize, max: usize },
+    /// An international bank account number.
+    Iban,
+    /// A number under which a business pays taxes in the country of its address.
+    TaxId,
 }
 
 /// One entry of a list.
@@ -87,168 +98,45 @@ pub(super) struct Choice {
     pub(super) label: String,
 }
 
-/// Everything that a session asks for, filled with what is known already.
-pub(super) fn of(session: &Session, due: i64) -> Vec<Section> {
-    let object = &session.object;
-    let pays = due > 0 || object.at("mode") == "subscription";
-    let mut sections = vec![contact(session)];
-    if object.at("shipping_address_collection").is_object() {
-        sections.push(shipping(object));
+// === impl Section ===
+
+impl Section {
+    /// Fields that are always asked for.
+    pub(super) fn plain(title: &str, fields: Vec<Field>) -> Self {
+        let block = Block { fields, ..Block::default() };
+        Self { title: title.to_owned(), note: None, blocks: vec![block] }
     }
-    let custom: Vec<Field> =
-        object.at("custom_fields").as_array().into_iter().flatten().map(custom).collect();
-    if !custom.is_empty() {
-        sections.push(Section { title: "Additional information", note: None, fields: custom });
+
+    /// The fields that are asked for, given what is chosen.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &Field> {
+        self.blocks.iter().filter(|block| block.is_open()).flat_map(|block| &block.fields)
     }
-    if pays && (due > 0 || object.at("payment_method_collection") == "always") {
-        sections.push(card(object));
+
+    /// The same, to be filled in.
+    pub(super) fn asked_mut(&mut self) -> impl Iterator<Item = &mut Field> {
+        self.blocks.iter_mut().filter(|block| block.is_open()).flat_map(|block| &mut block.fields)
     }
-    if object.at("billing_address_collection") == "required" {
-        let fields = address("billing", COUNTRIES.clone());
-        sections.push(Section { title: "Billing address", note: None, fields });
-    }
-    let consents = consents(object);
-    if !consents.is_empty() {
-        sections.push(Section { title: "Your consent", note: None, fields: consents });
-    }
-    sections
 }
 
-fn contact(session: &Session) -> Section {
-    let object = &session.object;
-    let rule = Rule::Email { locked: session.visit.email_locked };
-    let mut email = Field::new("email", "Email", rule).auto("email", "you@example.com");
-    email.value = session.visit.email.clone().unwrap_or_default();
-    let mut fields = vec![email];
-    if object.at("phone_number_collection").at("enabled") == true {
-        fields
-            .push(Field::new("phone", "Phone number", Rule::Phone).auto("tel", "+1 201 555 0123"));
+// === impl Block ===
+
+impl Block {
+    /// Whether its fields are asked for.
+    pub(super) fn is_open(&self) -> bool {
+        self.head.as_ref().is_none_or(|head| head.on)
     }
-    for (kind, label, autocomplete) in
-        [("individual", "Full name", "name"), ("business", "Business name", "organization")]
-    {
-        let asked = object.at("name_collection").at(kind);
-        if asked.at("enabled") == true {
-            let rule = Rule::Line { min: 1, max: LINE_CHARS_MAX };
-            let mut field = Field::new(format!("{kind}_name"), label, rule).auto(autocomplete, "");
-            field.optional = asked.at("optional") == true;
-            fields.push(field);
-        }
+
+    /// Whether it asks for a card.
+    pub(super) fn asks_for_card(&self) -> bool {
+        self.fields.iter().any(|field| field.rule == Rule::Expiry)
     }
-    Section { title: "Contact information", note: None, fields }
-}
-
-fn shipping(object: &Value) -> Section {
-    let allowed = object.at("shipping_address_collection").at("allowed_countries");
-    let is_allowed = |choice: &&Choice| {
-        allowed.as_array().is_none_or(|codes| codes.iter().any(|code| *code == *choice.value))
-    };
-    let countries = COUNTRIES.iter().filter(is_allowed).cloned().collect();
-    let rule = Rule::Line { min: 1, max: LINE_CHARS_MAX };
-    let name = Field::new("shipping_name", "Full name", rule).auto("shipping name", "");
-    let mut fields = vec![name];
-    fields.extend(address("shipping", countries));
-    Section { title: "Shipping address", note: text(object, "shipping_address"), fields }
-}
-
-fn card(object: &Value) -> Section {
-    let blocked = object.pointer("/payment_method_options/card/restrictions/brands_blocked");
-    let blocked = blocked.and_then(Value::as_array).into_iter().flatten();
-    let blocked = blocked.filter_map(Value::as_str).map(str::to_owned).collect();
-    let number = Rule::CardNumber { blocked };
-    let name = Rule::Line { min: 1, max: LINE_CHARS_MAX };
-    let mut fields = vec![
-        Field::new("card_number", "Card number", number).auto("cc-number", "1234 1234 1234 1234"),
-        Field::new("card_expiry", "Expiry", Rule::Expiry).auto("cc-exp", "MM / YY"),
-        Field::new("card_cvc", "Security code", Rule::SecurityCode).auto("cc-csc", "CVC"),
-        Field::new("card_name", "Name on card", name).auto("cc-name", "Full name on card"),
-    ];
-    if object.at("billing_address_collection") != "required" {
-        fields.push(country("billing", COUNTRIES.clone()));
-    }
-    Section { title: "Payment details", note: None, fields }
-}
-
-fn address(prefix: &'static str, countries: Vec<Choice>) -> Vec<Field> {
-    let line = |name: &str, label: &str, autocomplete, optional| {
-        let rule = Rule::Line { min: 1, max: LINE_CHARS_MAX };
-        let field = Field::new(format!("{prefix}_{name}"), label, rule).auto(autocomplete, "");
-        Field { optional, ..field }
-    };
-    vec![
-        country(prefix, countries),
-        line("line1", "Address", "address-line1", false),
-        line("line2", "Apartment, suite, floor", "address-line2", true),
-        line("city", "City", "address-level2", false),
-        line("state", "State or region", "address-level1", true),
-        line("postal_code", "Postal code", "postal-code", true),
-    ]
-}
-
-fn country(prefix: &str, countries: Vec<Choice>) -> Field {
-    let home = countries.iter().find(|choice| choice.value == HOME).or(countries.first());
-    let value = home.map(|choice| choice.value.clone()).unwrap_or_default();
-    let field =
-        Field::new(format!("{prefix}_country"), "Country or region", Rule::Choice(countries));
-    Field { value, ..field.auto("country", "") }
-}
-
-fn custom(asked: &Value) -> Field {
-    let kind = asked.at("type").as_str().unwrap_or_default();
-    let detail = asked.at(kind);
-    let length = |name: &str| detail.at(name).as_u64().and_then(|n| usize::try_from(n).ok());
-    let min = length("minimum_length").unwrap_or(1);
-    let max = length("maximum_length").unwrap_or(ANSWER_CHARS_MAX);
-    let rule = match kind {
-        "dropdown" => Rule::Choice(options(detail.at("options"))),
-        "numeric" => Rule::Digits { min, max },
-        _ => Rule::Line { min, max },
-    };
-    let key = asked.at("key").as_str().unwrap_or_default();
-    let label = asked.at("label").at("custom").as_str().unwrap_or(key);
-    let mut field = Field::new(format!("custom_{key}"), label, rule);
-    field.optional = asked.at("optional") == true;
-    let value = detail.at("default_value").as_str().unwrap_or_default().to_owned();
-    Field { value, ..field }
-}
-
-fn options(listed: &Value) -> Vec<Choice> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let choice = |option: &Value| Choice {
-        value: text(option.at("value")),
-        label: text(option.at("label")),
-    };
-    let nothing = Choice { value: String::new(), label: "Select…".to_owned() };
-    let listed = listed.as_array().into_iter().flatten().map(choice);
-    std::iter::once(nothing).chain(listed).collect()
-}
-
-fn consents(object: &Value) -> Vec<Field> {
-    let asked = object.at("consent_collection");
-    let mut fields = Vec::new();
-    if asked.at("terms_of_service") == "required" {
-        let own = text(object, "terms_of_service_acceptance");
-        let label = own.unwrap_or_else(|| {
-            "I agree to the seller's Terms of Service and Privacy Policy".to_owned()
-        });
-        fields.push(Field::new("terms", label, Rule::Tick));
-    }
-    if asked.at("promotions") == "auto" {
-        let label = "Send me news and offers by e-mail";
-        fields.push(Field { optional: true, ..Field::new("promotions", label, Rule::Tick) });
-    }
-    fields
-}
-
-/// One of the link's own texts.
-pub(super) fn text(object: &Value, slot: &str) -> Option<String> {
-    object.at("custom_text")[slot].at("message").as_str().map(str::to_owned)
 }
 
 // === impl Field ===
 
 impl Field {
-    fn new(name: impl Into<String>, label: impl Into<String>, rule: Rule) -> Self {
+    /// A field that must be filled in, and is empty.
+    pub(super) fn new(name: impl Into<String>, label: impl Into<String>, rule: Rule) -> Self {
         Self {
             name: name.into(),
             label: label.into(),
@@ -261,7 +149,8 @@ impl Field {
         }
     }
 
-    fn auto(self, autocomplete: &'static str, placeholder: &'static str) -> Self {
+    /// The same with what a browser may fill in, and an example.
+    pub(super) fn auto(self, autocomplete: &'static str, placeholder: &'static str) -> Self {
         Self { autocomplete, placeholder, ..self }
     }
 
@@ -279,9 +168,11 @@ impl Field {
         match self.rule {
             Rule::Email { .. } => "email",
             Rule::Phone => "tel",
-            Rule::Digits { .. } | Rule::CardNumber { .. } | Rule::Expiry | Rule::SecurityCode => {
-                "numeric"
-            }
+            Rule::Digits { .. }
+            | Rule::CardNumber { .. }
+            | Rule::Expiry
+            | Rule::SecurityCode
+            | Rule::Account { .. } => "numeric",
             _ => "text",
         }
     }
@@ -296,7 +187,15 @@ impl Field {
 
     /// Whether it is a box to tick.
     pub(super) fn is_tick(&self) -> bool {
-        self.rule == Rule::Tick
+        matches!(self.rule, Rule::Tick { .. })
+    }
+
+    /// Where to read what a box is about.
+    pub(super) fn about(&self) -> Option<&'static str> {
+        match self.rule {
+            Rule::Tick { about } => about,
+            _ => None,
+        }
     }
 
     /// Whether the link settled what it holds.
@@ -315,9 +214,13 @@ impl Field {
     pub(super) fn max_length(&self) -> usize {
         match self.rule {
             Rule::Line { max, .. } | Rule::Digits { max, .. } => max,
+            // People type spaces and dashes.
+            Rule::Account { max, .. } => max * 2,
             Rule::CardNumber { .. } => 23,
             Rule::Expiry => 9,
             Rule::SecurityCode => 4,
+            Rule::Iban => 42,
+            Rule::TaxId => 40,
             _ => 254,
         }
     }

@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::super::checkout::Session;
 use super::super::object::Members;
 use super::super::store::State;
+use super::super::taxes::{self, PERCENT};
 use super::super::{money, shipping_rates};
+use super::words::Words;
 
 /// One way of shipping.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ pub(super) fn rates(state: &State, session: &Session) -> Vec<Rate> {
             id: id.as_str()?.to_owned(),
             name: rate.at("display_name").as_str().unwrap_or("Shipping").to_owned(),
             arrival: shipping_rates::arrival(rate),
-            amount: price(option.at("shipping_amount"), session.currency()),
+            amount: price(option.at("shipping_amount"), session),
             chosen: id == chosen,
         })
     };
@@ -53,35 +55,44 @@ pub(super) fn rates(state: &State, session: &Session) -> Vec<Rate> {
 
 /// The box for a promotion code, if the link has one.
 pub(super) fn code(session: &Session) -> Option<Code> {
+    let words = Words::of(session);
     (session.object.at("allow_promotion_codes") == true).then(|| Code {
         entered: session.promotion.entered.clone(),
-        error: session.promotion.error.clone(),
+        error: session.promotion.error.as_deref().map(|error| words.say(error).to_owned()),
         applied: session.promotion.discount.is_some(),
     })
 }
 
 /// What is added to the lines and taken off them, each with its name.
 pub(super) fn sums(state: &State, session: &Session) -> Vec<(String, String)> {
-    let mut sums = Vec::new();
+    let (mut sums, words) = (Vec::new(), Words::of(session));
     let details = session.object.at("total_details");
     if session.promotion.discount.is_some() {
         let coupon = session.promotion.coupon(state);
         let name = coupon.and_then(|coupon| coupon.at("name").as_str()).map(str::to_owned);
         let name = name.unwrap_or_else(|| session.promotion.entered.to_uppercase());
         let off = details.at("amount_discount").as_i64().unwrap_or_default();
-        sums.push((format!("Discount: {name}"), money::format(-off, session.currency())));
+        sums.push((words.fill("Discount: {}", &[&name]), money::format(-off, session.currency())));
     }
     let cost = session.object.at("shipping_cost");
     if cost.is_object() {
-        let amount = price(cost.at("amount_total"), session.currency());
-        sums.push(("Shipping".to_owned(), amount));
+        let amount = price(cost.at("amount_subtotal"), session);
+        sums.push((words.say("Shipping").to_owned(), amount));
+    }
+    for tax in taxes::sums(session.taxes(state).into_iter()) {
+        let percent = [&*PERCENT.to_string()];
+        let name = match tax.inclusive {
+            true => words.fill("Tax ({} %, included)", &percent),
+            false => words.fill("Tax ({} %)", &percent),
+        };
+        sums.push((name, money::format(tax.amount, session.currency())));
     }
     sums
 }
 
-fn price(amount: &Value, currency: &str) -> String {
+fn price(amount: &Value, session: &Session) -> String {
     match amount.as_i64().unwrap_or_default() {
-        0 => "Free".to_owned(),
-        amount => money::format(amount, currency),
+        0 => Words::of(session).say("Free").to_owned(),
+        amount => money::format(amount, session.currency()),
     }
 }

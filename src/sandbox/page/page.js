@@ -56,18 +56,25 @@
     });
   }
 
-  // A test card is one click away.
+  // A test number is one click away, with whatever else its method asks for.
   form.querySelectorAll(".hint li code").forEach((code) => {
+    const inside = code.closest(".inside");
+    const number = inside.querySelector(
+      "[name=card_number], [name$=_account_number], [name$=_iban]",
+    );
+    const list = code.closest("ul");
     const fill = document.createElement("button");
     fill.type = "button";
     fill.className = "fill";
-    fill.textContent = "Use";
-    fill.setAttribute("aria-label", "Use card " + code.textContent);
+    fill.textContent = list.dataset.use;
+    fill.setAttribute("aria-label", list.dataset.use + " " + code.textContent);
     fill.addEventListener("click", () => {
-      const card = { card_number: code.textContent, card_expiry: "12 / 34", card_cvc: "123" };
-      for (const [name, value] of Object.entries(card)) form.elements[name].value = value;
-      const name = form.elements.card_name;
-      if (!name.value) name.value = "Test Buyer";
+      const known = { card_expiry: "12 / 34", card_cvc: "123" };
+      inside.querySelectorAll(".fields input").forEach((field) => {
+        if (/_name$/.test(field.name)) field.value = field.value || "Test Buyer";
+        else field.value = known[field.name] || field.placeholder;
+      });
+      number.value = code.textContent;
       form.querySelector(".pay").focus();
     });
     code.parentElement.append(fill);

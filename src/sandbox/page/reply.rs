@@ -7,11 +7,15 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::super::checkout::Session;
+use super::super::methods::{self, Means};
 use super::super::money;
 use super::super::object::Members;
 use super::super::store::State;
-use super::fields::{self, Section};
-use super::{summary, view};
+use super::fields::Section;
+use super::summary::Trouble;
+use super::view::Ending;
+use super::words::Words;
+use super::{asks, summary, view};
 
 /// Nothing but the sandbox's own style and script, and pictures from wherever products have them.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' \
@@ -22,43 +26,67 @@ pub(super) fn pay(
     state: &State,
     session: &Session,
     sections: Option<Vec<Section>>,
-    failure: Option<String>,
+    trouble: Option<Trouble>,
 ) -> Response {
-    let due = session.due();
-    let sections = sections.unwrap_or_else(|| fields::of(session, due));
-    let wrong =
-        sections.iter().flat_map(|section| &section.fields).any(|field| field.error.is_some());
-    let wrong = wrong || session.promotion.error.is_some();
+    let words = Words::of(session);
+    let sections = sections.unwrap_or_else(|| asks::of(session));
+    let mut summary = summary::of(state, session);
+    let (of_line, failure) = match trouble {
+        Some(Trouble { line: Some(line), text }) => (Some((line, text)), None),
+        Some(Trouble { line: None, text }) => (None, Some(text)),
+        None => (None, None),
+    };
+    let mut wrong = session.promotion.error.is_some() || of_line.is_some();
+    if let Some((line, text)) = of_line
+        && let Some(item) = summary.items.iter_mut().find(|item| item.id == line)
+        && let Some(chosen) = &mut item.chosen
+    {
+        chosen.error = Some(text);
+    }
+    wrong |= sections.iter().flat_map(Section::asked).any(|field| field.error.is_some());
     let status = match (&failure, wrong) {
         (Some(_), _) => StatusCode::PAYMENT_REQUIRED,
         (None, true) => StatusCode::UNPROCESSABLE_ENTITY,
         (None, false) => StatusCode::OK,
     };
     let page = view::Pay {
+        words,
         session: session.object.at("id").as_str().unwrap_or_default().to_owned(),
-        summary: summary::of(state, session),
+        summary,
         sections,
         failure,
-        button: button(session, due),
-        beside_button: fields::text(&session.object, "submit"),
-        below_button: fields::text(&session.object, "after_submit"),
+        wrong,
+        button: button(session, words),
+        beside_button: asks::text(&session.object, "submit"),
+        below_button: asks::text(&session.object, "after_submit"),
+        agreement: agreement(state, session, words),
     };
-    // A browser holds the redirect that follows a form to the same rule as the form itself, and the
-    // seller's page may redirect further; so only a page without redirect can name its own origin.
-    let form_action = if session.redirects { "" } else { "; form-action 'self'" };
-    render(status, &page, form_action)
+    render(status, &page, form_action(session))
 }
 
-/// The page of the buyer's bank.
-pub(super) fn challenge(session: &Session, last4: &str) -> Response {
+/// The page of the buyer's bank, or of the method that they chose.
+pub(super) fn challenge(session: &Session, means: &Means) -> Response {
+    let words = Words::of(session);
+    let total = money::format(session.due(), session.currency());
+    let method = methods::named(means.word()).map_or("", |method| words.say(method.name));
+    let by_card = means.card().is_some();
     let page = view::Challenge {
+        words,
         session: session.object.at("id").as_str().unwrap_or_default().to_owned(),
-        total: money::format(session.due(), session.currency()),
-        last4: last4.to_owned(),
+        text: match by_card {
+            true => words.fill(BANK, &[&total, means.last4()]),
+            false => words.fill("You pay {} with {}.", &[&total, method]),
+        },
+        stands_for: match by_card {
+            true => words.say("This page stands in for the 3-D Secure page of a bank.").to_owned(),
+            false => words.fill("This page stands in for the one of {}.", &[method]),
+        },
+        by_card,
     };
-    let form_action = if session.redirects { "" } else { "; form-action 'self'" };
-    render(StatusCode::OK, &page, form_action)
+    render(StatusCode::OK, &page, form_action(session))
 }
+
+const BANK: &str = "Your bank wants to know that it is you who pays {} with the card ending in {}.";
 
 /// The page after a payment.
 pub(super) fn done(state: &State, session: &Session) -> Response {
@@ -67,31 +95,40 @@ pub(super) fn done(state: &State, session: &Session) -> Response {
         link.object.pointer("/after_completion/hosted_confirmation/custom_message")
     });
     let page = view::Done {
+        words: Words::of(session),
         summary: summary::of(state, session),
         message: message.and_then(Value::as_str).map(str::to_owned),
         email: email.map(str::to_owned),
+        ending: ending(state, session),
     };
     render(StatusCode::OK, &page, "; form-action 'self'")
 }
 
 /// The page of a link that is switched off. Its status tells programs that nothing is sold here.
-pub(super) fn inactive(link: &Value) -> Response {
-    let text = link.at("inactive_message").as_str().unwrap_or(
+pub(super) fn inactive(link: &Value, words: Words) -> Response {
+    let usual = words.say(
         "The seller has deactivated this payment link. Contact them if you have any questions.",
     );
-    notice(StatusCode::GONE, "This link is no longer active", text)
+    let text = link.at("inactive_message").as_str().unwrap_or(usual);
+    notice(StatusCode::GONE, "This link is no longer active", text, words)
 }
 
 /// The page of a session that ended unpaid.
-pub(super) fn expired() -> Response {
+pub(super) fn expired(words: Words) -> Response {
     let text = "Open the payment link again to start over. You have not been charged.";
-    notice(StatusCode::GONE, "This checkout session has expired", text)
+    notice(StatusCode::GONE, "This checkout session has expired", words.say(text), words)
 }
 
 /// The page of an address at which there is nothing.
 pub(super) fn not_found() -> Response {
     let text = "Check the address for typing errors, or ask the seller for a new link.";
-    notice(StatusCode::NOT_FOUND, "We could not find this page", text)
+    notice(StatusCode::NOT_FOUND, "We could not find this page", text, Words::English)
+}
+
+/// What a buyer agrees to.
+pub(super) fn terms(words: Words) -> Response {
+    let text = words.say("This page stands in for those of the seller.");
+    notice(StatusCode::OK, "Terms of Service and Privacy Policy", text, words)
 }
 
 /// Leads to another page with a plain GET.
@@ -114,9 +151,16 @@ pub(super) fn asset(kind: &'static str, text: &'static str) -> Response {
     response
 }
 
-fn notice(status: StatusCode, title: &str, text: &str) -> Response {
-    let page = view::Notice { title: title.to_owned(), text: text.to_owned() };
+fn notice(status: StatusCode, title: &str, text: &str, words: Words) -> Response {
+    let title = words.say(title).to_owned();
+    let page = view::Notice { words, title, text: text.to_owned() };
     render(status, &page, "; form-action 'none'")
+}
+
+/// A browser holds the redirect that follows a form to the same rule as the form itself, and the
+/// seller's page may redirect further; so only a page without redirect can name its own origin.
+fn form_action(session: &Session) -> &'static str {
+    if session.redirects { "" } else { "; form-action 'self'" }
 }
 
 fn render(status: StatusCode, page: &impl Template, form_action: &str) -> Response {
@@ -142,18 +186,50 @@ fn render(status: StatusCode, page: &impl Template, form_action: &str) -> Respon
     response
 }
 
-fn button(session: &Session, due: i64) -> String {
-    let object = &session.object;
+fn button(session: &Session, words: Words) -> String {
+    let (object, due) = (&session.object, session.due());
     let amount = money::format(due, session.currency());
     let subscribes = object.at("mode") == "subscription";
+    let said = |text: &str| words.say(text).to_owned();
     match object.at("submit_type").as_str() {
-        _ if session.visit.trial_days.is_some() => "Start trial".to_owned(),
-        Some("book") => "Book".to_owned(),
-        Some("donate") => format!("Donate {amount}"),
-        Some("subscribe") => "Subscribe".to_owned(),
-        Some("pay") => format!("Pay {amount}"),
-        _ if subscribes => "Subscribe".to_owned(),
-        _ if due == 0 => "Complete order".to_owned(),
-        _ => format!("Pay {amount}"),
+        _ if session.visit.trial_days.is_some() => said("Start trial"),
+        Some("book") => said("Book"),
+        Some("donate") => words.fill("Donate {}", &[&amount]),
+        Some("subscribe") => said("Subscribe"),
+        Some("pay") => words.fill("Pay {}", &[&amount]),
+        _ if subscribes => said("Subscribe"),
+        _ if due == 0 => said("Complete order"),
+        _ => words.fill("Pay {}", &[&amount]),
+    }
+}
+
+/// What a buyer agrees to by paying with something that is used again, unless the link hides it.
+fn agreement(state: &State, session: &Session, words: Words) -> Option<String> {
+    let position = "/consent_collection/payment_method_reuse_agreement/position";
+    if session.object.pointer(position).is_some_and(|position| position == "hidden") {
+        return None;
+    }
+    if session.object.at("mode") == "subscription" {
+        return Some(words.say(RENEWS).to_owned());
+    }
+    let link = session.link(state)?;
+    let again = link.object.pointer("/payment_intent_data/setup_future_usage")?;
+    let said = words.say("By paying, you allow the seller to charge this payment method again.");
+    again.is_string().then(|| said.to_owned())
+}
+
+const RENEWS: &str = "By subscribing, you allow the seller to charge you now and at every \
+                      renewal, until you cancel.";
+
+fn ending(state: &State, session: &Session) -> Ending {
+    if session.is_underway() {
+        return Ending::Underway;
+    }
+    let intent = session.intent.as_deref().and_then(|id| state.intents.get(id));
+    let failed = intent.is_some_and(|intent| intent.at("status") == "requires_payment_method");
+    match (failed, session.object.at("mode") == "subscription") {
+        (true, _) => Ending::Failed,
+        (false, true) => Ending::Subscribed,
+        (false, false) => Ending::Paid,
     }
 }

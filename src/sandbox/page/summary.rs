@@ -8,6 +8,7 @@ use super::super::object::Members;
 use super::super::store::State;
 use super::super::{money, prices};
 use super::offers::{self, Code, Rate};
+use super::words::Words;
 
 /// The order of a session.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub(super) struct Summary {
     pub(super) sums: Vec<(String, String)>,
     /// What is due now.
     pub(super) total: String,
+    /// What the buyer is about to do.
+    pub(super) heading: String,
+    /// What that costs, at a glance.
+    pub(super) headline: String,
     /// What comes later, if anything recurs.
     pub(super) later: Option<String>,
     /// Whether the buyer can change anything.
@@ -68,6 +73,17 @@ pub(super) struct Chosen {
     pub(super) hint: Option<String>,
     /// The currency's code in capital letters.
     pub(super) currency: String,
+    /// What is wrong with it.
+    pub(super) error: Option<String>,
+}
+
+/// What is wrong with an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// The line whose amount is wrong, by its identifier, if it is one line's.
+    pub(super) line: Option<String>,
+    /// What the buyer is told.
+    pub(super) text: String,
 }
 
 // === impl Item ===
@@ -84,7 +100,8 @@ impl Item {
 
 /// Sums a session up.
 pub(super) fn of(state: &State, session: &Session) -> Summary {
-    let all = session.lines.iter().map(|line| item(state, line));
+    let words = Words::of(session);
+    let all = session.lines.iter().map(|line| item(state, line, words));
     let (extras, items): (Vec<Item>, Vec<Item>) = all.partition(|item| item.offered.is_some());
     let (rates, code) = (offers::rates(state, session), offers::code(session));
     let adjustable = items.iter().any(|item| item.range.is_some() || item.chosen.is_some())
@@ -99,15 +116,22 @@ pub(super) fn of(state: &State, session: &Session) -> Summary {
         subtotal: money::format(subtotal, session.currency()),
         sums: offers::sums(state, session),
         total: money::format(session.due(), session.currency()),
-        later: later(state, session),
+        heading: heading(state, session, words),
+        headline: match session.visit.trial_days {
+            Some(1) => words.say("One day free").to_owned(),
+            Some(days) => words.fill("{} days free", &[&days.to_string()]),
+            None => money::format(session.due(), session.currency()),
+        },
+        later: later(state, session, words),
         adjustable,
     }
 }
 
-/// What is wrong with an amount that the buyer chose, line by line.
-pub(super) fn amount_error(state: &State, session: &Session) -> Option<String> {
-    let currency = session.currency();
+/// What is wrong with what the buyer chose, and nothing if they can pay it.
+pub(super) fn trouble(state: &State, session: &Session) -> Option<Trouble> {
+    let (currency, words) = (session.currency(), Words::of(session));
     let due = session.due();
+    let said = |text: &str, amount| words.fill(text, &[&money::format(amount, currency)]);
     for line in &session.lines {
         let (Some(chosen), Some(custom)) = (line.chosen_amount, custom_amount(state, line)) else {
             continue;
@@ -115,35 +139,38 @@ pub(super) fn amount_error(state: &State, session: &Session) -> Option<String> {
         let floor =
             custom.at("minimum").as_i64().unwrap_or_else(|| money::minimum_charge(currency));
         if chosen < floor {
-            return Some(format!("Choose at least {}.", money::format(floor, currency)));
+            let text = said("Choose at least {}.", floor);
+            return Some(Trouble { line: Some(line.id.clone()), text });
         }
         if let Some(ceiling) = custom.at("maximum").as_i64().filter(|ceiling| chosen > *ceiling) {
-            return Some(format!("Choose at most {}.", money::format(ceiling, currency)));
+            let text = said("Choose at most {}.", ceiling);
+            return Some(Trouble { line: Some(line.id.clone()), text });
         }
     }
     let minimum = money::minimum_charge(currency);
     if session.bought().all(|line| line.quantity == 0) {
-        return Some("Choose at least one item.".to_owned());
+        let text = words.say("Choose at least one item.").to_owned();
+        return Some(Trouble { line: None, text });
     }
     (due > 0 && due < minimum)
-        .then(|| format!("The total must be at least {}.", money::format(minimum, currency)))
+        .then(|| Trouble { line: None, text: said("The total must be at least {}.", minimum) })
 }
 
-fn item(state: &State, line: &Line) -> Item {
+fn item(state: &State, line: &Line, words: Words) -> Item {
     let product = line.product(state);
     let text = |name: &str| product.and_then(|product| product.at(name).as_str());
     let name = text("name").unwrap_or("Item").to_owned();
     let image =
         product.and_then(|product| product.at("images").get(0)?.as_str()).map(str::to_owned);
-    let interval = state.prices.get(&line.price).and_then(interval);
     let shown = Line { quantity: line.quantity.max(line.offered.map_or(0, |_| 1)), ..line.clone() };
     let amount = money::format(shown.amount(state), &line.currency);
     let one = Line { quantity: 1, ..line.clone() };
     let each = money::format(one.amount(state), &line.currency);
     let chosen = custom_amount(state, line).map(|custom| Chosen {
         value: money::plain(line.chosen_amount.unwrap_or_default(), &line.currency),
-        hint: bounds(custom, &line.currency),
+        hint: bounds(custom, &line.currency, words),
         currency: line.currency.to_uppercase(),
+        error: None,
     });
     Item {
         id: line.id.clone(),
@@ -151,11 +178,12 @@ fn item(state: &State, line: &Line) -> Item {
         name,
         description: text("description").map(str::to_owned),
         image,
-        amount: match &interval {
-            Some(interval) => format!("{amount} {interval}"),
+        amount: match state.prices.get(&line.price) {
+            Some(price) => recurring(&amount, price, words),
             None => amount,
         },
-        each: (line.quantity != 1 || line.range().is_some()).then(|| format!("{each} each")),
+        each: (line.quantity != 1 || line.range().is_some())
+            .then(|| words.fill("{} each", &[&each])),
         quantity: line.quantity,
         offered: line.offered,
         range: line.range(),
@@ -168,41 +196,61 @@ fn custom_amount<'a>(state: &'a State, line: &Line) -> Option<&'a Value> {
     Some(price.at("custom_unit_amount")).filter(|custom| custom.is_object())
 }
 
-fn bounds(custom: &Value, currency: &str) -> Option<String> {
+fn bounds(custom: &Value, currency: &str, words: Words) -> Option<String> {
     let amount =
         |name: &str| custom.at(name).as_i64().map(|amount| money::format(amount, currency));
     match (amount("minimum"), amount("maximum")) {
-        (Some(low), Some(high)) => Some(format!("Between {low} and {high}")),
-        (Some(low), None) => Some(format!("At least {low}")),
-        (None, Some(high)) => Some(format!("At most {high}")),
+        (Some(low), Some(high)) => Some(words.fill("Between {} and {}", &[&low, &high])),
+        (Some(low), None) => Some(words.fill("At least {}", &[&low])),
+        (None, Some(high)) => Some(words.fill("At most {}", &[&high])),
         (None, None) => None,
     }
 }
 
-fn later(state: &State, session: &Session) -> Option<String> {
-    let recurring = session.bought().filter(|line| {
-        state.prices.get(&line.price).is_some_and(|price| price.at("type") == "recurring")
-    });
-    let first = recurring.clone().next()?;
-    let coupon = session.promotion.coupon(state);
-    let lasting = coupon.is_some_and(|coupon| coupon.at("duration") != "once");
-    let amount = recurring
-        .map(|line| line.amount(state) - if lasting { line.discount } else { 0 })
-        .fold(0, i64::saturating_add);
-    let amount = money::format(amount, session.currency());
-    let interval = interval(state.prices.get(&first.price)?)?;
-    Some(match session.visit.trial_days {
-        Some(1) => format!("One day free, then {amount} {interval}"),
-        Some(days) => format!("{days} days free, then {amount} {interval}"),
-        None => format!("Then {amount} {interval}"),
-    })
+fn heading(state: &State, session: &Session, words: Words) -> String {
+    let first = session.lines.first().and_then(|line| line.product(state));
+    let name = first.and_then(|product| product.at("name").as_str()).unwrap_or_default();
+    match session.visit.trial_days {
+        Some(_) => words.fill("Try {}", &[name]),
+        None if session.object.at("mode") == "subscription" => {
+            words.fill("Subscribe to {}", &[name])
+        }
+        None => words.say("To pay now").to_owned(),
+    }
 }
 
-fn interval(price: &Value) -> Option<String> {
+/// What a subscription costs later, taxes included.
+fn later(state: &State, session: &Session, words: Words) -> Option<String> {
+    let recurs = |line: &&Line| {
+        state.prices.get(&line.price).is_some_and(|price| price.at("type") == "recurring")
+    };
+    let lines = session.bought().filter(recurs);
+    let first = lines.clone().next()?;
+    let coupon = session.promotion.coupon(state);
+    let lasting = coupon.is_some_and(|coupon| coupon.at("duration") != "once");
+    let cost = |line: &Line| {
+        let line = Line { discount: if lasting { line.discount } else { 0 }, ..line.clone() };
+        let tax = if session.is_taxed() { line.tax_on(state).added() } else { 0 };
+        line.amount(state).saturating_sub(line.discount).saturating_add(tax)
+    };
+    let amount = money::format(lines.map(cost).fold(0, i64::saturating_add), session.currency());
+    Some(words.fill("Then {}", &[&recurring(&amount, state.prices.get(&first.price)?, words)]))
+}
+
+/// An amount with how often it is due, if it recurs.
+fn recurring(amount: &str, price: &Value, words: Words) -> String {
     let recurring = price.at("recurring");
-    let unit = recurring.at("interval").as_str()?;
-    Some(match recurring.at("interval_count").as_i64() {
-        Some(count) if count > 1 => format!("every {count} {unit}s"),
-        _ => format!("per {unit}"),
-    })
+    let unit = recurring.at("interval").as_str();
+    let count = recurring.at("interval_count").as_i64().unwrap_or(1).to_string();
+    match (unit, count.as_str()) {
+        (Some("day"), "1") => words.fill("{} per day", &[amount]),
+        (Some("week"), "1") => words.fill("{} per week", &[amount]),
+        (Some("month"), "1") => words.fill("{} per month", &[amount]),
+        (Some("year"), "1") => words.fill("{} per year", &[amount]),
+        (Some("day"), count) => words.fill("{} every {} days", &[amount, count]),
+        (Some("week"), count) => words.fill("{} every {} weeks", &[amount, count]),
+        (Some("month"), count) => words.fill("{} every {} months", &[amount, count]),
+        (Some("year"), count) => words.fill("{} every {} years", &[amount, count]),
+        _ => amount.to_owned(),
+    }
 }

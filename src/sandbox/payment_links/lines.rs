@@ -90,6 +90,7 @@ fn draft(state: &State, item: &Value, name: &str) -> Result<Draft, Refusal> {
             adjustable_quantity: Value::Null,
             chosen_amount: None,
             discount: 0,
+            tax: None,
             offered: None,
         };
         line.adjust(item);

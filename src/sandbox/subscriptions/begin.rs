@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::agenda::Due;
 use super::super::api::Origin;
-use super::super::cards::Card;
+use super::super::methods::Means;
 use super::super::object::Members;
 use super::super::store::State;
 use super::super::{events, identifier, object};
@@ -28,11 +28,13 @@ pub(in crate::sandbox) struct Beginning<'a> {
     /// How many days are free at first.
     pub(in crate::sandbox) trial_days: Option<i64>,
     /// What pays for later periods, if anything does.
-    pub(in crate::sandbox) card: Option<&'a Card>,
+    pub(in crate::sandbox) means: Option<&'a Means>,
     /// The `discount` object of the first period; null without one.
     pub(in crate::sandbox) discount: &'a Value,
     /// The first invoice, by identifier.
     pub(in crate::sandbox) invoice: &'a str,
+    /// Whether taxes are calculated.
+    pub(in crate::sandbox) taxed: bool,
 }
 
 /// Begins a subscription and tells of it.
@@ -48,15 +50,11 @@ pub(in crate::sandbox) fn begin(state: &mut State, beginning: &Beginning) -> Val
     let later = later_discount(state, beginning.discount, now);
     let discount = later.at("discount").at("id");
     let mut subscription = blank();
-    let card = beginning.card.map(|card| {
-        json!({
-            "exp_month": card.exp_month, "exp_year": card.exp_year, "number": card.number,
-        })
-    });
     let described = json!({
         "id": id,
+        "automatic_tax": { "enabled": beginning.taxed },
         "billing_cycle_anchor": trial_end.unwrap_or(now),
-        "card": card,
+        "means": beginning.means,
         "created": now,
         "currency": beginning.currency,
         "customer": beginning.customer,

@@ -1,15 +1,18 @@
-//! The later periods of a subscription: each is billed as it begins, and charged to the card of the
-//! first payment.
+//! The later periods of a subscription: each is billed as it begins, and charged to what paid
+//! the first one.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::agenda::Due;
 use super::super::api::Origin;
-use super::super::cards::{Card, Verdict};
+use super::super::cards::Verdict;
 use super::super::checkout::{Charging, Payer};
 use super::super::invoices::{self, Bill, Entry};
+use super::super::methods::Means;
 use super::super::object::Members;
 use super::super::store::State;
+use super::super::taxes::Tax;
 use super::super::{charges, coupons, events, identifier, object, payment_intents, prices};
 use super::{end, is_over, next_end, period, replace};
 
@@ -40,7 +43,7 @@ pub(in crate::sandbox) fn renew(state: &mut State, id: &str) {
     }
     let trial_over = before.at("status") == "trialing";
     let way_out = before.pointer("/trial_settings/end_behavior/missing_payment_method");
-    match way_out.and_then(Value::as_str).filter(|_| trial_over && before.at("card").is_null()) {
+    match way_out.and_then(Value::as_str).filter(|_| trial_over && before.at("means").is_null()) {
         Some("cancel") => return end(state, id, "payment_failed", &nobody),
         Some("pause") => return pause(state, id, &before),
         _ => {}
@@ -109,6 +112,10 @@ fn bill(state: &mut State, subscription: &Value, renewed: &[Value], invoice: &st
     for (entry, off) in entries.iter_mut().zip(off.unwrap_or_default()) {
         entry.discount = off;
     }
+    let taxed = subscription.at("automatic_tax").at("enabled") == true;
+    for entry in entries.iter_mut().filter(|_| taxed) {
+        entry.tax = Some(Tax::on(entry.amount.saturating_sub(entry.discount), &entry.price));
+    }
     let bill = Bill {
         customer: subscription.at("customer").as_str().unwrap_or_default(),
         currency,
@@ -118,6 +125,7 @@ fn bill(state: &mut State, subscription: &Value, renewed: &[Value], invoice: &st
         discount,
         shipping: &Value::Null,
         settings: &Value::Null,
+        taxed,
     };
     invoices::make(state, invoice, &bill);
 }
@@ -135,12 +143,13 @@ fn entry(state: &State, item: &Value, currency: &str) -> Entry {
         quantity,
         amount: priced.map_or(0, |priced| prices::total(priced, quantity)),
         discount: 0,
+        tax: None,
         period: (time("current_period_start"), time("current_period_end")),
         item: item.at("id").clone(),
     }
 }
 
-/// Has an invoice paid by the card of the subscription, and notes what came of it there.
+/// Has an invoice paid by what paid for the subscription, and notes what came of it there.
 fn collect(state: &mut State, id: &str, invoice: &str) {
     let nobody = Origin::default();
     let due = state.invoices.get(invoice).map(|held| held.at("amount_due").clone());
@@ -166,7 +175,8 @@ fn collect(state: &mut State, id: &str, invoice: &str) {
     }
 }
 
-fn fail(state: &mut State, id: &str, invoice: &str) {
+/// Notes that an invoice of a subscription could not be paid, and when it is tried again.
+pub(in crate::sandbox) fn fail(state: &mut State, id: &str, invoice: &str) {
     let attempts = state.invoices.get(invoice).map(|held| held.at("attempt_count").clone());
     let attempts = attempts.and_then(|count| usize::try_from(count.as_u64()?).ok());
     let wait = RETRIES_AFTER_S.get(attempts.unwrap_or_default());
@@ -183,20 +193,15 @@ fn fail(state: &mut State, id: &str, invoice: &str) {
     }
 }
 
-/// Charges the card of a subscription; the answer is the payment intent if that went well.
+/// Charges what pays for a subscription; the answer is the payment intent if that went well.
 fn charge(state: &mut State, id: &str, amount: i64) -> Option<String> {
     let subscription = state.subscriptions.get(id)?.clone();
-    let kept = subscription.at("card");
-    let card = Card {
-        number: kept.at("number").as_str()?.to_owned(),
-        exp_month: kept.at("exp_month").as_i64()?,
-        exp_year: kept.at("exp_year").as_i64()?,
-    };
+    let means = Means::deserialize(subscription.at("means")).ok()?;
     let customer = state.customers.get(subscription.at("customer").as_str()?);
     let payer = Payer::of_customer(customer.unwrap_or(&Value::Null));
     let intent = payment_intents::begin_later(state, &subscription, amount, &payer);
-    let charging = Charging::again(payer, card, intent.clone());
-    match charging.card().later_verdict() {
+    let charging = Charging::again(payer, means, intent.clone());
+    match charging.means().later_verdict() {
         Verdict::Approved => {
             let charge = charges::make(state, &charging, None);
             payment_intents::succeed(state, &intent, &charge);
@@ -204,8 +209,7 @@ fn charge(state: &mut State, id: &str, amount: i64) -> Option<String> {
         }
         Verdict::Declined(decline) => {
             let charge = charges::make(state, &charging, Some(decline));
-            let card = charging.card();
-            payment_intents::fail(state, &intent, decline, card, Some(&charge));
+            payment_intents::fail(state, &intent, decline, charging.means(), Some(&charge));
             None
         }
     }

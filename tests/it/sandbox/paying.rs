@@ -87,7 +87,7 @@ async fn what_the_link_asks_for_is_entered_and_reaches_the_session() {
         custom_fields: [("size".to_owned(), "XL".to_owned())].into(),
         shipping_address: Some(Address {
             country: "DE".to_owned(),
-            line1: "Unter den Linden 1".to_owned(),
+            line1: "Torstrasse 1".to_owned(),
             city: "Berlin".to_owned(),
             ..Address::default()
         }),

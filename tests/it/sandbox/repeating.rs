@@ -11,7 +11,7 @@ use reqwest::Method;
 use super::desk::{Desk, config};
 
 const CLIENTS: usize = 50;
-const LINKS_OF_A_CLIENT: usize = 10;
+const LINKS_OF_A_CLIENT: usize = 5;
 
 /// Does what a test would do, and tells everything that was seen.
 async fn transcript(desk: &mut Desk) -> String {

@@ -60,6 +60,7 @@ CREATE TABLE refund_requests (
 );
 
 CREATE INDEX refund_requests_of_payment ON refund_requests (payment_id);
+CREATE INDEX refund_requests_oldest ON refund_requests (asked_at_ms);
 
 -- How far each consumer has handled the feed.
 CREATE TABLE consumers (
@@ -77,18 +78,13 @@ CREATE TABLE quarantine (
     body BYTEA NOT NULL
 );
 
--- Who does what only one replica may do at a time, and until when.
-CREATE TABLE leases (
-    name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    owner TEXT NOT NULL,
-    until_ms BIGINT NOT NULL
-);
-
 -- Single numbers that outlive the process, such as how far events were polled.
 CREATE TABLE marks (
     name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     value BIGINT NOT NULL
 );
+
+CREATE INDEX quarantine_oldest ON quarantine (received_at_ms);
 
 -- Payments that Stripe tells something else of.
 CREATE TABLE unexplained (

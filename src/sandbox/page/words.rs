@@ -1,0 +1,136 @@
+//! The page's own words in the languages that it speaks: English, German, French. Words of the
+//! seller's stay as they are, and so do amounts.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::super::checkout::Session;
+
+/// Each line has the English words, then the same in German and in French.
+static TABLE: LazyLock<HashMap<&str, [&str; 2]>> = LazyLock::new(|| {
+    let line = |line: &'static str| {
+        let (english, others) = line.split_once('\t')?;
+        Some((english, others.split_once('\t')?.into()))
+    };
+    include_str!("words.txt").lines().filter_map(line).collect()
+});
+
+/// A language of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    /// English, which every other language falls back to.
+    English,
+    /// German.
+    German,
+    /// French.
+    French,
+}
+
+// === impl Words ===
+
+impl Words {
+    /// The language that the link's address asked for.
+    pub(super) fn of(session: &Session) -> Self {
+        Self::tagged(session.visit.locale.as_deref().unwrap_or_default())
+    }
+
+    /// The language of a tag such as `fr-CA`.
+    pub(super) fn tagged(tag: &str) -> Self {
+        match tag.split('-').next() {
+            Some("de") => Self::German,
+            Some("fr") => Self::French,
+            _ => Self::English,
+        }
+    }
+
+    /// The tag of the language.
+    pub(super) fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+            Self::French => "fr",
+        }
+    }
+
+    /// English words in this language; as they are if they are not known.
+    pub(super) fn say<'a>(self, english: &'a str) -> &'a str {
+        let known = TABLE.get(english);
+        match self {
+            Self::English => english,
+            Self::German => known.map_or(english, |[german, _]| german),
+            Self::French => known.map_or(english, |[_, french]| french),
+        }
+    }
+
+    /// The same with one value in the place of `{}`.
+    pub(super) fn with(self, english: &str, value: &str) -> String {
+        self.fill(english, &[value])
+    }
+
+    /// The same with values in the places of `{}`, in their order.
+    pub(super) fn fill(self, english: &str, values: &[&str]) -> String {
+        let mut parts = self.say(english).split("{}");
+        let mut filled = parts.next().unwrap_or_default().to_owned();
+        for (at, part) in parts.enumerate() {
+            filled.push_str(values.get(at).copied().unwrap_or_default());
+            filled.push_str(part);
+        }
+        filled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that can hold `words.say("…")` or `words.fill("…", …)`.
+    const SOURCES: &[&str] = &[
+        include_str!("base.html"),
+        include_str!("challenge.html"),
+        include_str!("done.html"),
+        include_str!("field.html"),
+        include_str!("pay.html"),
+        include_str!("asks.rs"),
+        include_str!("entry.rs"),
+        include_str!("offers.rs"),
+        include_str!("payment.rs"),
+        include_str!("reply.rs"),
+        include_str!("summary.rs"),
+    ];
+
+    #[test]
+    fn words_are_said_in_the_language_of_the_tag() {
+        assert_eq!(Words::tagged("de").say("Email"), "E-Mail");
+        assert_eq!(Words::tagged("fr-CA").say("Email"), "E-mail");
+        assert_eq!(Words::tagged("ja").say("Email"), "Email");
+    }
+
+    #[test]
+    fn values_take_their_places_in_order() {
+        let said = Words::German.fill("{} every {} months", &["$5.00", "3"]);
+        assert_eq!(said, "$5.00 alle 3 Monate");
+    }
+
+    #[test]
+    fn every_word_of_the_page_is_translated() {
+        for source in SOURCES {
+            for call in ["words.say(\"", "words.with(\"", "words.fill(\""] {
+                for rest in source.split(call).skip(1) {
+                    let said = rest.split('"').next().unwrap();
+                    assert!(TABLE.contains_key(said), "{said:?} is not in words.txt");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_line_has_all_languages_and_the_same_places() {
+        for line in include_str!("words.txt").lines() {
+            let columns: Vec<&str> = line.split('\t').collect();
+            assert_eq!(columns.len(), 3, "{line}");
+            let places: Vec<usize> =
+                columns.iter().map(|text| text.matches("{}").count()).collect();
+            assert!(places.iter().all(|count| *count == places[0]), "{line}");
+        }
+    }
+}
