@@ -29,6 +29,7 @@ mod refusals;
 mod replacing;
 mod sandbox;
 mod searching;
+mod sharing;
 mod shipping;
 mod traces;
 mod validating;
