@@ -61,10 +61,9 @@ pub(super) fn invoice(id: &str, bill: &Bill, customer: &Value, now: i64) -> Valu
         "total_taxes": taxes.into_iter().map(Tax::of_invoice).collect::<Vec<_>>(),
     });
     if bill.taxed {
-        let taxed = json!({ "enabled": true, "provider": "stripe", "status": "complete" });
-        object::overlay(&mut described, &json!({ "automatic_tax": taxed }));
+        let calculated = json!({ "enabled": true, "provider": "stripe", "status": "complete" });
+        object::overlay(&mut described, &json!({ "automatic_tax": calculated }));
     }
-
     object::overlay(&mut invoice, &described);
     settle_words(&mut invoice, bill.settings);
     invoice
