@@ -102,6 +102,10 @@ release:
 transcript pictures=(target / "transcript"): release
     scripts/transcript "{{ target }}/release/paylink" --pictures "{{ pictures }}"
 
+# Take a real browser through every option of the sandbox's payment page.
+page pictures=(target / "page-tour"): release
+    scripts/page-tour "{{ target }}/release/paylink" --pictures "{{ pictures }}"
+
 # Make the calls that docs/api.md shows with the release binary, and compare the answers.
 examples: release
     scripts/api-docs --run "{{ target }}/release/paylink"
