@@ -46,9 +46,9 @@ run *arguments:
 sandbox *arguments:
     cargo run --locked -- sandbox {{ arguments }}
 
-# Measure what the mapping costs; docs/performance.md has the figures.
+# Measure what the mapping and the layers to Stripe cost; docs/performance.md has the figures.
 bench *arguments:
-    cargo bench --locked --bench wire {{ arguments }}
+    cargo bench --locked --bench wire --bench stack {{ arguments }}
 
 # Check the contract: buf's rules, that nothing breaks callers, and that docs/api.md tells of it.
 proto:
@@ -85,6 +85,18 @@ unused:
 words:
     typos
 
+# Follow docs/sandbox.md with the release binary, and compare what it prints.
+sandbox-guide program=(target / "release/paylink"):
+    scripts/sandbox-guide "{{ program }}"
+
+# Accept what docs/sandbox.md prints now, for review of the diff.
+sandbox-guide-accept program=(target / "release/paylink"):
+    scripts/sandbox-guide "{{ program }}" --accept
+
+# Measure the sandbox: links a second, start, memory; docs/performance.md has the figures.
+bench-sandbox:
+    cargo bench --locked --bench sandbox
+
 # Check the shell and Python scripts.
 scripts:
     shellcheck .ci/run scripts/setup-tools scripts/proto-breaking
@@ -105,6 +117,10 @@ transcript pictures=(target / "transcript"): release
 # Take a real browser through every option of the sandbox's payment page.
 page pictures=(target / "page-tour"): release
     scripts/page-tour "{{ target }}/release/paylink" --pictures "{{ pictures }}"
+
+# Let Stripe's own programs judge the sandbox: both SDKs, the command line, the description.
+judges program=(target / "release/paylink"):
+    PYTHONPATH=scripts python tests/judges/run.py "{{ program }}" .tools/judges
 
 # Make the calls that docs/api.md shows with the release binary, and compare the answers.
 examples: release

@@ -23,9 +23,10 @@ class Broken(Exception):
 
 
 @contextmanager
-def running(binary, home):
-    """Starts `paylink dev` in a folder of its own and yields it with its addresses; ends it in
-    any case. The system chooses the ports unless PAYLINK__GRPC__LISTEN and its like do."""
+def running(binary, home, verb=("dev",), parts=PARTS):
+    """Starts `paylink dev`, or another verb, in a folder of its own and yields it with the
+    addresses of its parts; ends it in any case. The system chooses the ports unless
+    PAYLINK__GRPC__LISTEN and its like do."""
     environment = dict(os.environ)
     for part in PARTS:
         environment.setdefault(f"PAYLINK__{part.upper()}__LISTEN", "127.0.0.1:0")
@@ -33,7 +34,7 @@ def running(binary, home):
     log = home / "stderr.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [binary, "dev"],
+            [binary, *verb],
             cwd=home,
             env=environment,
             stdout=subprocess.PIPE,
@@ -41,7 +42,7 @@ def running(binary, home):
             text=True,
         )
     try:
-        yield process, _addresses(process)
+        yield process, _addresses(process, parts)
     except Exception:
         end = log.read_text()[-LOG_CHARACTERS_MAX:]
         print("--- the log of paylink, its end\n" + end, file=sys.stderr)
@@ -126,8 +127,8 @@ class Api:
         return [*bounded, *arguments, self.address, method]
 
 
-def _addresses(process):
-    """Reads the addresses that `dev` prints, and goes on reading so that it never blocks."""
+def _addresses(process, parts):
+    """Reads the addresses that the program prints, and goes on reading so that it never blocks."""
     lines = queue.Queue()
 
     def read():
@@ -138,14 +139,14 @@ def _addresses(process):
     threading.Thread(target=read, daemon=True).start()
     found = {}
     deadline = time.monotonic() + START_SECONDS_MAX
-    while set(found) != set(PARTS):
+    while set(found) != set(parts):
         try:
             line = lines.get(timeout=max(0, deadline - time.monotonic()))
         except queue.Empty:
-            raise Broken(f"dev printed no address of {set(PARTS) - set(found)} in time") from None
+            raise Broken(f"no address of {set(parts) - set(found)} was printed in time") from None
         if line is None:
-            raise Broken(f"dev ended by itself, with exit code {process.wait()}")
+            raise Broken(f"it ended by itself, with exit code {process.wait()}")
         printed = re.fullmatch(r"\s*(\w+)\s+(\S+:\d+)\s*", line)
-        if printed and printed[1] in PARTS:
+        if printed and printed[1] in parts:
             found[printed[1]] = printed[2]
     return found

@@ -26,6 +26,7 @@ use crate::server::webhook::{Keep, NotKept};
 use crate::server::{grpc, operations, webhook};
 use crate::shipping::ShippingRates;
 use crate::storage::Storage;
+use crate::stripe;
 use crate::telemetry::Telemetry;
 
 /// How often health is brought up to date with the storage.
@@ -87,8 +88,13 @@ impl App {
         let memory = Arc::new(storage.clone());
         let clock = Clock::of_machine();
         let writes = Operations::new(&config.writes, memory, stripe.clone(), clock);
-        let payments =
-            Payments::new(&config.payments, storage.clone(), stripe.clone(), stop.clone());
+        let payments = Payments::new(
+            &config.payments,
+            storage.clone(),
+            stripe.clone(),
+            writes.clone(),
+            stop.clone(),
+        );
 
         let [grpc, webhook, operations] =
             [config.grpc.listen, config.webhook.listen, config.operations.listen].map(
@@ -114,14 +120,14 @@ impl App {
             discounts: Discounts::new(stripe.clone(), writes.clone()),
             links: Links::new(stripe.clone(), writes.clone()),
             payments: payments.clone(),
-            shipping: ShippingRates::new(stripe, writes.clone()),
+            shipping: ShippingRates::new(stripe.clone(), writes.clone()),
         };
         let methods = grpc::routes(&config.grpc, services, health.clone(), stop.clone())?;
         let secrets = config.stripe.webhook_secrets.clone();
         let hooks = webhook::routes(
             config.webhook.clone(),
             secrets,
-            keeping(payments.clone(), writes.clone()),
+            keeping(payments.clone(), writes.clone(), stripe),
         );
         let ready = readiness(storage.clone(), stop.clone());
         let asked = operations::routes(ready, telemetry.metrics());
@@ -155,10 +161,16 @@ impl App {
         }
         parts.spawn(self.payments.run());
         parts.spawn(self.writes.clone().resolve(self.stop.clone()));
+        let retention = self.config.storage.retention;
+        parts.spawn(self.storage.clone().forget_by(
+            retention,
+            Clock::of_machine(),
+            self.stop.clone(),
+        ));
         parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
-        let never = std::future::pending;
-        let mut sandbox: JoinSet<_> =
-            self.sandbox.into_iter().map(|sandbox| sandbox.run(never())).collect();
+        let stop_sandbox = CancellationToken::new();
+        let run = |sandbox: Sandbox| sandbox.run(stop_sandbox.clone().cancelled_owned());
+        let mut sandbox: JoinSet<_> = self.sandbox.into_iter().map(run).collect();
 
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
@@ -168,8 +180,11 @@ impl App {
         self.stop.cancel();
         parts.join_all().await;
         self.writes.drain(WRITES_DRAIN).await;
-        // Calls that had to finish needed it; open payment pages are not waited for.
-        drop(sandbox);
+        // Calls that had to finish needed it. It ends now, and writes down what it keeps on disk.
+        stop_sandbox.cancel();
+        while let Some(ended) = sandbox.join_next().await {
+            tracing::debug!(?ended, "The sandbox has ended");
+        }
         self.storage.close().await;
         tokio::task::spawn_blocking(|| self.telemetry.stop()).await?;
         outcome
@@ -186,13 +201,14 @@ fn from_here(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn keeping(payments: Payments, writes: Operations) -> Keep {
+fn keeping(payments: Payments, writes: Operations, stripe: stripe::Client) -> Keep {
     Arc::new(move |event, body| {
+        stripe.hear(&event);
         let (payments, writes) = (payments.clone(), writes.clone());
         async move {
             let kept = payments.receive(event, body.clone()).await;
             writes.hear(&body);
-            kept.map_err(|error| {
+            kept.map(drop).map_err(|error| {
                 tracing::error!(%error, "A webhook could not be stored");
                 NotKept
             })

@@ -11,6 +11,7 @@ use uuid::Uuid;
 pub struct Caller {
     /// When the caller stops waiting.
     pub deadline: Instant,
+    wants_fresh: bool,
     notes: Notes,
 }
 
@@ -33,7 +34,7 @@ impl Caller {
     /// Describes a caller who waits until `deadline`.
     #[must_use]
     pub fn new(deadline: Instant, notes: Notes) -> Self {
-        Self { deadline, notes }
+        Self { deadline, wants_fresh: false, notes }
     }
 
     /// Describes the service itself, working on its own account for `time` at most.
@@ -42,10 +43,29 @@ impl Caller {
         Self::new(Instant::now() + time, Notes::default())
     }
 
-    /// Reads what the layers of the server left with a request.
+    /// Reads what the layers of the server left with a request, and what its
+    /// metadata says.
     #[must_use]
     pub fn of<T>(request: &tonic::Request<T>) -> Self {
-        request.extensions().get().cloned().unwrap_or_else(|| Self::itself(UNBOUNDED))
+        let caller = request.extensions().get().cloned();
+        let caller = caller.unwrap_or_else(|| Self::itself(UNBOUNDED));
+        let wishes = request.metadata().get("cache-control").and_then(|wish| wish.to_str().ok());
+        match wishes {
+            Some(wishes) if wishes.contains("no-cache") => caller.wanting_fresh(),
+            _ => caller,
+        }
+    }
+
+    /// The same caller, who wants no answer from before the call.
+    #[must_use]
+    pub fn wanting_fresh(self) -> Self {
+        Self { wants_fresh: true, ..self }
+    }
+
+    /// Whether the caller wants no answer from before the call.
+    #[must_use]
+    pub fn wants_fresh(&self) -> bool {
+        self.wants_fresh
     }
 
     /// Puts the call under the id that its request carries (AIP-155).

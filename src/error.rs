@@ -25,6 +25,16 @@
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
 //! | too many calls | `UNAVAILABLE` | `OVERLOADED` | RI |
 //! | a position before the oldest event | `OUT_OF_RANGE` | `SEQ_COMPACTED` | |
+//! | a stream that was not read | `RESOURCE_EXHAUSTED` | `SLOW_CONSUMER` | |
+//! | too many consumers | `RESOURCE_EXHAUSTED` | `TOO_MANY_CONSUMERS` | |
+//! | a `request_id` of another request | `INVALID_ARGUMENT` | `IDEMPOTENCY_KEY_REUSED` | `BadRequest` |
+//! | a payment that must not be shipped | `FAILED_PRECONDITION` | `NOT_SHIPPABLE` | `PreconditionFailure` |
+//! | a payment that another worker ships | `ABORTED` | `FULFILLMENT_CLAIMED` | RI |
+//! | a payment that was shipped | `FAILED_PRECONDITION` | `FULFILLMENT_COMPLETED` | `PreconditionFailure` |
+//! | a claim that another has replaced | `FAILED_PRECONDITION` | `CLAIM_LOST` | `PreconditionFailure` |
+//! | a refund of what was not paid | `FAILED_PRECONDITION` | `NOTHING_PAID` | `PreconditionFailure` |
+//! | a refund of more than is left | `FAILED_PRECONDITION` | `REFUND_TOO_LARGE` | `PreconditionFailure` |
+//! | a second reconciliation | `ABORTED` | `RECONCILIATION_RUNNING` | RI |
 //! | too many streams | `RESOURCE_EXHAUSTED` | `TOO_MANY_STREAMS` | RI |
 //! | the service is stopping | `UNAVAILABLE` | `DRAINING` | RI |
 //! | storage fails or is full | `UNAVAILABLE` | `STORAGE_UNAVAILABLE` | RI |
@@ -61,6 +71,7 @@
 //! | anything else from Stripe | `INTERNAL` | `UPSTREAM_UNEXPECTED_STATUS` | |
 
 mod operations;
+mod payments;
 mod stripe;
 mod told;
 
@@ -75,6 +86,8 @@ use tonic_types::StatusExt as _;
 use self::told::{Told, violation};
 use crate::contract::{Reason, Violation, Violations};
 use crate::storage;
+
+pub use self::payments::PaymentError;
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "paylink";

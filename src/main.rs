@@ -24,7 +24,7 @@ enum Verb {
     /// Run the service against Stripe.
     Serve,
     /// Run the sandbox Stripe alone.
-    Sandbox,
+    Sandbox(verbs::SandboxArguments),
     /// Bring the storage's schema up to date.
     Migrate,
     /// Print the effective configuration, with secrets masked.
@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
     let outcome = match verb {
         Verb::Dev => verbs::dev(config).await,
         Verb::Serve => verbs::serve(config).await,
-        Verb::Sandbox => verbs::sandbox(config).await,
+        Verb::Sandbox(arguments) => verbs::sandbox(config, arguments).await,
         Verb::Migrate => verbs::migrate(config).await,
         Verb::Config => verbs::config(config),
     };

@@ -149,6 +149,18 @@ impl Config {
     }
 }
 
+// === impl Error ===
+
+impl Error {
+    /// Whether the write certainly had no effect, and will have none unless it
+    /// is asked for again.
+    #[must_use]
+    pub fn had_no_effect(&self) -> bool {
+        let Error::Stripe { state, .. } = self else { return false };
+        matches!(state, OperationState::New | OperationState::Rejected)
+    }
+}
+
 // === impl Operations ===
 
 impl Operations {

@@ -2,28 +2,38 @@
 //!
 //! An event is safe in the `inbox` before Stripe gets its answer. The
 //! `projector` lets the pure `ledger` add it to its payment, and appends the
-//! change to the `feed`. Every method reads what was written so, and
-//! never asks Stripe.
+//! change to the `feed`. Reads see what was written so, and never ask Stripe.
+//! `fulfillment` says who ships, `refund` gives money back, and `reconcile`
+//! finds what no webhook has told.
 
+mod account;
 mod feed;
+mod filter;
+mod fulfillment;
 mod inbox;
 mod ledger;
 mod list;
 mod position;
 mod projector;
+mod reconcile;
+mod refund;
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use self::account::Added;
 use self::feed::Feed;
 use self::projector::Projector;
+use self::reconcile::Schedule;
+use crate::caller::Caller;
 use crate::contract;
-use crate::error::Error;
+use crate::error::{Error, PaymentError};
+use crate::operations::Operations;
 use crate::pb;
 use crate::pb::payment_service_server::PaymentService;
 use crate::storage::Storage;
@@ -42,13 +52,41 @@ pub struct Config {
     pub watch_page_max: NonZeroU32,
     /// How many events one transaction adds to their payments.
     pub project_batch_max: NonZeroU32,
-    /// How many questions for line items are with Stripe at the same time.
-    pub line_item_reads_max: NonZeroU32,
+    /// How many questions for payments in full are with Stripe at the same time.
+    pub detail_reads_max: NonZeroU32,
     /// How long an event waits after the first failed question, in
     /// milliseconds; each further failure doubles it.
     pub retry_first_ms: NonZeroU32,
     /// The longest wait between two questions for one event, in milliseconds.
     pub retry_max_ms: NonZeroU32,
+    /// How long a stream may leave unread what is ready for it, in milliseconds.
+    pub slow_consumer_ms: NonZeroU64,
+    /// How many consumers may acknowledge positions.
+    pub consumers_max: u32,
+    /// How this installation learns of payments.
+    pub source: Source,
+    /// How often Stripe's events are polled beside webhooks, in milliseconds.
+    pub poll_interval_ms: NonZeroU64,
+    /// How often they are polled where there are no webhooks, in milliseconds.
+    pub poll_only_interval_ms: NonZeroU64,
+    /// How often they are polled for a while after something went wrong, in milliseconds.
+    pub hurry_interval_ms: NonZeroU64,
+    /// How often the sessions of the last two hours are compared, in milliseconds.
+    pub sweep_interval_ms: NonZeroU64,
+    /// How often the sessions of the last three days are compared, in milliseconds.
+    pub far_sweep_interval_ms: NonZeroU64,
+    /// How many reads all of this may take in a month.
+    pub reads_per_month_max: u32,
+}
+
+/// How an installation learns of payments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Stripe tells, by webhooks. Polling finds what they have missed.
+    Webhook,
+    /// Polling alone.
+    Poll,
 }
 
 /// All that is known of payments. Clones share it.
@@ -57,9 +95,14 @@ pub struct Payments {
     config: Config,
     storage: Storage,
     stripe: stripe::Client,
+    writes: Operations,
     stop: CancellationToken,
     feed: Feed,
     arrival: Arc<Notify>,
+    /// Rung when Stripe says that it has failed to make events.
+    alarm: Arc<Notify>,
+    /// Held while this process reconciles.
+    reconciling: Arc<Mutex<()>>,
     changed: Arc<watch::Sender<()>>,
 }
 
@@ -73,6 +116,7 @@ impl Payments {
         config: &Config,
         storage: Storage,
         stripe: stripe::Client,
+        writes: Operations,
         stop: CancellationToken,
     ) -> Self {
         let (changed, news) = watch::channel(());
@@ -81,16 +125,58 @@ impl Payments {
             config: config.clone(),
             storage,
             stripe,
+            writes,
             stop,
             arrival: Arc::new(Notify::new()),
+            alarm: Arc::new(Notify::new()),
+            reconciling: Arc::default(),
             changed: Arc::new(changed),
         }
     }
 
-    /// Adds arriving events to their payments until it is stopped. Runs once in
-    /// a process. What it has not finished then, it does after the next start.
+    /// Adds arriving events to their payments, and compares them with Stripe,
+    /// until it is stopped. Runs once in a process. What it has not finished
+    /// then, it does after the next start.
     pub async fn run(self) {
-        Projector::new(&self, self.stripe.clone()).run(self.stop).await;
+        let projector = Projector::new(&self, self.stripe.clone());
+        let schedule = Schedule::new(self.clone());
+        let stop = self.stop.clone();
+        tokio::join!(projector.run(stop.clone()), schedule.run(stop.clone()), self.relay());
+    }
+
+    /// Lets those know who wait for what was added.
+    fn announce(&self, added: Added) {
+        if added.changed {
+            self.changed.send_replace(());
+        }
+        if added.woke {
+            self.arrival.notify_one();
+        }
+    }
+
+    async fn acknowledge(
+        &self,
+        request: pb::AcknowledgePaymentsRequest,
+    ) -> Result<pb::AcknowledgePaymentsResponse, Status> {
+        let place = position::find(&request.position, &self.storage).await?;
+        let consumers_max = self.config.consumers_max.into();
+        let kept = self.storage.write(move |mut transaction| {
+            Box::pin(async move {
+                let pb::AcknowledgePaymentsRequest { consumer, position } = request;
+                transaction.acknowledge(&consumer, place.sequence, &position, consumers_max).await
+            })
+        });
+        let position = kept.await?.ok_or(PaymentError::TooManyConsumers)?;
+        Ok(pb::AcknowledgePaymentsResponse { position })
+    }
+
+    /// Wakes whoever waits here when another replica has written something.
+    async fn relay(&self) {
+        let mut heard = self.storage.heard();
+        while let Some(Ok(())) = self.stop.run_until_cancelled(heard.changed()).await {
+            self.arrival.notify_one();
+            self.changed.send_replace(());
+        }
     }
 }
 
@@ -123,11 +209,72 @@ impl PaymentService for Payments {
         contract::check(&request).pass()?;
         Ok(Response::new(self.feed.watch(request).await?))
     }
+
+    async fn acknowledge_payments(
+        &self,
+        request: Request<pb::AcknowledgePaymentsRequest>,
+    ) -> Result<Response<pb::AcknowledgePaymentsResponse>, Status> {
+        let request = request.into_inner();
+        contract::check(&request).pass()?;
+        Ok(Response::new(self.acknowledge(request).await?))
+    }
+
+    async fn claim_fulfillment(
+        &self,
+        request: Request<pb::ClaimFulfillmentRequest>,
+    ) -> Result<Response<pb::ClaimFulfillmentResponse>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        Ok(Response::new(self.claim(&caller, request).await?))
+    }
+
+    async fn complete_fulfillment(
+        &self,
+        request: Request<pb::CompleteFulfillmentRequest>,
+    ) -> Result<Response<pb::Payment>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        Ok(Response::new(self.complete(&caller, request).await?))
+    }
+
+    async fn release_fulfillment(
+        &self,
+        request: Request<pb::ReleaseFulfillmentRequest>,
+    ) -> Result<Response<pb::Payment>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        Ok(Response::new(self.release(&caller, request).await?))
+    }
+
+    async fn refund_payment(
+        &self,
+        request: Request<pb::RefundPaymentRequest>,
+    ) -> Result<Response<pb::Refund>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        Ok(Response::new(self.refund(&caller, request).await?))
+    }
+
+    async fn reconcile_payments(
+        &self,
+        request: Request<pb::ReconcilePaymentsRequest>,
+    ) -> Result<Response<pb::ReconcilePaymentsResponse>, Status> {
+        let request = request.into_inner();
+        contract::check(&request).pass()?;
+        let since_secs = request.since.map(|since| since.seconds);
+        Ok(Response::new(self.reconcile(since_secs).await?))
+    }
 }
 
-/// The time of recording. No rule depends on it; order comes from sequences.
+/// The time of recording. No rule of the ledger depends on it; order comes from
+/// sequences.
 fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "less than a second has 30 bits of nanoseconds"
+)]
+fn timestamp(millis: i64) -> prost_types::Timestamp {
+    let nanos = millis.rem_euclid(1_000) * 1_000_000;
+    prost_types::Timestamp { seconds: millis.div_euclid(1_000), nanos: nanos as i32 }
 }
 
 #[cfg(test)]

@@ -146,6 +146,8 @@ struct Shared {
     /// How buyers reach the sandbox, without a slash at the end.
     url: String,
     tables: Tables,
+    /// How many requests each key may make.
+    limits: http::Limits,
     state: Mutex<State>,
     /// Notified when the state may have changed.
     changes: Notify,

@@ -7,14 +7,23 @@
 //! one writer holds for all. Each table has a file, which adds its reads to
 //! [`Storage`] and its writes to [`Transaction`], in one SQL for both databases.
 
+mod answers;
 mod chain;
 mod connect;
+mod consumers;
 mod error;
 mod events;
+mod facts;
 mod feed;
 mod installation;
+mod leases;
+mod marks;
+mod news;
 mod operations;
 mod payments;
+mod quarantine;
+mod refund_requests;
+pub mod retention;
 mod schema;
 mod select;
 mod writer;
@@ -25,16 +34,22 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use sqlx::{AnyConnection, AnyPool};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
+pub use self::answers::Answered;
 pub use self::chain::Hash;
 use self::connect::{Connections, Kind};
 pub use self::error::Error;
 pub use self::events::{DueEvent, EventState, NewEvent};
+pub use self::facts::Fact;
 pub use self::feed::{Ends, Page, PageLimit, Place};
+pub use self::leases::Lease;
+use self::news::News;
 pub use self::operations::{Operation, OperationCount, OperationState};
 pub use self::payments::{Cursor, Known, Listing};
-use self::writer::Writer;
+pub use self::refund_requests::RefundRequest;
+use self::writer::{Batch, Writer};
 
 /// Where the memory is, and its bounds.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,6 +73,8 @@ pub struct Config {
     pub write_batch_max: NonZeroUsize,
     /// How many writes may wait; further ones are refused with [`Error::Busy`].
     pub write_queue_max: NonZeroUsize,
+    /// For how long what is kept.
+    pub retention: retention::Config,
 }
 
 /// The memory. Clones share it.
@@ -66,12 +83,14 @@ pub struct Storage {
     connections: Arc<Connections>,
     queue: mpsc::Sender<Box<dyn writer::Job>>,
     epoch: Arc<str>,
+    process: Arc<str>,
+    heard: watch::Receiver<()>,
 }
 
 /// A write in progress, all of which is committed or none: the connection, and
-/// the head of the feed where its batch has appended to it.
+/// what its batch has come to.
 #[derive(Debug)]
-pub struct Transaction<'c>(&'c mut AnyConnection, &'c mut Option<Place>);
+pub struct Transaction<'c>(&'c mut AnyConnection, &'c mut Batch);
 
 // === impl Config ===
 
@@ -86,9 +105,15 @@ impl Config {
         let epoch = installation::epoch(&mut connection).await?;
         drop(connection);
 
+        let process: Arc<str> = Uuid::new_v4().simple().to_string().into();
+        let (other_replicas, heard) = watch::channel(());
+        let news = Arc::new(News::new(epoch.clone(), &process, other_replicas));
+        if connections.kind == Kind::Postgres {
+            tokio::spawn(news.clone().listen(self.url.clone()));
+        }
         let (queue, waiting) = mpsc::channel(self.write_queue_max.get());
-        tokio::spawn(Writer::new(self, connections.clone()).run(waiting));
-        Ok(Storage { connections, queue, epoch })
+        tokio::spawn(Writer::new(self, connections.clone(), news).run(waiting));
+        Ok(Storage { connections, queue, epoch, process, heard })
     }
 }
 
@@ -101,7 +126,23 @@ impl Storage {
         &self.epoch
     }
 
+    /// Whether other replicas use this memory as well.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.connections.kind == Kind::Postgres
+    }
+
+    /// Changes when another replica has written something. It is a shortcut:
+    /// who waits for something must look by itself now and then.
+    #[must_use]
+    pub fn heard(&self) -> watch::Receiver<()> {
+        self.heard.clone()
+    }
+
     /// Writes, and returns what `work` returned once it is committed.
+    ///
+    /// `work` may run more than once, each time from the beginning: what it did
+    /// before was undone.
     ///
     /// When `work` fails, nothing of it is kept and its error is returned; the
     /// writes that share the commit are not touched. A caller who stops waiting
@@ -109,7 +150,10 @@ impl Storage {
     pub async fn write<T, W>(&self, work: W) -> Result<T, Error>
     where
         T: Send + 'static,
-        W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+        W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>>
+            + Clone
+            + Send
+            + 'static,
     {
         let (job, answer) = writer::job(work);
         self.queue.try_send(job).map_err(|refused| match refused {
@@ -134,10 +178,9 @@ impl Storage {
         self.connections.close().await;
     }
 
-    /// Whether other processes may use it at the same time.
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.connections.kind == Kind::Postgres
+    /// Names this process among those that share the memory.
+    fn process(&self) -> &str {
+        &self.process
     }
 
     /// Where reads go.

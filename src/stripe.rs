@@ -4,16 +4,18 @@
 //! and reads the answers. Nothing outside this module knows HTTP, forms or
 //! Stripe's JSON.
 
-mod breaker;
+pub mod breaker;
 pub mod call;
 pub mod error;
-mod observe;
+mod lists;
+pub mod observe;
 mod param;
-mod queue;
-mod rate_limit;
-mod retry;
-mod stack;
-mod timeout;
+pub mod queue;
+pub mod rate_limit;
+mod reads;
+pub mod retry;
+pub mod stack;
+pub mod timeout;
 mod trail;
 pub mod transport;
 pub mod webhook;
@@ -21,6 +23,7 @@ pub mod wire;
 mod write;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use http::Method;
 use opentelemetry::metrics::Counter;
@@ -29,6 +32,7 @@ use prost::{Message, Name};
 use tower::ServiceExt as _;
 
 pub use self::error::Error;
+pub use self::lists::PageOf;
 pub use self::stack::Config;
 pub use self::trail::{Made, Marked, Scan};
 pub use self::transport::exchange::STRIPE_VERSION;
@@ -36,7 +40,9 @@ pub use self::transport::{SetupError, Transport};
 pub use self::write::{Effect, OPERATION_METADATA, Write, event_kind};
 
 use self::call::{Answer, Call, Place};
+use self::reads::Reads;
 use self::stack::Stack;
+use self::webhook::Event;
 use self::wire::{form, json};
 use crate::caller::Caller;
 use crate::contract::Draft;
@@ -47,6 +53,8 @@ use crate::pb::{self};
 #[derive(Debug, Clone)]
 pub struct Client {
     stack: Stack,
+    livemode: Option<bool>,
+    reads: Reads,
 }
 
 /// A page of a list.
@@ -67,6 +75,8 @@ static UNKNOWN_VALUES: LazyLock<Counter<u64>> = LazyLock::new(|| {
 
 /// The most items that Stripe gives in one page.
 const PAGE_ITEMS_MAX: u32 = 100;
+/// How many items Stripe shows of a list within another object.
+const EXPANDED_ITEMS_MAX: usize = 10;
 
 // === impl Config ===
 
@@ -80,13 +90,21 @@ impl Config {
     /// Every layer above it is the true one.
     #[must_use]
     pub fn client_over(&self, transport: Transport) -> Client {
-        Client { stack: self.build(transport) }
+        let reads = Reads::new(Duration::from_millis(self.cache_age_ms), self.cache_items_max);
+        Client { stack: self.stack(transport), reads, livemode: self.livemode() }
     }
 }
 
 // === impl Client ===
 
 impl Client {
+    /// Whether the account's money is real, as the key says; `None` where it
+    /// does not say.
+    #[must_use]
+    pub fn livemode(&self) -> Option<bool> {
+        self.livemode
+    }
+
     /// Gets a resource.
     pub async fn get<R: Resourceful>(&self, id: &str, caller: &Caller) -> Result<R, Error> {
         let mut query = String::new();
@@ -133,8 +151,25 @@ impl Client {
         self.page(place, String::new(), draft, caller).await
     }
 
+    /// Gets a payment with all of its line items.
+    pub async fn payment_in_full(
+        &self,
+        payment: &str,
+        caller: &Caller,
+    ) -> Result<pb::Payment, Error> {
+        let mut query = String::new();
+        form::push(&mut query, "expand[0]", "line_items");
+        let answer = self.read(pb::Payment::item(payment), query, caller).await?;
+        let mut payment = read::<pb::Payment>(&answer, false)?.message;
+        // An expanded list ends after its first page.
+        if payment.line_items.len() >= EXPANDED_ITEMS_MAX {
+            payment.line_items = self.payment_line_items(&payment.id, caller).await?;
+        }
+        Ok(payment)
+    }
+
     /// Lists all line items of a payment.
-    pub async fn payment_line_items(
+    async fn payment_line_items(
         &self,
         payment: &str,
         caller: &Caller,
@@ -156,6 +191,16 @@ impl Client {
         }
     }
 
+    /// Takes notice of an event: what it says has changed is read again.
+    pub fn hear(&self, event: &Event) {
+        let object = event.kind.rsplit_once('.').map(|(object, _)| object);
+        let resources = plan::all().iter().filter_map(|message| message.resource.as_ref());
+        let resource = resources.into_iter().find(|resource| object == Some(&*resource.object));
+        if let (Some(resource), Some(id)) = (resource, event.object_id()) {
+            self.reads.forget(&Place::one(resource, &id).path);
+        }
+    }
+
     async fn page<L: Message + Name + Default>(
         &self,
         place: Place,
@@ -173,14 +218,17 @@ impl Client {
     }
 
     async fn read(&self, place: Place, query: String, caller: &Caller) -> Result<Answer, Error> {
-        self.send(Call {
+        let call = Call {
             method: Method::GET,
             place,
             form: query.into(),
             idempotency_key: None,
             deadline: caller.deadline,
-        })
-        .await
+        };
+        if call.time_left().is_zero() {
+            return Err(Error::Deadline);
+        }
+        self.reads.answer(call, caller.wants_fresh(), &self.stack).await
     }
 
     async fn send(&self, call: Call) -> Result<Answer, Error> {
@@ -214,16 +262,7 @@ pub trait Resourceful: Message + Name + Default {
     /// The path of one of them.
     #[must_use]
     fn item(id: &str) -> Place {
-        // A path tells a plus sign from a space, unlike a form.
-        let mut segment: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-        segment = segment.replace('+', "%20");
-        // A URL takes these for steps through its path, even with one `%2E`
-        // for each dot. Encoded twice they are what they must be: ids of nothing.
-        if matches!(id, "." | "..") {
-            segment = segment.replace('.', "%252E");
-        }
-        let path = format!("{}/{segment}", Self::resource().collection);
-        Place { path, route: &Self::resource().item }
+        Place::one(Self::resource(), id)
     }
 }
 
@@ -234,6 +273,7 @@ impl Resourceful for pb::Payment {}
 impl Resourceful for pb::Coupon {}
 impl Resourceful for pb::PromotionCode {}
 impl Resourceful for pb::ShippingRate {}
+impl Resourceful for pb::Refund {}
 
 fn expand(form: &mut String, resource: &Resource, of: &str) {
     for (index, property) in resource.expand.iter().enumerate() {

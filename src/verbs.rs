@@ -26,6 +26,20 @@ pub enum Failure {
 
 type Outcome = Result<ExitCode, Failure>;
 
+/// What `paylink sandbox` can be told on the command line, over its configuration.
+#[derive(Debug, clap::Args)]
+pub struct SandboxArguments {
+    /// A number that decides every identifier; with it time stands still until it is moved.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A file that the state is kept in from run to run.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// A JSON file of objects to begin with.
+    #[arg(long)]
+    objects: Option<PathBuf>,
+}
+
 /// Runs everything on this machine.
 pub async fn dev(file: Option<PathBuf>) -> Outcome {
     let config = Sources::of_process(Profile::Dev, file).load()?;
@@ -46,8 +60,12 @@ pub async fn serve(file: Option<PathBuf>) -> Outcome {
 }
 
 /// Runs the sandbox alone.
-pub async fn sandbox(file: Option<PathBuf>) -> Outcome {
-    let config = Sources::of_process(Profile::Dev, file).load()?;
+pub async fn sandbox(file: Option<PathBuf>, arguments: SandboxArguments) -> Outcome {
+    let mut config = Sources::of_process(Profile::Dev, file).load()?;
+    let SandboxArguments { seed, data, objects } = arguments;
+    config.sandbox.seed = seed.or(config.sandbox.seed);
+    config.sandbox.data = data.or(config.sandbox.data);
+    config.sandbox.objects = objects.or(config.sandbox.objects);
     let telemetry = config.telemetry.start().map_err(anyhow::Error::from)?;
     let sandbox = config.sandbox.build().await.map_err(anyhow::Error::from)?;
     say(&format!("sandbox http://{}", sandbox.local_addr()));

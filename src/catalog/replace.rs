@@ -49,7 +49,7 @@ impl Catalog {
         };
         // The new price belongs to the old one: another one is another request.
         let create = contract::check(&create).pass()?.part_of(whole);
-        let mut new: pb::Price = self.operations.create(&create, caller).await?;
+        let new: pb::Price = self.operations.create(&create, caller).await?;
 
         if !old.lookup_key.is_empty() && !names_a_key {
             let price = pb::Price {
@@ -58,7 +58,7 @@ impl Catalog {
                 transfer_lookup_key: Some(true),
                 ..Default::default()
             };
-            new = self.update_price_by(price, step(request_id, "lookup-key"), caller).await?;
+            self.update_price_by(price, step(request_id, "lookup-key"), caller).await?;
         }
         let product: pb::Product = self.stripe.get(&old.product, caller).await?;
         if product.default_price == old.id {
@@ -76,7 +76,8 @@ impl Catalog {
             let price = pb::Price { id: old.id, active: Some(false), ..Default::default() };
             self.update_price_by(price, step(request_id, "archive"), caller).await?;
         }
-        Ok(new)
+        // The answer to the creation tells of no key that the price took over since.
+        Ok(self.stripe.get(&new.id, caller).await?)
     }
 
     async fn update_price_by(
@@ -84,10 +85,12 @@ impl Catalog {
         price: pb::Price,
         request_id: String,
         caller: &Caller,
-    ) -> Result<pb::Price, Error> {
+    ) -> Result<(), Error> {
         let request =
             pb::UpdatePriceRequest { price: Some(price), request_id, ..Default::default() };
-        Ok(self.operations.update(&contract::check(&request).pass()?, caller).await?)
+        let draft = contract::check(&request).pass()?;
+        self.operations.update::<pb::Price>(&draft, caller).await?;
+        Ok(())
     }
 }
 

@@ -139,10 +139,9 @@ fn noted(told: Told, refusal: &Refusal) -> Told {
 fn row(refusal: &Refusal) -> Told {
     let code = refusal.code();
     let again = refusal.retry_after.unwrap_or(RETRY_DELAY);
-    let mismatch = refusal.error.kind.as_deref() == Some("idempotency_error");
     match refusal.status {
         _ if KEY_CODES.contains(&code) => key(),
-        400 | 409 if mismatch && code != "idempotency_key_in_use" => {
+        400 | 409 if refusal.is_mismatch() => {
             let message = "the same request_id was used with other parameters";
             internal("IDEMPOTENCY_MISMATCH", message)
         }

@@ -82,6 +82,13 @@ impl Report {
                 // Whatever said yes, it was not Stripe in its own words.
                 (None, _) => Report::Doubt { is_failure_stored: false },
             },
+            // An earlier attempt may have deleted it, and it is not there any more.
+            Err(stripe::Error::Doubtful(last))
+                if effect == Effect::Delete
+                    && last.verdict().is_some_and(|refusal| refusal.status == NOT_FOUND) =>
+            {
+                Report::Done { resource: String::new(), answer: Bytes::new() }
+            }
             Err(error) => match error.verdict() {
                 Some(refusal) => {
                     Report::Refused { status: refusal.status, refusal: refusal.kept() }

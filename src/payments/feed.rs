@@ -1,9 +1,13 @@
 //! The stream of changes: from a durable position on, without an end.
 //!
 //! A watcher reads pages from the memory at its caller's pace. Nothing is
-//! pushed to it, so a slow caller costs a page and holds nobody up.
+//! pushed to it, so a slow caller costs a page and holds nobody up; one that is
+//! too slow does not cost even that (`patience`). Watchers who are at the same
+//! place share what one of them has read (`pages`).
 
-use std::collections::VecDeque;
+mod pages;
+mod patience;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +17,17 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use self::pages::Pages;
+use self::patience::Patient;
+use super::filter::Filter;
 use super::{Config, position};
 use crate::error::Error;
 use crate::pb;
 use crate::pb::watch_payments_response::{Content, Heartbeat};
-use crate::storage::{PageLimit, Place, Storage};
+use crate::storage::{Page, Place, Storage};
 
 /// How often a watcher looks by itself, in case it was not woken.
 const POLL: Duration = Duration::from_secs(1);
-/// After how many bytes of payments a page ends.
-const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// A stream of changes.
 pub(super) type Changes = BoxStream<'static, Result<pb::WatchPaymentsResponse, Status>>;
@@ -34,18 +39,18 @@ pub(super) struct Feed {
     changes: watch::Receiver<()>,
     stop: CancellationToken,
     heartbeat: Duration,
-    limit: PageLimit,
+    patience: Duration,
+    pages: Pages,
     places: Arc<Semaphore>,
 }
 
 /// One stream.
 struct Watcher {
     feed: Feed,
-    payment_link: Option<String>,
-    /// What was read and not yet sent.
-    page: VecDeque<pb::PaymentEvent>,
-    /// The place up to which all was read.
-    through: Place,
+    filter: Filter,
+    /// What was read last, perhaps by another, and how much of it was looked at.
+    page: Arc<Page>,
+    looked_at: usize,
     greeted: bool,
     heartbeat_at: Instant,
     _place: OwnedSemaphorePermit,
@@ -61,11 +66,12 @@ impl Feed {
         stop: CancellationToken,
     ) -> Self {
         Self {
+            pages: Pages::new(storage.clone(), config.watch_page_max.get()),
             storage,
             changes,
             stop,
             heartbeat: Duration::from_millis(config.heartbeat_ms.get()),
-            limit: PageLimit { changes: config.watch_page_max.get(), bytes: PAGE_BYTES_MAX },
+            patience: Duration::from_millis(config.slow_consumer_ms.get()),
             places: Arc::new(Semaphore::new(config.watchers_max as usize)),
         }
     }
@@ -74,24 +80,38 @@ impl Feed {
     /// continues it exactly there.
     pub(super) async fn watch(&self, request: pb::WatchPaymentsRequest) -> Result<Changes, Status> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Error::TooManyStreams)?;
-        let through = position::find(&request.position, &self.storage).await?;
+        let through = self.start(&request).await?;
         let watcher = Watcher {
             feed: self.clone(),
-            payment_link: Some(request.payment_link).filter(|link| !link.is_empty()),
-            page: VecDeque::new(),
-            through,
+            filter: Filter::new(request.payment_link, request.filter),
+            page: Arc::new(Page { changes: Vec::new(), through }),
+            looked_at: 0,
             greeted: false,
             heartbeat_at: Instant::now() + self.heartbeat,
             _place: place,
         };
-        let changes = stream::unfold(Some(watcher), async |watcher| {
-            let mut watcher = watcher?;
-            match watcher.next().await {
-                Ok(message) => Some((Ok(message), Some(watcher))),
+        let last = position::write(self.storage.epoch(), through);
+        let patient = Patient::new(watcher, self.patience, last);
+        let changes = stream::unfold(Some(patient), async |patient| {
+            let mut patient = patient?;
+            match patient.next().await {
+                Ok(message) => Some((Ok(message), Some(patient))),
                 Err(error) => Some((Err(error), None)),
             }
         });
         Ok(Box::pin(changes))
+    }
+
+    /// Finds where a stream starts.
+    async fn start(&self, request: &pb::WatchPaymentsRequest) -> Result<Place, Status> {
+        if request.from_now {
+            return Ok(self.storage.feed_ends().await?.head);
+        }
+        if request.consumer.is_empty() {
+            return position::find(&request.position, &self.storage).await;
+        }
+        let acknowledged = self.storage.acknowledged(&request.consumer).await?;
+        position::find(&acknowledged.unwrap_or_default(), &self.storage).await
     }
 }
 
@@ -103,29 +123,40 @@ impl Watcher {
             if self.feed.stop.is_cancelled() {
                 return Err(Error::Draining.into());
             }
-            if let Some(event) = self.page.pop_front() {
+            if let Some(event) = self.next_of_page() {
                 let place = Place::after(&event)?;
                 return Ok(self.message(Content::Event(event), place));
             }
-            self.read().await?;
-            if !self.page.is_empty() {
+            // What was read and not asked for still moves the position on.
+            let is_due = self.greeted && Instant::now() >= self.heartbeat_at;
+            if !is_due && self.read().await? {
                 continue;
             }
-            if !self.greeted || self.sleep().await? {
-                return Ok(self.message(Content::Heartbeat(Heartbeat {}), self.through));
+            if is_due || !self.greeted || self.sleep().await? {
+                return Ok(self.message(Content::Heartbeat(Heartbeat {}), self.page.through));
             }
         }
     }
 
-    /// Reads the next page; none when everything was read.
-    async fn read(&mut self) -> Result<(), Status> {
+    /// Gives the next change of the page that is asked for.
+    fn next_of_page(&mut self) -> Option<pb::PaymentEvent> {
+        let rest = self.page.changes.get(self.looked_at..)?;
+        let fits = |event: &pb::PaymentEvent| {
+            event.payment.as_ref().is_some_and(|payment| self.filter.fits(payment))
+        };
+        let found = rest.iter().position(fits);
+        self.looked_at += found.map_or(rest.len(), |at| at + 1);
+        rest.get(found?).cloned()
+    }
+
+    /// Reads the next page; says whether there was anything to read.
+    async fn read(&mut self) -> Result<bool, Status> {
         // What is committed from here on wakes the sleep after this read.
         self.feed.changes.mark_unchanged();
-        let link = self.payment_link.as_deref();
-        let page = self.feed.storage.feed_after(self.through, link, self.feed.limit).await?;
-        self.page = page.changes.into();
-        self.through = page.through;
-        Ok(())
+        let link = self.filter.only_link();
+        self.page = self.feed.pages.after(self.page.through, link).await?;
+        self.looked_at = 0;
+        Ok(!self.page.changes.is_empty())
     }
 
     /// Waits for something to read, or until a heartbeat is due, which it says.

@@ -17,16 +17,24 @@ static EVENTS: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .build()
 });
 
+/// Stripe's word that it had failed to make events, and can again:
+/// <https://docs.stripe.com/webhooks/handle-irrecoverable-events>.
+const EVENTS_FAILED: &str = "v2.core.health.event_generation_failure.resolved";
+
 // === impl Payments ===
 
 impl Payments {
-    /// Takes in an event whose signature was verified, with the body it was read from.
+    /// Takes in an event that is Stripe's for certain, with the body it was read
+    /// from. Says whether it was new.
     ///
     /// When this returns `Ok`, the event is on disk and its payment will learn
     /// of it, whatever happens to the process. An event that came before changes
-    /// nothing. On an error, Stripe must send the event again.
-    pub async fn receive(&self, event: Event, body: Bytes) -> Result<(), storage::Error> {
-        let is_told = ledger::is_told_by(&event.kind);
+    /// nothing. One of another mode or account is set aside, and told to nobody.
+    /// On an error, Stripe must send the event again.
+    pub async fn receive(&self, event: Event, body: Bytes) -> Result<bool, storage::Error> {
+        let foreign = self.foreign(&event);
+        let is_told = foreign.is_none() && ledger::is_told_by(&event.kind);
+        let is_alarm = event.kind == EVENTS_FAILED;
         let new = NewEvent {
             id: event.id,
             kind: event.kind,
@@ -38,15 +46,32 @@ impl Payments {
             // What nobody reads today may be what a later version wants to know.
             state: if is_told { EventState::Pending } else { EventState::Ignored },
         };
-        let outcome = match (self.storage.insert_event(new).await?, is_told) {
-            (false, _) => "duplicate",
-            (true, false) => "ignored",
-            (true, true) => {
-                self.arrival.notify_one();
-                "recorded"
-            }
+        let (is_new, outcome) = if let Some(reason) = foreign {
+            let id = new.id.clone();
+            let is_new = self.storage.quarantine(new, reason).await?;
+            tracing::error!(event.id = id, reason, "An event is not for here and was set aside");
+            (is_new, "quarantined")
+        } else {
+            let is_new = self.storage.insert_event(new).await?;
+            (is_new, if is_told { "recorded" } else { "ignored" })
         };
+        if is_new && is_told {
+            self.arrival.notify_one();
+        }
+        if is_new && is_alarm {
+            self.alarm.notify_one();
+        }
+        let outcome = if is_new { outcome } else { "duplicate" };
         EVENTS.add(1, &[KeyValue::new("outcome", outcome)]);
-        Ok(())
+        Ok(is_new)
+    }
+
+    /// Why an event is not for this installation, if it is not.
+    fn foreign(&self, event: &Event) -> Option<&'static str> {
+        if !event.account.is_empty() {
+            return Some("account");
+        }
+        let wrong = self.stripe.livemode().is_some_and(|livemode| livemode != event.livemode);
+        wrong.then_some("livemode")
     }
 }

@@ -9,37 +9,37 @@
 mod settle;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::settle::Outcome;
-use super::{Config, Payments, ledger, now_ms};
+use super::ledger::{self, Told};
+use super::{Config, Payments, now_ms};
 use crate::caller::Caller;
 use crate::pb;
-use crate::storage::{self, DueEvent, Known, Storage};
+use crate::storage::{self, DueEvent, Lease, Storage};
 use crate::stripe::{self, webhook};
 
 /// How often to look for due events, in case no arrival was noticed.
 const POLL: Duration = Duration::from_secs(1);
 /// How long to leave storage alone after it failed.
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
+/// How long after the crash of the replica that does this another takes over.
+const LEASE: Duration = Duration::from_secs(5);
 /// How long one question may take, its retries included.
 const READ_TIME: Duration = Duration::from_secs(30);
 
-/// Where line items are asked for: Stripe, or a test's own idea of it.
-pub(super) trait LineItems: Clone + Send + Sync + 'static {
-    /// Gives the line items of a payment.
-    fn read(&self, payment: &str)
-    -> impl Future<Output = Result<Vec<pb::LineItem>, Unread>> + Send;
+/// Where payments are asked for in full: Stripe, or a test's own idea of it.
+pub(super) trait Details: Clone + Send + Sync + 'static {
+    /// Gives a payment with its line items.
+    fn read(&self, payment: &str) -> impl Future<Output = Result<pb::Payment, Unread>> + Send;
 }
 
-/// Line items could not be read.
+/// A payment could not be read.
 #[derive(Debug)]
 pub(super) struct Unread {
     /// Whether asking again later can help.
@@ -49,12 +49,10 @@ pub(super) struct Unread {
 }
 
 /// The one reader of due events.
-pub(super) struct Projector<L> {
-    config: Config,
-    storage: Storage,
-    line_items: L,
-    arrival: Arc<Notify>,
-    changed: Arc<watch::Sender<()>>,
+pub(super) struct Projector<D> {
+    payments: Payments,
+    details: D,
+    lease: Lease,
     /// The questions that are with Stripe, and the events that they are for.
     reads: FuturesUnordered<BoxFuture<'static, Read>>,
     reading: HashSet<String>,
@@ -64,16 +62,17 @@ pub(super) struct Projector<L> {
 
 /// A question that was answered.
 struct Read {
-    fact: Known,
+    event_id: String,
+    told: Told,
     attempts: u32,
-    items: Result<Vec<pb::LineItem>, Unread>,
+    details: Result<pb::Payment, Unread>,
 }
 
 // === impl stripe::Client ===
 
-impl LineItems for stripe::Client {
-    async fn read(&self, payment: &str) -> Result<Vec<pb::LineItem>, Unread> {
-        let read = self.payment_line_items(payment, &Caller::itself(READ_TIME)).await;
+impl Details for stripe::Client {
+    async fn read(&self, payment: &str) -> Result<pb::Payment, Unread> {
+        let read = self.payment_in_full(payment, &Caller::itself(READ_TIME)).await;
         read.map_err(|error| Unread {
             is_temporary: error.is_temporary(),
             cause: error.to_string(),
@@ -83,14 +82,12 @@ impl LineItems for stripe::Client {
 
 // === impl Projector ===
 
-impl<L: LineItems> Projector<L> {
-    pub(super) fn new(payments: &Payments, line_items: L) -> Self {
+impl<D: Details> Projector<D> {
+    pub(super) fn new(payments: &Payments, details: D) -> Self {
         Self {
-            config: payments.config.clone(),
-            storage: payments.storage.clone(),
-            line_items,
-            arrival: payments.arrival.clone(),
-            changed: payments.changed.clone(),
+            payments: payments.clone(),
+            details,
+            lease: Lease::new(payments.storage.clone(), "projector", LEASE),
             reads: FuturesUnordered::new(),
             reading: HashSet::new(),
             ready: Vec::new(),
@@ -99,7 +96,7 @@ impl<L: LineItems> Projector<L> {
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let pause = match self.round().await {
+            let pause = match self.turn().await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "Payments could not be updated, which is tried again");
@@ -112,21 +109,29 @@ impl<L: LineItems> Projector<L> {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.arrival.notified() => {}
+                () = self.payments.arrival.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 Some(read) = self.reads.next() => self.conclude(read),
             }
         }
+        // Whoever cannot let it go leaves it to run out.
+        let _ = self.lease.release(now_ms()).await;
+    }
+
+    /// Does a round, where it is this replica that does them. Two would write
+    /// the same, but ask Stripe twice.
+    async fn turn(&mut self) -> Result<Duration, storage::Error> {
+        if self.lease.hold(now_ms()).await? { self.round().await } else { Ok(POLL) }
     }
 
     /// Brings all that is due one step on; gives the time to the next round.
     async fn round(&mut self) -> Result<Duration, storage::Error> {
-        let batch_max = self.config.project_batch_max.get();
+        let batch_max = self.payments.config.project_batch_max.get();
         // Events that are being asked about are still due, and are passed over.
         let limit = u32::try_from(self.reading.len()).unwrap_or(u32::MAX).saturating_add(batch_max);
         let now_ms = now_ms();
-        let retry_max_ms = self.config.retry_max_ms.get().into();
-        let due = self.storage.due_events(now_ms, retry_max_ms, limit).await?;
+        let retry_max_ms = self.payments.config.retry_max_ms.get().into();
+        let due = self.payments.storage.due_events(now_ms, retry_max_ms, limit).await?;
         let is_full = u32::try_from(due.len()) == Ok(limit);
 
         for event in due {
@@ -138,7 +143,7 @@ impl<L: LineItems> Projector<L> {
         if is_full && settled {
             return Ok(Duration::ZERO);
         }
-        let next_ms = self.storage.next_due_at_ms(now_ms).await?.unwrap_or(i64::MAX);
+        let next_ms = self.payments.storage.next_due_at_ms(now_ms).await?.unwrap_or(i64::MAX);
         let wait_ms = u64::try_from(next_ms.saturating_sub(now_ms)).unwrap_or_default();
         Ok(POLL.min(Duration::from_millis(wait_ms)))
     }
@@ -146,18 +151,20 @@ impl<L: LineItems> Projector<L> {
     /// Makes an event ready, or asks for what it lacks. An event for which
     /// there is no room to ask stays due.
     async fn begin(&mut self, event: DueEvent) -> Result<(), storage::Error> {
-        let Some(fact) = read(&event) else {
+        let Some(told) = read(&event) else {
             self.ready.push(Outcome::Ignored { event_id: event.id });
             return Ok(());
         };
-        if !ledger::is_submitted(fact.payment.state()) || has_items(&self.storage, &fact).await? {
-            self.ready.push(Outcome::Told(Box::new(fact)));
-        } else if self.reading.len() < self.config.line_item_reads_max.get() as usize {
-            self.reading.insert(event.id);
-            let line_items = self.line_items.clone();
+        let Some(payment) = lacking(&self.payments.storage, &told).await? else {
+            self.ready.push(Outcome::Told { event_id: event.id, told });
+            return Ok(());
+        };
+        if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
+            self.reading.insert(event.id.clone());
+            let details = self.details.clone();
             self.reads.push(Box::pin(async move {
-                let items = line_items.read(&fact.payment.id).await;
-                Read { fact, attempts: event.attempts, items }
+                let details = details.read(&payment).await;
+                Read { event_id: event.id, told, attempts: event.attempts, details }
             }));
         }
         Ok(())
@@ -165,31 +172,31 @@ impl<L: LineItems> Projector<L> {
 
     /// Decides what an answer means for its event.
     fn conclude(&mut self, read: Read) {
-        let Read { mut fact, attempts, items } = read;
-        let outcome = match items {
-            Ok(items) => {
-                fact.payment.line_items = items;
-                Outcome::Told(Box::new(fact))
+        let Read { event_id, mut told, attempts, details } = read;
+        let outcome = match details {
+            Ok(page) => {
+                told.facts.push(ledger::details(&page, &event_id));
+                Outcome::Told { event_id, told }
             }
             Err(unread) if unread.is_temporary => {
-                let wait_ms = backoff_ms(&self.config, attempts, rand::random());
+                let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
                 let due_at_ms = now_ms().saturating_add(wait_ms);
                 tracing::info!(
-                    event.id = fact.decided_by,
-                    payment.id = fact.payment.id,
+                    event.id = event_id,
+                    payment.id = told.payment,
                     cause = unread.cause,
-                    "Line items could not be read for now"
+                    "A payment could not be read in full for now"
                 );
-                Outcome::PutOff { event_id: fact.decided_by, due_at_ms }
+                Outcome::PutOff { event_id, due_at_ms }
             }
             Err(unread) => {
                 tracing::warn!(
-                    event.id = fact.decided_by,
-                    payment.id = fact.payment.id,
+                    event.id = event_id,
+                    payment.id = told.payment,
                     cause = unread.cause,
-                    "Line items cannot be read; the payment is told without them"
+                    "A payment cannot be read in full; it is told as its event has it"
                 );
-                Outcome::Told(Box::new(fact))
+                Outcome::Told { event_id, told }
             }
         };
         self.ready.push(outcome);
@@ -204,33 +211,31 @@ impl<L: LineItems> Projector<L> {
         for outcome in &ready {
             self.reading.remove(outcome.event_id());
         }
-        if settle::settle(&self.storage, ready, &self.config).await? {
-            self.changed.send_replace(());
-        }
+        let added = settle::settle(&self.payments.storage, ready, &self.payments.config).await?;
+        self.payments.announce(added);
         Ok(true)
     }
 }
 
 /// Reads what an event tells of a payment, if anything.
-fn read(event: &DueEvent) -> Option<Known> {
+fn read(event: &DueEvent) -> Option<Told> {
     let parsed = webhook::Event::parse(&event.body).ok()?;
-    let Some(session) = parsed.session() else {
-        // Only events about sessions become due, so this is Stripe's or our mistake.
-        tracing::warn!(event.id, "An event about a checkout session has none; it is kept unread");
-        return None;
-    };
-    ledger::fact(&parsed.id, &parsed.kind, session)
+    ledger::read(&parsed)
 }
 
-/// Whether the line items of a fact are known, from itself or from an earlier one.
-async fn has_items(storage: &Storage, fact: &Known) -> Result<bool, storage::Error> {
-    if !fact.payment.line_items.is_empty() {
-        return Ok(true);
-    }
-    match storage.payment(&fact.payment.id).await {
+/// Names the payment that must be read in full before it can be told: one that
+/// was submitted, and whose line items nobody has told yet.
+async fn lacking(storage: &Storage, told: &Told) -> Result<Option<String>, storage::Error> {
+    let Some(payment) = told.payment.as_ref().filter(|_| ledger::lacks_details(told)) else {
+        return Ok(None);
+    };
+    match storage.payment(payment).await {
         // The transaction will meet the same row, and puts the event off.
-        Err(storage::Error::Corrupt { .. }) => Ok(true),
-        payment => Ok(payment?.is_some_and(|payment| !payment.line_items.is_empty())),
+        Err(storage::Error::Corrupt { .. }) => Ok(None),
+        known => {
+            let is_known = known?.is_some_and(|known| !known.line_items.is_empty());
+            Ok((!is_known).then(|| payment.clone()))
+        }
     }
 }
 

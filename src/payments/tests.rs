@@ -1,11 +1,15 @@
+use std::num::NonZeroUsize;
+
 use futures_util::StreamExt as _;
 use prost_types::Timestamp;
 use serde_json::json;
 use tokio_util::sync::DropGuard;
 use tonic_types::StatusExt as _;
 
-use super::projector::{LineItems, Unread};
+use super::projector::{Details, Unread};
 use super::*;
+use crate::clock::Clock;
+use crate::operations;
 use crate::pb::payment::State;
 use crate::pb::watch_payments_response::Content;
 use crate::storage;
@@ -15,24 +19,35 @@ pub(super) const COMPLETED: &str = "checkout.session.completed";
 
 /// A Stripe whose every session has one line item.
 #[derive(Clone)]
-struct OneItem;
+pub(super) struct OneItem;
 
-impl LineItems for OneItem {
-    async fn read(&self, _: &str) -> Result<Vec<pb::LineItem>, Unread> {
-        Ok(vec![pb::LineItem { price: "price_1".into(), ..Default::default() }])
+impl Details for OneItem {
+    async fn read(&self, _: &str) -> Result<pb::Payment, Unread> {
+        let line_items = vec![pb::LineItem { price: "price_1".into(), ..Default::default() }];
+        Ok(pb::Payment { line_items, ..Default::default() })
     }
 }
 
 pub(super) fn config() -> Config {
     let number = |number| NonZeroU32::new(number).unwrap();
+    let long = NonZeroU64::new(3_600_000).unwrap();
     Config {
-        heartbeat_ms: NonZeroU64::new(3_600_000).unwrap(),
+        heartbeat_ms: long,
         watchers_max: 2,
         watch_page_max: number(2),
         project_batch_max: number(4),
-        line_item_reads_max: number(2),
+        detail_reads_max: number(2),
         retry_first_ms: number(1),
         retry_max_ms: number(10),
+        slow_consumer_ms: long,
+        consumers_max: 2,
+        source: Source::Webhook,
+        poll_interval_ms: long,
+        poll_only_interval_ms: long,
+        hurry_interval_ms: long,
+        sweep_interval_ms: long,
+        far_sweep_interval_ms: long,
+        reads_per_month_max: 100,
     }
 }
 
@@ -45,7 +60,16 @@ fn over(storage: Storage, config: &Config) -> Payments {
         breaker_open_ms_max: 1,
         ..stripe::Config::testing()
     };
-    Payments::new(config, storage, stripe.client().unwrap(), CancellationToken::new())
+    let stripe = stripe.client().unwrap();
+    let writes = operations::Config {
+        require_request_id: false,
+        time_ms: NonZeroU64::new(1_000).unwrap(),
+        running_max: NonZeroUsize::new(8).unwrap(),
+        keep_days: NonZeroU32::new(7).unwrap(),
+    };
+    let memory = Arc::new(storage.clone());
+    let writes = Operations::new(&writes, memory, stripe.clone(), Clock::of_machine());
+    Payments::new(config, storage, stripe, writes, CancellationToken::new())
 }
 
 pub(super) async fn open(config: &Config) -> Payments {
@@ -71,9 +95,9 @@ pub(super) fn event(id: &str, kind: &str, session: &str, payment_status: &str) -
 }
 
 /// Runs a projector until the guard is dropped.
-pub(super) fn project(payments: &Payments, line_items: impl LineItems) -> DropGuard {
+pub(super) fn project(payments: &Payments, details: impl Details) -> DropGuard {
     let shutdown = CancellationToken::new();
-    tokio::spawn(Projector::new(payments, line_items).run(shutdown.clone()));
+    tokio::spawn(Projector::new(payments, details).run(shutdown.clone()));
     shutdown.drop_guard()
 }
 
@@ -83,7 +107,7 @@ pub(super) async fn watch(
     payment_link: &str,
 ) -> feed::Changes {
     let (position, payment_link) = (position.to_owned(), payment_link.to_owned());
-    let request = pb::WatchPaymentsRequest { position, payment_link };
+    let request = pb::WatchPaymentsRequest { position, payment_link, ..Default::default() };
     payments.watch_payments(Request::new(request)).await.unwrap().into_inner()
 }
 
@@ -150,7 +174,7 @@ async fn an_event_delivered_again_is_told_once() {
 #[tokio::test]
 async fn an_event_of_another_kind_is_kept_and_tells_nothing() {
     let payments = open(&config()).await;
-    let body = event("evt_1", "charge.refunded", "ch_1", "paid");
+    let body = event("evt_1", "charge.succeeded", "ch_1", "paid");
     receive(&payments, body.clone()).await;
     receive(&payments, body).await;
     assert_eq!(payments.storage.due_events(now_ms(), 0, 10).await.unwrap(), []);

@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::store::State;
 
 /// The account, by its identifier.
-const ID: &str = "acct_1SandboxSandboxS";
+pub(super) const ID: &str = "acct_1SandboxSandboxS";
 /// When it was opened: 2026-01-01.
 const CREATED: i64 = 1_767_225_600;
 

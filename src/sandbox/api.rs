@@ -99,6 +99,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     ),
     endpoint("GET", "/v1/checkout/sessions", "list checkout.session", checkout::list),
     endpoint("GET", "/v1/checkout/sessions/{session}", "checkout.session", checkout::retrieve),
+    endpoint("POST", "/v1/checkout/sessions/{session}", "checkout.session", checkout::update),
     endpoint(
         "GET",
         "/v1/checkout/sessions/{session}/line_items",

@@ -283,7 +283,6 @@ fn card_details(card: &Card, amount: &Value) -> Value {
         "overcapture": { "maximum_amount_capturable": amount, "status": "unavailable" },
         "regulated_status": "unregulated",
         "three_d_secure": null,
-        "transaction_link_id": null,
         "wallet": null,
     })
 }

@@ -56,6 +56,14 @@ pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal>
     state.sessions.named(&call.id).map(|session| session.object.clone())
 }
 
+/// `POST /v1/checkout/sessions/{session}`, which changes nothing but metadata.
+pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
+    let session = &mut state.sessions.named_mut(&call.id)?.object;
+    let merged = object::merge_metadata(session.at("metadata"), call.params.get("metadata"));
+    object::set(session, "metadata", merged);
+    retrieve(state, call)
+}
+
 /// `GET /v1/checkout/sessions`.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let details = call.params.get("customer_details");

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::delivery::Outbox;
+use super::http::Limits;
 use super::identifier::Source;
 use super::params::Tables;
 use super::store::State;
@@ -31,6 +32,9 @@ pub struct Config {
     pub public_url: Option<String>,
     /// The largest request body that is read, in bytes.
     pub body_bytes_max: usize,
+    /// How many requests a key may make in a second, 0 for as many as come. Stripe allows 25 in
+    /// test mode.
+    pub requests_per_second_max: u32,
     /// How many objects of each kind are remembered. Beyond it the oldest is forgotten.
     pub objects_max: usize,
     /// How many events may wait for the webhook. Beyond it the one due first is given up.
@@ -70,6 +74,7 @@ impl Default for Config {
             webhook_secret: "whsec_sandbox".to_owned(),
             public_url: None,
             body_bytes_max: 1024 * 1024,
+            requests_per_second_max: 0,
             objects_max: 20_000,
             webhook_queue_max: 10_000,
             webhook_concurrency_max: 8,
@@ -114,7 +119,8 @@ impl Config {
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://{local_addr}"));
         let url = url.trim_end_matches('/').to_owned();
         let state = Mutex::new(self.blank(&url));
-        Ok(Shared { config: self, url, tables, state, changes: Notify::new() })
+        let limits = Limits::new(self.requests_per_second_max);
+        Ok(Shared { config: self, url, tables, limits, state, changes: Notify::new() })
     }
 
     /// The state of a sandbox in which nothing has happened.

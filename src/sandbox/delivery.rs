@@ -120,9 +120,15 @@ async fn post(
     let timeout = Duration::from_millis(config.webhook_timeout_ms);
     match tokio::time::timeout(timeout, client.request(request)).await {
         Err(_) => Err(format!("no answer within {} ms", config.webhook_timeout_ms)),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(whole(&error)),
         Ok(Ok(response)) => Ok(response.status().as_u16()),
     }
+}
+
+/// An error with all that caused it.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn settle(shared: &Shared, ticket: Ticket, answered: Result<u16, String>) {

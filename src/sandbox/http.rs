@@ -1,6 +1,8 @@
 //! The API over HTTP: who asks, what is asked, and whether it was asked before.
 
 mod auth;
+mod limits;
+mod version;
 
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, request};
 use axum::middleware;
 use axum::response::Response;
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::api::{self, Call, Endpoint, Origin};
@@ -19,6 +22,7 @@ use super::form::{self, Node};
 use super::idempotency::Saved;
 use super::refusal::Refusal;
 use super::{API_VERSION, Shared, expand, page, params};
+pub(super) use limits::Limits;
 
 /// Everything the sandbox answers: the pages of its buyers, and Stripe's API.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
@@ -45,9 +49,15 @@ async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Request) -> Respo
         Err(refusal) => Err(refusal),
         Ok(exchange) => exchange.run(&request_id, inside).await,
     };
+    let limit = saved.as_ref().err().and_then(|refusal| refusal.limit);
     let saved = saved
         .unwrap_or_else(|refusal| save(refusal.status, &refusal.body(&request_id), &request_id));
-    respond(&parts.headers, saved, &request_id)
+    let mut response = respond(&parts.headers, saved, &request_id);
+    if let Some(reason) = limit {
+        let headers = response.headers_mut();
+        headers.insert("stripe-rate-limited-reason", HeaderValue::from_static(reason));
+    }
+    response
 }
 
 /// Checks everything about a request but the meaning of its parameters.
@@ -57,8 +67,13 @@ fn receive<'a>(
     body: &Bytes,
     request_id: &str,
 ) -> Result<Exchange<'a>, Refusal> {
-    auth::check(&parts.headers, &shared.config.api_key)?;
     let (method, path) = (parts.method.as_str(), parts.uri.path());
+    let key = auth::check(&parts.headers, &shared.config.api_key)?;
+    // The limits are of the true time: a clock that stands still would let nobody in again.
+    if let Some(reason) = shared.limits.count(&key, path, Timestamp::now().as_second()) {
+        return Err(Refusal::rate_limited(reason));
+    }
+    auth::permit(&key, &parts.method, path)?;
     let (endpoint, id) = api::find(method, path).ok_or_else(|| unrecognized(method, path))?;
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     if !body.is_empty() && header("content-type").is_some_and(|kind| kind.contains("json")) {
@@ -68,6 +83,7 @@ fn receive<'a>(
              https://support.stripe.com/.",
         ));
     }
+    version::check(&shared.tables, header("stripe-version"))?;
     let query = parts.uri.query().unwrap_or_default();
     let node = form::decode(&[query.as_bytes(), body])?;
     // Only POST has keys: the other methods can be repeated as they are.

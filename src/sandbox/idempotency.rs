@@ -133,6 +133,7 @@ mod status {
     use axum::http::StatusCode;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
     pub(super) fn serialize<S: Serializer>(it: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u16(it.as_u16())
     }

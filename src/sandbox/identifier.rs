@@ -19,7 +19,7 @@ thread_local! {
 
 /// Where identifiers come from: a sequence of numbers that the first one decides.
 ///
-/// It is SplitMix64, written out so that a seed means the same in every release.
+/// It is `SplitMix64`, written out so that a seed means the same in every release.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Source {
     position: u64,

@@ -3,8 +3,12 @@
 //! ```json
 //! {
 //!   "products": [{ "id": "prod_mug", "name": "Mug" }],
-//!   "prices": [{ "id": "price_mug", "product": "prod_mug", "currency": "usd", "unit_amount": 1500 }],
-//!   "payment_links": [{ "id": "plink_mug", "line_items": [{ "price": "price_mug", "quantity": 1 }] }]
+//!   "prices": [
+//!     { "id": "price_mug", "product": "prod_mug", "currency": "usd", "unit_amount": 1500 }
+//!   ],
+//!   "payment_links": [
+//!     { "id": "plink_mug", "line_items": [{ "price": "price_mug", "quantity": 1 }] }
+//!   ]
 //! }
 //! ```
 //!

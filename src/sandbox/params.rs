@@ -35,6 +35,13 @@ pub(super) fn check(endpoint: &Field, node: &Node) -> Result<Map<String, Value>,
     object(endpoint, node, "")
 }
 
+/// The versions that Stripe's API has had.
+pub(super) fn versions(tables: &Tables) -> impl Iterator<Item = &str> {
+    let endpoint = tables.endpoint("POST /v1/webhook_endpoints");
+    let field = endpoint.and_then(|endpoint| endpoint.member("api_version"));
+    field.into_iter().flat_map(|field| field.words.iter().map(String::as_str))
+}
+
 /// Names come before values: Stripe refuses what it does not know without looking further.
 fn collect_unknown(field: &Field, node: &Node, name: &str, unknown: &mut Vec<String>) {
     let Node::Members(members) = node else { return };

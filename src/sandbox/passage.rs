@@ -1,5 +1,7 @@
-//! The passage of time when the clock is moved: what falls due on the way happens in its order, each
-//! at its own moment, and its events are delivered before the next thing happens.
+//! The passage of time when the clock is moved.
+//!
+//! What falls due on the way happens in its order, each at its own moment, and its events are
+//! delivered before the next thing happens.
 
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use super::{Shared, expire_due};
 /// How many moments a move stops at. What is due at later ones happens at the end of the move.
 const STOPS_MAX: usize = 10_000;
 /// How long a move waits for receivers that do not answer, in all.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Moves the clock forward. Everything due by then has happened when this is done, and every event
 /// of it has been sent at least once, as far as its receivers answered in time.

@@ -5,8 +5,10 @@
 //! | 400    | `invalid_request_error` | a parameter, or what the parameters mean together       |
 //! | 400    | `idempotency_error`     | a key used again with other parameters                  |
 //! | 401    | `invalid_request_error` | no API key, or not one of a test mode                   |
+//! | 403    | `invalid_request_error` | a restricted key without the permission                 |
 //! | 404    | `invalid_request_error` | no such object or no such address                       |
 //! | 409    | `idempotency_error`     | a key whose first request is still being carried out    |
+//! | 429    | `invalid_request_error` | too many requests of a key in a second                  |
 //! | 500    | `api_error`             | a fault of the sandbox itself                           |
 
 use axum::http::StatusCode;
@@ -25,6 +27,8 @@ pub(super) struct Refusal {
     pub(super) message: String,
     /// The parameter at fault, with brackets.
     pub(super) param: Option<String>,
+    /// Stripe's word for the rate limit that was broken, which a header of the answer tells.
+    pub(super) limit: Option<&'static str>,
 }
 
 // === impl Refusal ===
@@ -38,6 +42,7 @@ impl Refusal {
             code: None,
             message: message.into(),
             param: None,
+            limit: None,
         }
     }
 
@@ -61,6 +66,14 @@ impl Refusal {
         Self::invalid(format!("Missing required param: {param}."))
             .code("parameter_missing")
             .param(param)
+    }
+
+    /// One request too many in a second.
+    pub(super) fn rate_limited(reason: &'static str) -> Self {
+        let message = "Request rate limit exceeded. You can learn more about rate limits here \
+                       https://stripe.com/docs/rate-limits.";
+        let refusal = Self::invalid(message).code("rate_limit");
+        Self { status: StatusCode::TOO_MANY_REQUESTS, limit: Some(reason), ..refusal }
     }
 
     /// A fault of the sandbox itself.

@@ -37,12 +37,13 @@ struct Read {
 
 /// Writes the state down.
 pub(super) fn save(state: &State) -> Result<String, Error> {
-    serde_json::to_string(&Written { form: FORM, state }).map_err(unreadable)
+    serde_json::to_string(&Written { form: FORM, state }).map_err(|error| unreadable(&error))
 }
 
 /// Puts a state that was written down in the place of the present one.
 pub(super) fn restore(shared: &Shared, text: &str) -> Result<(), Error> {
-    let Read { form, mut state } = serde_json::from_str(text).map_err(unreadable)?;
+    let Read { form, mut state } =
+        serde_json::from_str(text).map_err(|error| unreadable(&error))?;
     if form != FORM {
         return Err(Error::OtherForm(form));
     }
@@ -54,7 +55,7 @@ pub(super) fn restore(shared: &Shared, text: &str) -> Result<(), Error> {
         }
         _ => serde_json::from_value(state),
     };
-    let mut state: State = state.map_err(unreadable)?;
+    let mut state: State = state.map_err(|error| unreadable(&error))?;
     state.public_url.clone_from(&shared.url);
     state.ledger.forget_unfinished();
     shared.replace(state);
@@ -70,6 +71,6 @@ fn bound(state: &mut Value, objects_max: usize) {
     }
 }
 
-fn unreadable(error: serde_json::Error) -> Error {
+fn unreadable(error: &serde_json::Error) -> Error {
     Error::Unreadable(error.to_string())
 }

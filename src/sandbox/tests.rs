@@ -8,6 +8,7 @@ mod links;
 mod money_back;
 mod objects;
 mod offers;
+mod parallel;
 mod parameters;
 mod paying;
 mod protocol;

@@ -69,6 +69,15 @@ impl Storage {
         .await
     }
 
+    /// Says whether an event is here.
+    pub async fn has_event(&self, id: &str) -> Result<bool, Error> {
+        let found: Option<String> = sqlx::query_scalar("SELECT id FROM events WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.readers())
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Gives events that are due, the longest due first.
     ///
     /// No event is put off by more than `put_off_max_ms`. One that seems to be
@@ -109,9 +118,9 @@ impl Storage {
 // === impl Transaction ===
 
 impl Transaction<'_> {
-    /// Ends an event's wait.
+    /// Ends an event's wait. One that has ended before stays as it is.
     pub async fn settle_event(&mut self, id: &str, state: EventState) -> Result<(), Error> {
-        sqlx::query("UPDATE events SET state = $2 WHERE id = $1")
+        sqlx::query("UPDATE events SET state = $2 WHERE id = $1 AND state = 'pending'")
             .bind(id)
             .bind(state.as_str())
             .execute(&mut *self.0)
@@ -121,11 +130,14 @@ impl Transaction<'_> {
 
     /// Puts an event off, and counts it.
     pub async fn postpone_event(&mut self, id: &str, due_at_ms: i64) -> Result<(), Error> {
-        sqlx::query("UPDATE events SET due_at_ms = $2, attempts = attempts + 1 WHERE id = $1")
-            .bind(id)
-            .bind(due_at_ms)
-            .execute(&mut *self.0)
-            .await?;
+        sqlx::query(
+            "UPDATE events SET due_at_ms = $2, attempts = attempts + 1
+             WHERE id = $1 AND state = 'pending'",
+        )
+        .bind(id)
+        .bind(due_at_ms)
+        .execute(&mut *self.0)
+        .await?;
         Ok(())
     }
 
@@ -149,6 +161,8 @@ impl Transaction<'_> {
         .bind(event.state.as_str())
         .execute(&mut *self.0)
         .await?;
-        Ok(inserted.rows_affected() > 0)
+        let is_new = inserted.rows_affected() > 0;
+        self.1.has_events |= is_new;
+        Ok(is_new)
     }
 }

@@ -164,14 +164,14 @@ impl Transaction<'_> {
         .bind(hash.to_vec())
         .execute(&mut *self.0)
         .await?;
-        *self.1 = Some(Place { sequence, hash });
+        self.1.head = Some(Place { sequence, hash });
         Ok(sequence)
     }
 
     /// The newest change as of this write. It is read once in a batch, whose
     /// writes are the only ones under way, and stored once at its end.
     async fn head(&mut self) -> Result<Place, Error> {
-        if let Some(head) = *self.1 {
+        if let Some(head) = self.1.head {
             return Ok(head);
         }
         let head = sqlx::query_as("SELECT head, head_hash FROM installation");

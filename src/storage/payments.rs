@@ -6,13 +6,17 @@ use super::select::Select;
 use super::{Error, Storage, Transaction};
 use crate::pb;
 
-/// A payment, and which event made it what it is.
+/// A payment, and what only this service needs of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// The payment.
     pub payment: pb::Payment,
-    /// The id of the event that decided the payment's state.
+    /// The id of the event that changed it last; empty where none did.
     pub decided_by: String,
+    /// The last claim to ship it; empty when there was none.
+    pub claim: String,
+    /// From when on it can be claimed, in milliseconds since 1970; never where `None`.
+    pub claimable_at_ms: Option<i64>,
 }
 
 /// Which payments to list.
@@ -83,6 +87,31 @@ impl Storage {
         let rows: Vec<(String, Vec<u8>)> = query.rows(self.readers()).await?;
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
+
+    /// Gives payments that can be claimed now, the oldest first.
+    pub async fn claimable(
+        &self,
+        payment_link: Option<&str>,
+        now_ms: i64,
+        after: Option<Cursor>,
+        limit: i64,
+    ) -> Result<Vec<pb::Payment>, Error> {
+        let mut query = Select::new(
+            "SELECT id, payment FROM payments
+             WHERE claimable_at_ms IS NOT NULL AND claimable_at_ms <= ",
+        );
+        query.bind(now_ms)?;
+        if let Some(payment_link) = payment_link {
+            query.push(" AND payment_link = ").bind(payment_link.to_owned())?;
+        }
+        if let Some(Cursor { created_at_ms, id }) = after {
+            query.push(" AND (created_at_ms, id) > (").bind(created_at_ms)?;
+            query.push(", ").bind(id)?.push(")");
+        }
+        query.push(" ORDER BY created_at_ms, id LIMIT ").bind(limit)?;
+        let rows: Vec<(String, Vec<u8>)> = query.rows(self.readers()).await?;
+        rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
+    }
 }
 
 // === impl Transaction ===
@@ -90,13 +119,17 @@ impl Storage {
 impl Transaction<'_> {
     /// Gives what is known of a payment, as of this transaction.
     pub async fn known(&mut self, id: &str) -> Result<Option<Known>, Error> {
-        let row: Option<(Vec<u8>, String)> =
-            sqlx::query_as("SELECT payment, decided_by FROM payments WHERE id = $1")
-                .bind(id)
-                .fetch_optional(&mut *self.0)
-                .await?;
-        row.map(|(bytes, decided_by)| Ok(Known { payment: decode(id, &bytes)?, decided_by }))
-            .transpose()
+        let row: Option<(Vec<u8>, String, String, Option<i64>)> = sqlx::query_as(
+            "SELECT payment, decided_by, claim, claimable_at_ms FROM payments WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&mut *self.0)
+        .await?;
+        row.map(|(bytes, decided_by, claim, claimable_at_ms)| {
+            let payment = decode(id, &bytes)?;
+            Ok(Known { payment, decided_by, claim, claimable_at_ms })
+        })
+        .transpose()
     }
 
     /// Replaces what is known of a payment.
@@ -104,12 +137,14 @@ impl Transaction<'_> {
         let payment = &known.payment;
         sqlx::query(
             "INSERT INTO payments
-             (id, payment_link, state, created_at_ms, updated_at_ms, decided_by, payment)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             (id, payment_link, state, created_at_ms, updated_at_ms, decided_by, payment, claim,
+              claimable_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (id) DO UPDATE SET
              payment_link = excluded.payment_link, state = excluded.state,
              created_at_ms = excluded.created_at_ms, updated_at_ms = excluded.updated_at_ms,
-             decided_by = excluded.decided_by, payment = excluded.payment",
+             decided_by = excluded.decided_by, payment = excluded.payment,
+             claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms",
         )
         .bind(&payment.id)
         .bind(&payment.payment_link)
@@ -118,9 +153,20 @@ impl Transaction<'_> {
         .bind(updated_at_ms)
         .bind(&known.decided_by)
         .bind(payment.encode_to_vec())
+        .bind(&known.claim)
+        .bind(known.claimable_at_ms)
         .execute(&mut *self.0)
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Known {
+    /// A payment that one event has told of, for tests.
+    pub(crate) fn testing(payment: pb::Payment) -> Self {
+        let (decided_by, claim) = ("evt_1".to_owned(), String::new());
+        Self { payment, decided_by, claim, claimable_at_ms: None }
     }
 }
 

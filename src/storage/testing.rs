@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use super::{Config, Storage};
+use super::{Config, Storage, retention};
 
 #[path = "../../tests/it/harness/cluster.rs"]
 #[allow(dead_code, reason = "the tests from outside use the other part")]
@@ -30,6 +30,7 @@ impl Config {
             readers_max: NonZeroU32::new(2).unwrap(),
             write_batch_max: NonZeroUsize::new(64).unwrap(),
             write_queue_max: NonZeroUsize::new(1_024).unwrap(),
+            retention: retention::Config { event_body_days: 0, event_days: 0, feed_days: 0 },
         }
     }
 }

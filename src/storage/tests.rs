@@ -1,5 +1,7 @@
 mod chain;
 mod reading;
+mod replicas;
+mod retention;
 mod writing;
 
 use super::testing::{Disk, cluster};
@@ -34,7 +36,7 @@ async fn change(storage: &Storage, payment: pb::Payment, fails: bool) -> Result<
     storage
         .write(move |mut transaction| {
             Box::pin(async move {
-                let known = Known { payment, decided_by: "evt_1".into() };
+                let known = Known::testing(payment);
                 transaction.put_known(&known, 0).await?;
                 let payment = &known.payment;
                 let sequence =

@@ -3,21 +3,28 @@
 //! A commit waits for the disk, which takes far longer than the statements in
 //! it. So whatever has queued up meanwhile goes into the next commit together;
 //! a lone write waits for nobody.
+//!
+//! Writes seldom fail, so a batch runs without savepoints, which would more than
+//! double its cost. Only when one of several has failed is all undone and run
+//! again, each write in a savepoint of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::{Any, AnyConnection, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::connect::{Connections, Kind, postgres};
-use super::{Config, Error, Transaction, feed};
+use super::feed::{self, Place};
+use super::news::News;
+use super::{Config, Error, Transaction};
 
 /// A write in the queue.
 pub(super) trait Job: Send {
-    /// Does the work and keeps its result; says whether it succeeded.
+    /// Does the work, again if need be, and keeps its result; says whether it
+    /// succeeded.
     fn run<'a>(&'a mut self, transaction: Transaction<'a>) -> BoxFuture<'a, bool>;
     /// Tells the caller the result, or why the commit failed.
     fn answer(self: Box<Self>, committed: Result<(), Error>);
@@ -27,16 +34,26 @@ pub(super) trait Job: Send {
 pub(super) fn job<T, W>(work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Error>>)
 where
     T: Send + 'static,
-    W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>> + Clone + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Write { work: Some(work), result: Err(Error::Closed), caller }), answer)
+    (Box::new(Write { work, result: Err(Error::Closed), caller }), answer)
+}
+
+/// What the writes of a batch have come to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Batch {
+    /// The head of the feed, once something was appended.
+    pub(super) head: Option<Place>,
+    /// Whether events were added.
+    pub(super) has_events: bool,
 }
 
 /// The one writer of this process.
 #[derive(Debug)]
 pub(super) struct Writer {
     connections: Arc<Connections>,
+    news: Arc<News>,
     batch_max: usize,
     /// How long a batch may take on a server; `None` where nothing can be lost
     /// on the way.
@@ -44,7 +61,7 @@ pub(super) struct Writer {
 }
 
 struct Write<T, W> {
-    work: Option<W>,
+    work: W,
     result: Result<T, Error>,
     caller: oneshot::Sender<Result<T, Error>>,
 }
@@ -54,13 +71,11 @@ struct Write<T, W> {
 impl<T, W> Job for Write<T, W>
 where
     T: Send + 'static,
-    W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>> + Clone + Send + 'static,
 {
     fn run<'a>(&'a mut self, transaction: Transaction<'a>) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            if let Some(work) = self.work.take() {
-                self.result = work(transaction).await;
-            }
+            self.result = (self.work.clone())(transaction).await;
             self.result.is_ok()
         })
     }
@@ -76,13 +91,13 @@ where
 // === impl Writer ===
 
 impl Writer {
-    pub(super) fn new(config: &Config, connections: Arc<Connections>) -> Self {
+    pub(super) fn new(config: &Config, connections: Arc<Connections>, news: Arc<News>) -> Self {
         let time_ms = config.statement_timeout_ms.get() + config.busy_timeout_ms.get();
         let time_max = match connections.kind {
             Kind::Sqlite => None,
             Kind::Postgres => Some(Duration::from_millis(time_ms)),
         };
-        Self { connections, batch_max: config.write_batch_max.get(), time_max }
+        Self { connections, news, batch_max: config.write_batch_max.get(), time_max }
     }
 
     /// Writes what comes, until no one is left who could send.
@@ -116,27 +131,64 @@ impl Writer {
     async fn run_all(
         &self,
         connection: &mut AnyConnection,
-        batch: &mut [Box<dyn Job>],
+        jobs: &mut [Box<dyn Job>],
     ) -> Result<(), Error> {
+        let mut transaction = self.begin(connection).await?;
+        let mut batch = Batch::default();
+        for job in jobs.iter_mut() {
+            if !job.run(Transaction(&mut transaction, &mut batch)).await {
+                transaction.rollback().await?;
+                // A lone write has nobody to be kept apart from.
+                let is_alone = jobs.len() == 1;
+                return if is_alone { Ok(()) } else { self.run_apart(connection, jobs).await };
+            }
+        }
+        self.end(transaction, batch).await
+    }
+
+    /// Runs the batch so that a write which fails leaves the others alone.
+    async fn run_apart(
+        &self,
+        connection: &mut AnyConnection,
+        jobs: &mut [Box<dyn Job>],
+    ) -> Result<(), Error> {
+        let mut transaction = self.begin(connection).await?;
+        let mut batch = Batch::default();
+        for job in jobs {
+            let mut savepoint = transaction.begin().await?;
+            let before = batch;
+            if job.run(Transaction(&mut savepoint, &mut batch)).await {
+                savepoint.commit().await?;
+            } else {
+                savepoint.rollback().await?;
+                batch = before;
+            }
+        }
+        self.end(transaction, batch).await
+    }
+
+    async fn begin<'c>(
+        &self,
+        connection: &'c mut AnyConnection,
+    ) -> Result<sqlx::Transaction<'c, Any>, Error> {
         let begin = match self.connections.kind {
             Kind::Sqlite => "BEGIN IMMEDIATE",
             Kind::Postgres => postgres::BEGIN,
         };
-        let mut transaction = connection.begin_with(begin).await?;
-        let mut head = None;
-        for job in batch {
-            // A savepoint of its own lets a write fail without the others.
-            let mut savepoint = transaction.begin().await?;
-            let head_before = head;
-            if job.run(Transaction(&mut savepoint, &mut head)).await {
-                savepoint.commit().await?;
-            } else {
-                savepoint.rollback().await?;
-                head = head_before;
-            }
-        }
-        if let Some(head) = head {
+        Ok(connection.begin_with(begin).await?)
+    }
+
+    async fn end(
+        &self,
+        mut transaction: sqlx::Transaction<'_, Any>,
+        batch: Batch,
+    ) -> Result<(), Error> {
+        if let Some(head) = batch.head {
             feed::put_head(&mut transaction, head).await?;
+        }
+        let is_news = batch.head.is_some() || batch.has_events;
+        if is_news && self.connections.kind == Kind::Postgres {
+            self.news.tell(&mut transaction).await?;
         }
         transaction.commit().await.map_err(|error| match error.into() {
             // The server may have heard the commit before it went away.

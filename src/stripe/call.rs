@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use tokio::time::Instant;
 
-use crate::pb::plan;
+use crate::pb::plan::{self, Resource};
 
 /// The longest wait for a turn.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -48,6 +48,20 @@ pub struct Answer {
 // === impl Place ===
 
 impl Place {
+    /// Where one of a kind is.
+    #[must_use]
+    pub fn one(resource: &'static Resource, id: &str) -> Self {
+        // A path tells a plus sign from a space, unlike a form.
+        let mut segment: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        segment = segment.replace('+', "%20");
+        // A URL takes these for steps through its path, even with one `%2E`
+        // for each dot. Encoded twice they are what they must be: ids of nothing.
+        if matches!(id, "." | "..") {
+            segment = segment.replace('.', "%252E");
+        }
+        Self { path: format!("{}/{segment}", resource.collection), route: &resource.item }
+    }
+
     /// A path that was stored. Its route is that of its resource.
     #[must_use]
     pub fn stored(path: String) -> Self {

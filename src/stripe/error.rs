@@ -277,7 +277,7 @@ impl Refusal {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         self.should_retry.unwrap_or(match self.status {
-            409 => self.error.kind.as_deref() != Some("idempotency_error"),
+            409 => !self.is_mismatch(),
             429 | 424 => true,
             status => status >= 500,
         })
@@ -289,8 +289,8 @@ impl Refusal {
     #[must_use]
     pub fn is_verdict(&self) -> bool {
         // Of a mismatch of parameters the key's first request may well have acted.
-        let mismatch = self.error.kind.as_deref() == Some("idempotency_error");
-        matches!(self.status, 400 | 402 | 404) && !mismatch && self.code() != "rate_limit"
+        let is_verdict = matches!(self.status, 400 | 402 | 404);
+        is_verdict && !self.is_mismatch() && self.code() != "rate_limit"
     }
 
     /// Tells whether the request may have had its effect. Only what is known to be
@@ -300,7 +300,7 @@ impl Refusal {
         match self.status {
             // The request that the key is in use by is one of the same call.
             409 => self.code() == "idempotency_key_in_use",
-            400 => self.error.kind.as_deref() == Some("idempotency_error"),
+            400 => self.is_mismatch(),
             401 | 402 | 403 | 404 | 429 => false,
             _ => true,
         }
@@ -324,6 +324,14 @@ impl Refusal {
         let Kept { status, request_id, attempts, error } =
             serde_json::from_slice(kept).unwrap_or_default();
         Self { status, request_id, attempts, error, write: true, ..Self::default() }
+    }
+
+    /// Tells whether the key was used before with other parameters. Stripe calls
+    /// it by the same name when the key is in use by a request under way.
+    #[must_use]
+    pub fn is_mismatch(&self) -> bool {
+        let kind = self.error.kind.as_deref();
+        kind == Some("idempotency_error") && self.code() != "idempotency_key_in_use"
     }
 
     /// Tells whether a rate limit was reached, other than another request that

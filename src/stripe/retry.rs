@@ -137,7 +137,10 @@ impl Policy<Call, Answer, Error> for Retry {
         }
         let acts = call.is_write() && error.may_have_acted();
         let pause = self.next(call, error);
-        if pause.is_none() && self.doubt && !acts && error.verdict().is_none() {
+        // Under a key, a verdict is one on the earlier attempts, too. Without one, as
+        // of a DELETE, what is not found may be gone because of them.
+        let is_judged = call.idempotency_key.is_some() && error.verdict().is_some();
+        if pause.is_none() && self.doubt && !acts && !is_judged {
             let last = std::mem::replace(error, Error::Deadline);
             *error = Error::Doubtful(Box::new(last));
         }
@@ -282,6 +285,17 @@ mod tests {
             assert_eq!(error.may_have_acted(), in_doubt, "{error}");
             assert_eq!(matches!(error, Error::Doubtful(_)), in_doubt, "{error}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_gone_after_a_lost_deletion_may_be_gone_because_of_it() {
+        let deletion = Call { idempotency_key: None, ..call(Method::DELETE) };
+        let lost = Error::AnswerLost { write: true };
+        let failures = vec![lost, refused(404, "resource_missing", None)];
+        let (_, outcome) = check(deletion.clone(), failures).await;
+        assert!(matches!(outcome, Err(Error::Doubtful(_))), "{outcome:?}");
+        let (_, outcome) = check(deletion, vec![refused(404, "resource_missing", None)]).await;
+        assert!(matches!(outcome, Err(Error::Refused(_))), "{outcome:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -53,6 +53,11 @@ pub struct Config {
     pub in_flight_max: usize,
     /// How many calls wait to be sent; further ones are refused.
     pub queue_max: usize,
+    /// How old what is told of a product, a price or a payment link may be, in
+    /// milliseconds; zero always asks Stripe.
+    pub cache_age_ms: u64,
+    /// How many of these answers are kept.
+    pub cache_items_max: usize,
 }
 
 /// A client's whole path to Stripe.
@@ -64,7 +69,8 @@ impl Config {
     /// Builds the path to Stripe. What comes out of it has been tried as often as
     /// it can help and no longer than the caller waits, and is an answer of
     /// status 2xx or a typed error. What is refused on the way was never sent.
-    pub(super) fn build(&self, transport: Transport) -> Stack {
+    #[must_use]
+    pub fn stack(&self, transport: Transport) -> Stack {
         let millis = Duration::from_millis;
         let (first, longest) = (millis(self.backoff_ms), millis(self.backoff_max_ms));
         ServiceBuilder::new()
@@ -89,11 +95,19 @@ impl Config {
             .service(transport)
     }
 
+    /// Whether the key is one for real money; `None` where it does not say.
+    pub(super) fn livemode(&self) -> Option<bool> {
+        let key = self.api_key.expose_secret();
+        let is = |kinds: [&str; 2]| kinds.iter().any(|kind| key.starts_with(kind));
+        match (is(["sk_live_", "rk_live_"]), is(["sk_test_", "rk_test_"])) {
+            (false, false) => None,
+            (livemode, _) => Some(livemode),
+        }
+    }
+
     /// The rate for the account, whose key says which kind it is.
     fn rate(&self) -> u32 {
-        let live = ["sk_live_", "rk_live_"];
-        let key = self.api_key.expose_secret();
-        if live.iter().any(|kind| key.starts_with(kind)) { self.rate_live } else { self.rate_test }
+        if self.livemode() == Some(true) { self.rate_live } else { self.rate_test }
     }
 }
 
@@ -118,6 +132,8 @@ impl Config {
             rate_endpoint: 20,
             in_flight_max: 32,
             queue_max: 64,
+            cache_age_ms: 30_000,
+            cache_items_max: 4_096,
         }
     }
 }

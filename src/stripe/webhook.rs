@@ -1,13 +1,13 @@
 //! What Stripe sends by itself: signed events.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use prost::{Message, Name};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::Sha256;
 
 use super::wire::json;
-use crate::pb;
 
 /// The most `v1` signatures that one header may carry.
 const SIGNATURES_MAX: usize = 16;
@@ -28,6 +28,8 @@ pub struct Event {
     pub livemode: bool,
     /// The API version in whose words the event is written.
     pub api_version: String,
+    /// The connected account that it happened in, `acct_…`; empty for the key's own.
+    pub account: String,
     object: Option<Box<RawValue>>,
 }
 
@@ -65,6 +67,8 @@ struct Wire {
     #[serde(default)]
     api_version: Option<String>,
     #[serde(default)]
+    account: Option<String>,
+    #[serde(default)]
     data: Option<Data>,
 }
 
@@ -72,6 +76,11 @@ struct Wire {
 struct Data {
     #[serde(default)]
     object: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    id: String,
 }
 
 /// Verifies the `Stripe-Signature` header over the raw body:
@@ -149,18 +158,21 @@ impl Event {
             created: wire.created.as_i64().unwrap_or_default(),
             livemode: wire.livemode,
             api_version: wire.api_version.unwrap_or_default(),
+            account: wire.account.unwrap_or_default(),
             object: wire.data.and_then(|data| data.object),
         })
     }
 
-    /// Gives the Checkout Session that the event is about, if it is about one.
+    /// Gives the id of the object that the event is about.
+    pub(super) fn object_id(&self) -> Option<String> {
+        let object: Object = serde_json::from_str(self.object.as_ref()?.get()).ok()?;
+        Some(object.id)
+    }
+    /// Reads the object that the event is about, `None` where it has none. The
+    /// event's kind says which message stands for it.
     #[must_use]
-    pub fn session(&self) -> Option<pb::Payment> {
-        if !self.kind.starts_with("checkout.session.") {
-            return None;
-        }
-        let read = json::read::<pb::Payment>(self.object.as_ref()?.get().as_bytes()).ok()?;
-        Some(read.message).filter(|payment| !payment.id.is_empty())
+    pub fn object<M: Message + Name + Default>(&self) -> Option<M> {
+        Some(json::read::<M>(self.object.as_ref()?.get().as_bytes()).ok()?.message)
     }
 }
 
@@ -240,13 +252,11 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_read_from_session_events_only() {
-        let event = |kind: &str| {
-            let object = serde_json::json!({"id": "cs_1", "payment_status": "paid"});
-            let body = serde_json::json!({"id": "evt_1", "type": kind, "data": {"object": object}});
-            Event::parse(body.to_string().as_bytes()).unwrap().session()
-        };
-        assert_eq!(event("checkout.session.completed").unwrap().id, "cs_1");
-        assert!(event("payment_intent.succeeded").is_none());
+    fn the_object_of_an_event_is_read() {
+        let body = br#"{"id":"evt_1","type":"refund.created","data":{"object":{"id":"re_1"}}}"#;
+        let refund: crate::pb::Refund = Event::parse(body).unwrap().object().unwrap();
+        assert_eq!(refund.id, "re_1");
+        let thin = Event::parse(br#"{"id":"evt_1","type":"v2.core.thing"}"#).unwrap();
+        assert_eq!(thin.object::<crate::pb::Refund>(), None);
     }
 }

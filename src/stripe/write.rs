@@ -123,14 +123,21 @@ impl Client {
         key: Option<String>,
         deadline: Instant,
     ) -> Result<Answer, Error> {
-        self.send(Call {
-            method: write.method.clone(),
-            place: write.place.clone(),
-            form: write.form.clone(),
-            idempotency_key: key,
-            deadline,
-        })
-        .await
+        let change = self.reads.change(write.place.path.clone());
+        let outcome = self
+            .send(Call {
+                method: write.method.clone(),
+                place: write.place.clone(),
+                form: write.form.clone(),
+                idempotency_key: key,
+                deadline,
+            })
+            .await;
+        if let Ok(answer) = &outcome {
+            let is_update = write.effect() == Effect::Update;
+            change.answered(is_update.then(|| answer.clone()));
+        }
+        outcome
     }
 }
 

@@ -99,7 +99,7 @@ async fn a_promotion_code_is_found_by_its_code_and_can_be_switched_off() {
 
     let list = pb::ListPromotionCodesRequest { code: "SPRING25".into(), ..Default::default() };
     let listed = paylink.discounts().list_promotion_codes(list).await.unwrap().into_inner();
-    assert_eq!(listed.promotion_codes, [made.clone()]);
+    assert_eq!(listed.promotion_codes, std::slice::from_ref(&made));
 
     let change =
         pb::PromotionCode { id: made.id.clone(), active: Some(false), ..Default::default() };

@@ -178,6 +178,17 @@ impl Paylink {
         self.payments().get_payment(request).await.map(tonic::Response::into_inner)
     }
 
+    /// Makes a payment of a poster with a card, and waits until it is told.
+    pub async fn paid_with(&self, card: &str) -> pb::Payment {
+        let mut watch = self
+            .try_watch(pb::WatchPaymentsRequest { from_now: true, ..Default::default() })
+            .await
+            .unwrap();
+        watch.heartbeat().await;
+        Page::open(&self.link().await.url).await.pay(card).await;
+        watch.payment().await
+    }
+
     /// Watches all payments from a position on; from the start without one.
     pub async fn watch(&self, position: &str) -> Watch {
         let position = position.to_owned();

@@ -12,17 +12,22 @@ mod bad_input;
 mod calls;
 mod catalog;
 mod clients;
+mod consumers;
 mod discounts;
 mod discovery;
 mod drain;
+mod fulfillment;
 mod harness;
 mod identity;
 mod links;
 mod outage;
 mod payments;
 mod program;
+mod reconciliation;
+mod refunds;
 mod refusals;
 mod replacing;
+mod sandbox;
 mod searching;
 mod shipping;
 mod traces;
@@ -31,7 +36,17 @@ mod watching;
 mod webhooks;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 5] = ["drain::", "outage::", "payments::", "watching::", "webhooks::"];
+const ABOUT_MEMORY: [&str; 9] = [
+    "consumers::",
+    "drain::",
+    "fulfillment::",
+    "outage::",
+    "payments::",
+    "reconciliation::",
+    "refunds::",
+    "watching::",
+    "webhooks::",
+];
 
 #[test]
 fn all_about_memory_holds_on_postgresql_as_well() {

@@ -9,7 +9,7 @@ use crate::harness::{Answers, Paylink, until, violations};
 const KEY: &str = "poster_standard";
 
 /// How often Stripe is asked in a whole replacement.
-const STEPS: u64 = 6;
+const STEPS: u64 = 7;
 
 /// A product with a default price that has a lookup key.
 async fn poster(paylink: &Paylink) -> pb::Product {
@@ -75,7 +75,7 @@ async fn the_new_price_takes_over_the_key_and_the_place_of_the_old_one() {
     assert_replaced(&paylink, &product, &new.id).await;
 
     let again = paylink.catalog().replace_price(request).await.unwrap().into_inner();
-    assert_eq!(again.id, new.id);
+    assert_eq!(again, new);
     assert_replaced(&paylink, &product, &new.id).await;
 }
 
@@ -94,6 +94,7 @@ async fn what_stopped_after_any_step_is_finished_by_the_same_request() {
         let (catalog, again) = (paylink.catalog(), request.clone());
         until(async || catalog.clone().replace_price(again.clone()).await.is_ok()).await;
         let new = paylink.catalog().replace_price(request).await.unwrap().into_inner();
+        assert_eq!(new.lookup_key, KEY);
         assert_replaced(&paylink, &product, &new.id).await;
     }
 }

@@ -14,7 +14,7 @@ async fn append(payments: &Payments, id: &str, payment_link: &str) {
     let write = payments.storage.write(|mut transaction| {
         Box::pin(async move {
             let payment = pb::Payment { id, payment_link, ..Default::default() };
-            let known = Known { payment, decided_by: "evt_1".into() };
+            let known = Known::testing(payment);
             transaction.put_known(&known, 0).await?;
             transaction.append_change(&known.payment, State::Unspecified, "evt_1", 1_500).await
         })

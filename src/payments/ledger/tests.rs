@@ -1,146 +1,285 @@
 use proptest::prelude::*;
 use proptest::sample::select;
+use prost_types::Timestamp;
+use serde_json::json;
 
+use super::read::{ASYNC_FAILED, ASYNC_SUCCEEDED, COMPLETED, EXPIRED};
 use super::*;
+use crate::pb::payment::DisputeState;
+use crate::pb::{dispute, refund};
+use crate::stripe::webhook::Event;
 
-const KINDS: [&str; 4] = [COMPLETED, ASYNC_SUCCEEDED, ASYNC_FAILED, EXPIRED];
-const STATUSES: [PaymentStatus; 4] = [
-    PaymentStatus::Paid,
-    PaymentStatus::Unpaid,
-    PaymentStatus::NoPaymentRequired,
-    PaymentStatus::Unspecified,
-];
+fn event(id: &str, kind: &str, object: &serde_json::Value) -> Option<Told> {
+    let body = json!({"id": id, "type": kind, "data": {"object": object}});
+    read(&Event::parse(body.to_string().as_bytes()).unwrap())
+}
 
-fn session(status: PaymentStatus) -> pb::Payment {
-    pb::Payment {
-        id: "cs_1".into(),
-        payment_link: "plink_1".into(),
-        payment_status: status.into(),
-        ..Default::default()
+fn page(id: &str, kind: &str, status: &str, amount: i64) -> Told {
+    let object = json!({
+        "id": "cs_1", "object": "checkout.session", "payment_link": "plink_1",
+        "payment_status": status, "amount_total": amount, "currency": "usd",
+        "payment_intent": "pi_1", "invoice": "in_1",
+    });
+    event(id, kind, &object).unwrap()
+}
+
+fn refunded(id: &str, number: u32, status: &str, amount: i64, intent: &str) -> Told {
+    let object = json!({
+        "id": format!("re_{number}"), "object": "refund", "amount": amount, "status": status,
+        "created": number, "payment_intent": intent, "charge": "ch_1",
+    });
+    event(id, "refund.updated", &object).unwrap()
+}
+
+fn disputed(id: &str, number: u32, status: &str) -> Told {
+    let object = json!({
+        "id": format!("du_{number}"), "object": "dispute", "status": status, "amount": 100,
+        "created": number, "payment_intent": "pi_1", "charge": "ch_1",
+    });
+    event(id, "charge.dispute.updated", &object).unwrap()
+}
+
+fn invoiced(id: &str, number: u32, status: &str, attempts: i64) -> Told {
+    let object = json!({
+        "id": format!("in_{number}"), "object": "invoice", "status": status, "created": number,
+        "attempt_count": attempts, "amount_paid": 100,
+        "parent": {"subscription_details": {"subscription": "sub_1"}},
+    });
+    event(id, "invoice.paid", &object).unwrap()
+}
+
+fn paid_by(id: &str, number: u32, intent: &str) -> Told {
+    let object = json!({
+        "id": format!("inpay_{number}"), "object": "invoice_payment",
+        "invoice": format!("in_{number}"), "payment": {"payment_intent": intent},
+    });
+    event(id, "invoice_payment.paid", &object).unwrap()
+}
+
+fn replay(told: &[Told]) -> Option<pb::Payment> {
+    let mut facts = Vec::new();
+    for told in told {
+        join(&mut facts, told.facts.clone());
     }
+    view(&facts)
 }
 
-fn check(kind: &str, status: PaymentStatus, expected: State) {
-    let fact = fact("evt_1", kind, session(status)).unwrap();
-    assert_eq!(fact.payment.state(), expected);
-    assert_eq!(fact.decided_by, "evt_1");
+fn check(kind: &str, status: &str, expected: State) {
+    assert_eq!(replay(&[page("evt_1", kind, status, 100)]).unwrap().state(), expected);
 }
 
-fn replay(facts: &[Known]) -> Option<Known> {
-    facts.iter().fold(None, |known, fact| {
-        let change = apply(known.as_ref(), fact.clone());
-        change.map(|change| change.known).or(known)
-    })
+/// Anything that Stripe can tell of one payment, true or not.
+fn any_told() -> impl Strategy<Value = Told> {
+    let id = || (0..50_u32).prop_map(|number| format!("evt_{number:02}"));
+    let kinds = select(&[COMPLETED, ASYNC_SUCCEEDED, ASYNC_FAILED, EXPIRED][..]);
+    let statuses = select(&["paid", "unpaid", "no_payment_required", "other"][..]);
+    let refund_statuses =
+        select(&["pending", "requires_action", "succeeded", "failed", "canceled", "?"][..]);
+    let dispute_statuses =
+        select(&["warning_needs_response", "needs_response", "won", "lost", "?"][..]);
+    prop_oneof![
+        (id(), kinds, statuses, 99..101_i64)
+            .prop_map(|(id, kind, status, amount)| { page(&id, kind, status, amount) }),
+        (id(), 0..3_u32, refund_statuses, 30..60_i64, select(&["pi_1", "pi_2"][..])).prop_map(
+            |(id, number, status, amount, intent)| refunded(&id, number, status, amount, intent)
+        ),
+        (id(), 0..2_u32, dispute_statuses)
+            .prop_map(|(id, number, status)| disputed(&id, number, status)),
+        (id(), 1..3_u32, select(&["open", "paid"][..]), 0..3_i64)
+            .prop_map(|(id, number, status, attempts)| invoiced(&id, number, status, attempts)),
+        (id(), 1..3_u32).prop_map(|(id, number)| paid_by(&id, number, &format!("pi_{number}"))),
+        id().prop_map(|id| {
+            let line_items = vec![pb::LineItem { price: "price_1".into(), ..<_>::default() }];
+            let page = pb::Payment { line_items, ..<_>::default() };
+            Told { payment: None, keys: vec![], facts: vec![details(&page, &id)] }
+        }),
+    ]
 }
 
-prop_compose! {
-    /// An event about the one payment. Line items come with it or were not to be had.
-    fn any_fact()(
-        kind in select(&KINDS[..]),
-        status in select(&STATUSES[..]),
-        number in 0..100_u32,
-        amount_total in 0..3_i64,
-        has_items in any::<bool>(),
-    ) -> Known {
-        let item = pb::LineItem { price: "price_1".into(), ..Default::default() };
-        let payment = pb::Payment {
-            amount_total,
-            line_items: if has_items { vec![item] } else { vec![] },
-            ..session(status)
-        };
-        fact(&format!("evt_{number:02}"), kind, payment).unwrap()
-    }
-}
-
-/// Different events, some of them about the same fact, as Stripe may send them:
-/// shuffled, with repetitions.
-fn histories() -> impl Strategy<Value = (Vec<Known>, Vec<Known>)> {
-    prop::collection::vec(any_fact(), 1..8).prop_flat_map(|mut facts| {
-        facts.sort_by(|a, b| a.decided_by.cmp(&b.decided_by));
-        facts.dedup_by(|a, b| a.decided_by == b.decided_by);
-        let again = prop::collection::vec(select(facts.clone()), 0..8);
+/// What Stripe tells, once, and the same shuffled with repetitions.
+fn histories() -> impl Strategy<Value = (Vec<Told>, Vec<Told>)> {
+    prop::collection::vec(any_told(), 1..16).prop_flat_map(|told| {
+        let again = prop::collection::vec(select(told.clone()), 0..8);
         let shuffled = again.prop_map({
-            let facts = facts.clone();
-            move |again| [facts.clone(), again].concat()
+            let told = told.clone();
+            move |again| [told.clone(), again].concat()
         });
-        (Just(facts), shuffled.prop_shuffle())
+        (Just(told), shuffled.prop_shuffle())
     })
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
     #[test]
     fn the_order_and_the_number_of_deliveries_do_not_matter((once, shuffled) in histories()) {
         prop_assert_eq!(replay(&once), replay(&shuffled));
     }
 
     #[test]
-    fn the_strongest_state_wins((_, facts) in histories()) {
-        let strongest = facts.iter().map(|fact| fact.payment.state).max();
-        prop_assert_eq!(replay(&facts).map(|known| known.payment.state), strongest);
+    fn what_was_told_before_is_no_news((_, told) in histories()) {
+        let mut facts = Vec::new();
+        for told in told {
+            join(&mut facts, told.facts.clone());
+            prop_assert_eq!(join(&mut facts, told.facts), vec![]);
+        }
     }
 
     #[test]
-    fn no_fact_is_taken_back((_, facts) in histories()) {
-        let mut known: Option<Known> = None;
-        for fact in facts {
-            let Some(change) = apply(known.as_ref(), fact) else { continue };
-            let before = known.as_ref().map_or(State::Unspecified, |known| known.payment.state());
-            prop_assert_eq!(change.previous_state, before);
-            prop_assert!(change.known.payment.state() >= before);
-            known = Some(change.known);
+    fn money_that_came_is_never_said_to_be_on_its_way((_, told) in histories()) {
+        let mut facts = Vec::new();
+        let mut came = false;
+        for told in told {
+            join(&mut facts, told.facts);
+            let state = view(&facts).map_or(State::Unspecified, |payment| payment.state());
+            prop_assert!(!came || state >= State::Paid, "{:?}", state);
+            came = state >= State::Paid;
+        }
+    }
+
+    #[test]
+    fn no_more_goes_back_than_is_told((_, told) in histories()) {
+        if let Some(payment) = replay(&told) {
+            let gone = |one: &&pb::Refund| one.status() == refund::Status::Succeeded;
+            let all: i64 = payment.refunds.iter().filter(gone).map(|one| one.amount).sum();
+            let later: i64 = payment.invoices.iter().map(|one| one.amount_refunded).sum();
+            prop_assert_eq!(payment.amount_refunded + later, all);
         }
     }
 }
 
 #[test]
 fn a_completed_session_is_paid_only_when_stripe_says_so() {
-    check(COMPLETED, PaymentStatus::Paid, State::Paid);
-    check(COMPLETED, PaymentStatus::Unpaid, State::Pending);
-    check(COMPLETED, PaymentStatus::NoPaymentRequired, State::NoPaymentRequired);
-    check(COMPLETED, PaymentStatus::Unspecified, State::Pending);
+    check(COMPLETED, "paid", State::Paid);
+    check(COMPLETED, "unpaid", State::Pending);
+    check(COMPLETED, "no_payment_required", State::NoPaymentRequired);
+    check(COMPLETED, "a word of tomorrow", State::Pending);
 }
 
 #[test]
 fn a_delayed_payment_succeeds_or_fails() {
-    check(ASYNC_SUCCEEDED, PaymentStatus::Paid, State::Paid);
-    check(ASYNC_FAILED, PaymentStatus::Unpaid, State::Failed);
+    check(ASYNC_SUCCEEDED, "paid", State::Paid);
+    check(ASYNC_FAILED, "unpaid", State::Failed);
 }
 
 #[test]
 fn an_abandoned_session_expires() {
-    check(EXPIRED, PaymentStatus::Unpaid, State::Expired);
+    check(EXPIRED, "unpaid", State::Expired);
 }
 
 #[test]
 fn a_session_without_a_payment_link_is_not_ours() {
-    let session = pb::Payment { payment_link: String::new(), ..session(PaymentStatus::Paid) };
-    assert_eq!(fact("evt_1", COMPLETED, session), None);
+    let object = json!({"id": "cs_1", "payment_status": "paid"});
+    assert_eq!(event("evt_1", COMPLETED, &object), None);
 }
 
 #[test]
-fn events_of_other_kinds_tell_of_no_payment() {
+fn an_invoice_without_a_subscription_is_not_ours() {
+    assert_eq!(event("evt_1", "invoice.paid", &json!({"id": "in_1", "status": "paid"})), None);
+}
+
+#[test]
+fn what_leads_to_no_payment_tells_nothing() {
+    assert_eq!(event("evt_1", "refund.created", &json!({"id": "re_1", "amount": 5})), None);
+    assert_eq!(event("evt_1", "refund.created", &json!({"payment_intent": "pi_1"})), None);
+}
+
+#[test]
+fn stripe_lists_the_kinds_in_one_answer() {
+    assert!(KINDS.len() <= 20);
     assert!(KINDS.iter().all(|kind| is_told_by(kind)));
-    assert!(!is_told_by("charge.refunded"));
-    assert_eq!(fact("evt_1", "charge.refunded", session(PaymentStatus::Paid)), None);
+    assert!(!is_told_by("charge.succeeded"));
 }
 
 #[test]
-fn the_states_are_numbered_by_their_strength() {
+fn states_and_words_are_numbered_by_their_strength() {
     use State::{Expired, Failed, NoPaymentRequired, Open, Paid, Pending, Unspecified};
     assert!([Unspecified, Open, Expired, Pending, Failed, NoPaymentRequired, Paid].is_sorted());
+    use refund::Status as Refund;
+    let refunds = [Refund::Pending, Refund::RequiresAction, Refund::Succeeded, Refund::Failed];
+    assert!(refunds.is_sorted());
+    use dispute::Status as Dispute;
+    let disputes = [Dispute::WarningClosed, Dispute::NeedsResponse, Dispute::Won, Dispute::Lost];
+    assert!(disputes.is_sorted());
 }
 
 #[test]
-fn a_second_event_about_the_same_fact_is_not_a_visible_change() {
-    let first = fact("evt_1", COMPLETED, session(PaymentStatus::Paid)).unwrap();
-    let second = fact("evt_2", COMPLETED, session(PaymentStatus::Paid)).unwrap();
-    let change = apply(Some(&first), second.clone()).unwrap();
-    assert!(!change.is_visible);
-    assert_eq!(apply(Some(&second), first), None);
+fn refunds_add_up() {
+    let paid = page("evt_0", COMPLETED, "paid", 100);
+    let check = |refunds: &[(&str, i64)], state, refunded_amount, left_amount| {
+        let mut told = vec![paid.clone()];
+        for ((status, amount), number) in refunds.iter().zip(1..) {
+            told.push(refunded(&format!("evt_{number}"), number, status, *amount, "pi_1"));
+        }
+        let payment = replay(&told).unwrap();
+        assert_eq!((payment.state(), payment.amount_refunded), (state, refunded_amount));
+        assert_eq!(left(&payment, "pi_1"), Some(left_amount));
+    };
+    check(&[], State::Paid, 0, 100);
+    check(&[("succeeded", 30)], State::PartiallyRefunded, 30, 70);
+    check(&[("succeeded", 30), ("pending", 20)], State::PartiallyRefunded, 30, 50);
+    check(&[("succeeded", 30), ("succeeded", 70)], State::Refunded, 100, 0);
+    check(&[("failed", 100)], State::Paid, 0, 100);
+    check(&[("canceled", 40), ("requires_action", 40)], State::Paid, 0, 60);
+    check(&[("a word of tomorrow", 100)], State::Paid, 0, 0);
 }
 
 #[test]
-fn a_repeated_event_changes_nothing() {
-    let fact = fact("evt_1", COMPLETED, session(PaymentStatus::Paid)).unwrap();
-    assert_eq!(apply(Some(&fact), fact.clone()), None);
+fn a_refund_that_fails_late_gives_back_what_it_took() {
+    let mut told = vec![page("evt_0", COMPLETED, "paid", 100)];
+    told.push(refunded("evt_1", 1, "succeeded", 100, "pi_1"));
+    assert_eq!(replay(&told).unwrap().state(), State::Refunded);
+    told.push(refunded("evt_2", 1, "failed", 100, "pi_1"));
+    assert_eq!(replay(&told).unwrap().state(), State::Paid);
+}
+
+#[test]
+fn disputes_together_are_as_bad_as_the_worst() {
+    let paid = page("evt_0", COMPLETED, "paid", 100);
+    let check = |disputes: &[(u32, &str)], expected, shippable| {
+        let mut told = vec![paid.clone()];
+        for (at, (number, status)) in disputes.iter().enumerate() {
+            told.push(disputed(&format!("evt_{at}"), *number, status));
+        }
+        let payment = replay(&told).unwrap();
+        assert_eq!(payment.dispute_state(), expected);
+        assert_eq!(is_shippable(&payment), shippable);
+    };
+    check(&[], DisputeState::Unspecified, true);
+    check(&[(1, "warning_needs_response")], DisputeState::Open, false);
+    check(&[(1, "needs_response"), (1, "won")], DisputeState::Won, true);
+    check(&[(1, "won"), (2, "under_review")], DisputeState::Open, false);
+    check(&[(1, "lost"), (1, "needs_response")], DisputeState::Lost, false);
+    check(&[(1, "a word of tomorrow")], DisputeState::Open, false);
+}
+
+#[test]
+fn a_later_invoice_is_refunded_by_itself() {
+    let told = [
+        page("evt_0", COMPLETED, "paid", 100),
+        invoiced("evt_1", 1, "paid", 1),
+        invoiced("evt_2", 2, "paid", 1),
+        paid_by("evt_3", 2, "pi_2"),
+        refunded("evt_4", 1, "succeeded", 40, "pi_2"),
+    ];
+    let payment = replay(&told).unwrap();
+    assert_eq!((payment.state(), payment.amount_refunded), (State::Paid, 0));
+    let [first, second] = &*payment.invoices else { panic!("{:?}", payment.invoices) };
+    assert_eq!((first.amount_refunded, second.amount_refunded), (0, 40));
+    assert_eq!((left(&payment, "pi_1"), left(&payment, "pi_2")), (Some(100), Some(60)));
+    assert_eq!(left(&payment, "pi_3"), None);
+}
+
+#[test]
+fn details_fill_what_the_event_lacks_and_nothing_else() {
+    let line_items = vec![pb::LineItem { price: "price_1".into(), ..Default::default() }];
+    let consent = Some(pb::payment::Consent::default());
+    let created = Some(Timestamp { seconds: 1, nanos: 0 });
+    let full = pb::Payment { line_items, consent, created, amount_total: 7, ..Default::default() };
+    let mut told = page("evt_1", COMPLETED, "paid", 100);
+    assert!(lacks_details(&told));
+    told.facts.push(details(&full, "evt_1"));
+    let payment = replay(&[told]).unwrap();
+    assert_eq!((payment.line_items.len(), payment.consent), (1, full.consent));
+    assert_eq!((payment.amount_total, payment.created), (100, None));
 }

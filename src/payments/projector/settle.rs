@@ -1,13 +1,20 @@
 //! The transaction that adds events to their payments.
 
-use crate::payments::{Config, ledger, now_ms};
-use crate::storage::{self, EventState, Known, Storage, Transaction};
+use crate::payments::account::{self, Added};
+use crate::payments::ledger::Told;
+use crate::payments::{Config, now_ms};
+use crate::storage::{self, EventState, Storage, Transaction};
 
 /// What is to be written for an event.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
     /// The event tells this of a payment.
-    Told(Box<Known>),
+    Told {
+        /// Which event.
+        event_id: String,
+        /// What it tells.
+        told: Told,
+    },
     /// The event tells nothing.
     Ignored {
         /// Which event.
@@ -22,7 +29,7 @@ pub(super) enum Outcome {
     },
 }
 
-/// Writes the outcomes in one transaction, and says whether a payment changed.
+/// Writes the outcomes in one transaction, and says what that has changed.
 ///
 /// When that fails for a reason that can lie in one of them, each is tried
 /// alone, and an event that still cannot be written is put off: it must not
@@ -31,12 +38,12 @@ pub(super) async fn settle(
     storage: &Storage,
     outcomes: Vec<Outcome>,
     config: &Config,
-) -> Result<bool, storage::Error> {
+) -> Result<Added, storage::Error> {
     match write(storage, outcomes.clone()).await {
         Err(error) if is_about_a_row(&error) => {}
         written => return written,
     }
-    let mut changed = false;
+    let mut added = Added::default();
     for outcome in outcomes {
         let event_id = outcome.event_id().to_owned();
         match write(storage, vec![outcome]).await {
@@ -45,10 +52,10 @@ pub(super) async fn settle(
                 let due_at_ms = now_ms().saturating_add(config.retry_max_ms.get().into());
                 write(storage, vec![Outcome::PutOff { event_id, due_at_ms }]).await?;
             }
-            written => changed |= written?,
+            written => added |= written?,
         }
     }
-    Ok(changed)
+    Ok(added)
 }
 
 // === impl Outcome ===
@@ -56,8 +63,9 @@ pub(super) async fn settle(
 impl Outcome {
     pub(super) fn event_id(&self) -> &str {
         match self {
-            Outcome::Told(fact) => &fact.decided_by,
-            Outcome::Ignored { event_id } | Outcome::PutOff { event_id, .. } => event_id,
+            Outcome::Told { event_id, .. }
+            | Outcome::Ignored { event_id }
+            | Outcome::PutOff { event_id, .. } => event_id,
         }
     }
 }
@@ -66,15 +74,15 @@ fn is_about_a_row(error: &storage::Error) -> bool {
     matches!(error, storage::Error::Corrupt { .. } | storage::Error::Database(_))
 }
 
-async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<bool, storage::Error> {
+async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<Added, storage::Error> {
     storage
         .write(|mut transaction| {
             Box::pin(async move {
-                let mut changed = false;
+                let mut added = Added::default();
                 for outcome in outcomes {
                     match outcome {
-                        Outcome::Told(fact) => {
-                            changed |= tell(&mut transaction, *fact).await?;
+                        Outcome::Told { event_id, told } => {
+                            added |= tell(&mut transaction, &event_id, told).await?;
                         }
                         Outcome::Ignored { event_id } => {
                             transaction.settle_event(&event_id, EventState::Ignored).await?;
@@ -84,32 +92,28 @@ async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<bool, storag
                         }
                     }
                 }
-                Ok(changed)
+                Ok(added)
             })
         })
         .await
 }
 
-/// Adds a fact to its payment; says whether that changed the payment.
-async fn tell(transaction: &mut Transaction<'_>, fact: Known) -> Result<bool, storage::Error> {
-    let event_id = fact.decided_by.clone();
-    transaction.settle_event(&event_id, EventState::Done).await?;
-    let known = transaction.known(&fact.payment.id).await?;
-    let Some(change) = ledger::apply(known.as_ref(), fact) else { return Ok(false) };
-
-    let recorded_at_ms = now_ms();
-    transaction.put_known(&change.known, recorded_at_ms).await?;
-    if change.is_visible {
-        let (payment, before) = (&change.known.payment, change.previous_state);
-        let sequence =
-            transaction.append_change(payment, before, &event_id, recorded_at_ms).await?;
-        tracing::debug!(
-            event.id = event_id,
-            payment.id = payment.id,
-            payment.state = payment.state().as_str_name(),
-            feed.sequence = sequence,
-            "A payment has changed"
-        );
-    }
-    Ok(change.is_visible)
+/// Adds what an event tells to its payment. An event whose payment is not known
+/// is set aside until it is.
+async fn tell(
+    transaction: &mut Transaction<'_>,
+    event_id: &str,
+    told: Told,
+) -> Result<Added, storage::Error> {
+    let Some(payment) = account::find(transaction, &told).await? else {
+        for key in &told.keys {
+            transaction.wait_for(key, event_id, now_ms()).await?;
+        }
+        transaction.settle_event(event_id, EventState::Ignored).await?;
+        return Ok(Added::default());
+    };
+    let added = account::add(transaction, &payment, told, event_id).await?;
+    // Last, for it may be among those that were woken just now.
+    transaction.settle_event(event_id, EventState::Done).await?;
+    Ok(added)
 }

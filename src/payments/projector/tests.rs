@@ -1,6 +1,8 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
 
 use super::*;
 use crate::payments::tests::{
@@ -8,7 +10,7 @@ use crate::payments::tests::{
 };
 use crate::pb::payment::State;
 
-/// A Stripe that fails as told, and then gives one line item. It never answers
+/// A Stripe that fails as told, and then gives a payment with one line item. It never answers
 /// for sessions named `cs_slow…`.
 #[derive(Clone, Default)]
 struct Fake {
@@ -24,15 +26,18 @@ impl Fake {
     }
 }
 
-impl LineItems for Fake {
-    async fn read(&self, payment: &str) -> Result<Vec<pb::LineItem>, Unread> {
+impl Details for Fake {
+    async fn read(&self, payment: &str) -> Result<pb::Payment, Unread> {
         self.asked.lock().unwrap().push(payment.to_owned());
         if payment.starts_with("cs_slow") {
             std::future::pending::<()>().await;
         }
         match self.failures.lock().unwrap().pop_front() {
             Some(is_temporary) => Err(Unread { is_temporary, cause: "a test".into() }),
-            None => Ok(vec![pb::LineItem { price: "price_1".into(), ..Default::default() }]),
+            None => {
+                let item = pb::LineItem { price: "price_1".into(), ..Default::default() };
+                Ok(pb::Payment { line_items: vec![item], ..Default::default() })
+            }
         }
     }
 }
@@ -148,10 +153,10 @@ async fn a_transaction_repeated_after_a_crash_changes_nothing() {
     let payments = open(&config()).await;
     receive(&payments, event("evt_1", COMPLETED, "cs_1", "paid")).await;
     let due = payments.storage.due_events(now_ms(), 0, 10).await.unwrap();
-    let told = Outcome::Told(Box::new(read(&due[0]).unwrap()));
+    let told = Outcome::Told { event_id: "evt_1".into(), told: read(&due[0]).unwrap() };
     let settle = async || {
         let outcomes = vec![told.clone(), told.clone()];
-        settle::settle(&payments.storage, outcomes, &payments.config).await.unwrap()
+        settle::settle(&payments.storage, outcomes, &payments.config).await.unwrap().changed
     };
     assert!(settle().await);
     assert!(!settle().await);
@@ -187,4 +192,75 @@ fn waits_double_up_to_the_longest_and_lose_up_to_half() {
     check(8, 30_000);
     check(u32::MAX, 30_000);
     assert_eq!(backoff_ms(&config, 0, 1.0), 100);
+}
+
+/// What one payment goes through, in Stripe's order: each as id, kind and object.
+fn history() -> Vec<(&'static str, &'static str, serde_json::Value)> {
+    let page = |status: &str| {
+        json!({
+            "id": "cs_1", "payment_link": "plink_1", "payment_status": status,
+            "amount_total": 100, "currency": "usd", "subscription": "sub_1", "invoice": "in_1",
+        })
+    };
+    let invoice = |id: &str, created: i64| {
+        json!({
+            "id": id, "status": "paid", "created": created, "amount_paid": 100,
+            "parent": {"subscription_details": {"subscription": "sub_1"}},
+        })
+    };
+    let paid = |id: &str, invoice: &str, intent: &str| json!({"id": id, "invoice": invoice, "payment": {"payment_intent": intent}});
+    let refund = |status: &str| {
+        json!({
+            "id": "re_1", "status": status, "amount": 30, "payment_intent": "pi_1",
+            "charge": "ch_1", "created": 5,
+        })
+    };
+    // Names nothing but the charge, which only the refund ties to the payment.
+    let dispute = json!({"id": "du_1", "status": "needs_response", "charge": "ch_1"});
+    vec![
+        ("evt_1", "checkout.session.completed", page("unpaid")),
+        ("evt_2", "checkout.session.async_payment_succeeded", page("paid")),
+        ("evt_3", "invoice.paid", invoice("in_1", 1)),
+        ("evt_4", "invoice_payment.paid", paid("inpay_1", "in_1", "pi_1")),
+        ("evt_5", "refund.created", refund("pending")),
+        ("evt_6", "refund.updated", refund("succeeded")),
+        ("evt_7", "charge.dispute.created", dispute),
+        ("evt_8", "invoice.paid", invoice("in_2", 2)),
+        ("evt_9", "invoice_payment.paid", paid("inpay_2", "in_2", "pi_2")),
+    ]
+}
+
+/// Delivers the history in an order, and gives what is known in the end.
+async fn deliver(order: &[usize]) -> pb::Payment {
+    let (payments, history) = (open(&config()).await, history());
+    let _projector = project(&payments, Fake::default());
+    let mut stream = watch(&payments, "", "").await;
+    for at in order {
+        let (id, kind, object) = &history[*at];
+        let body = json!({"id": id, "type": kind, "data": {"object": object}});
+        receive(&payments, body.to_string().into_bytes()).await;
+    }
+    loop {
+        let payment = next_change(&mut stream).await.0.payment.unwrap();
+        let is_told = payment.state() == State::PartiallyRefunded
+            && payment.disputes.len() == 1
+            && payment.invoices.iter().filter(|invoice| !invoice.payments.is_empty()).count() == 2;
+        if is_told {
+            return payment;
+        }
+    }
+}
+
+#[tokio::test]
+async fn facts_that_come_before_their_payment_wait_for_it() {
+    let straight: Vec<usize> = (0..history().len()).collect();
+    let expected = deliver(&straight).await;
+    let backwards: Vec<usize> = straight.iter().rev().copied().collect();
+    assert_eq!(deliver(&backwards).await, expected);
+    for seed in 0..8_usize {
+        let mut order = straight.clone();
+        // Steps that share no divisor with the length visit every place once.
+        order.sort_by_key(|at| (at * [2, 4, 5, 7][seed % 4] + seed) % straight.len());
+        assert_eq!(deliver(&order).await, expected, "{order:?}");
+    }
 }

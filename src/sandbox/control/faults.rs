@@ -38,13 +38,11 @@ pub(super) fn inject(state: &mut State, wanted: &pb::Fault) -> Result<pb::Fault,
     };
     let skip = number("fault.skip", wanted.skip)?;
     let count = number("fault.count", wanted.count)?.max(1);
-    match state.faults.inject(fault, skip, count) {
-        Ok(rule) => Ok(told(rule)),
-        Err(Full) => {
-            let text = format!("there are {RULES_MAX} faults that wait to strike");
-            Err(Status::resource_exhausted(text))
-        }
-    }
+    let full = |Full| {
+        let text = format!("there are {RULES_MAX} faults that wait to strike");
+        Status::resource_exhausted(text)
+    };
+    state.faults.inject(fault, skip, count).map(told).map_err(full)
 }
 
 /// A rule as a message.

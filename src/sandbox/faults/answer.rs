@@ -22,7 +22,7 @@ pub(in crate::sandbox) struct Cut;
 /// The answer that a fault gives in place of the true one.
 pub(super) fn error(fault: &RequestFault, request_id: &str) -> Response {
     let refusal = match fault.effect {
-        RequestEffect::RateLimited => rate_limited(),
+        RequestEffect::RateLimited => Refusal::rate_limited("global-rate"),
         RequestEffect::LockTimeout => lock_timeout(),
         RequestEffect::Unavailable => {
             Refusal { status: StatusCode::SERVICE_UNAVAILABLE, ..Refusal::internal() }
@@ -64,13 +64,6 @@ pub(super) fn truncated(response: Response, body: &Bytes) -> Response {
     parts.headers.insert("content-length", HeaderValue::from(body.len()));
     let half = Half { rest: Some(body.slice(..body.len() / 2)), length: body.len(), sent: false };
     Response::from_parts(parts, Body::new(half))
-}
-
-fn rate_limited() -> Refusal {
-    let message = "Request rate limit exceeded. You can learn more about rate limits here \
-                   https://stripe.com/docs/rate-limits.";
-    let refusal = Refusal::invalid(message).code("rate_limit");
-    Refusal { status: StatusCode::TOO_MANY_REQUESTS, ..refusal }
 }
 
 fn lock_timeout() -> Refusal {

@@ -23,6 +23,41 @@ async fn every_answer_names_its_request_and_version() {
 }
 
 #[tokio::test]
+async fn a_version_that_never_was_is_refused() {
+    let desk = Desk::new();
+    let ask = async |version: &str| {
+        let request = Request::get("/v1/products").header("authorization", "Bearer sk_test_x");
+        desk.send(request.header("stripe-version", version), &[]).await
+    };
+    assert_eq!(ask("2026-10-28.endive").await.header("stripe-version"), "2026-10-28.endive");
+    assert_eq!(ask("1999").await.refusal()[1], "Invalid Stripe API version: 1999");
+}
+
+#[tokio::test]
+async fn a_restricted_key_is_told_what_it_lacks() {
+    let desk = Desk::new();
+    let request = Request::post("/v1/products").header("authorization", "Bearer rk_test_shop_ro");
+    let answer = desk.send(request, &[("name", "x")]).await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.text.contains("rak_product_write"));
+    assert!(desk.events().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_limit_of_requests_is_kept_where_it_is_set() {
+    let desk = Desk::with(Config { requests_per_second_max: 1, ..Config::default() });
+    // Of three in a row, two fall into the same second.
+    let mut limited = None;
+    for _ in 0..3 {
+        let answer = desk.call(Method::GET, "/v1/products", &[]).await;
+        limited = limited.or((answer.status == 429).then_some(answer));
+    }
+    let limited = limited.unwrap();
+    assert_eq!(limited.header("stripe-rate-limited-reason"), "global-rate");
+    assert_eq!(limited.json()["error"]["code"], "rate_limit");
+}
+
+#[tokio::test]
 async fn json_is_not_a_form() {
     let request = Request::post("/v1/products")
         .header("authorization", "Bearer sk_test_x")

@@ -10,10 +10,13 @@ use crate::dice;
 
 /// This many failures with no success between them open the circuit.
 const FAILURES_MAX: u32 = 5;
+/// Failures are fast and successes slow: of calls that began together, the
+/// failures are heard of first. So nothing is concluded sooner than this.
+const OBSERVATION_MIN: Duration = Duration::from_millis(500);
 /// The share of successes is taken over this time.
 const WINDOW: Duration = Duration::from_secs(10);
-/// The window in this many slots; older ones fall out one by one.
-const WINDOW_SLOTS: u32 = 10;
+/// The window has ten of these; older ones fall out one by one.
+const SLOT: Duration = Duration::from_secs(1);
 /// With fewer calls than this in the window, a share says nothing.
 const SAMPLES_MIN: u32 = 10;
 /// Processes that failed together come back apart.
@@ -56,8 +59,9 @@ struct State {
     age: u64,
     /// How often it has opened since Stripe was last healthy.
     openings: u32,
-    /// Failures since the last success.
+    /// Failures since the last success, and when they began.
     failures: u32,
+    failing_since: Option<Instant>,
     slots: VecDeque<Slot>,
 }
 
@@ -73,7 +77,7 @@ enum Phase {
 
 #[derive(Debug)]
 struct Slot {
-    end: Instant,
+    start: Instant,
     good: u32,
     bad: u32,
 }
@@ -87,6 +91,7 @@ impl Circuit {
             age: 0,
             openings: 0,
             failures: 0,
+            failing_since: None,
             slots: VecDeque::new(),
         };
         Self { first, longest, state: Mutex::new(state) }
@@ -177,6 +182,7 @@ impl State {
         self.phase = phase;
         self.age += 1;
         self.failures = 0;
+        self.failing_since = None;
         self.slots.clear();
     }
 
@@ -184,15 +190,18 @@ impl State {
     fn breaks(&mut self, verdict: Verdict, now: Instant) -> bool {
         match verdict {
             Verdict::Unknown => return false,
-            Verdict::Healthy => self.failures = 0,
-            Verdict::Failing => self.failures += 1,
+            Verdict::Healthy => (self.failures, self.failing_since) = (0, None),
+            Verdict::Failing => {
+                self.failures += 1;
+                self.failing_since.get_or_insert(now);
+            }
             Verdict::Limiting => {}
         }
-        while self.slots.front().is_some_and(|slot| slot.end + WINDOW <= now) {
+        while self.slots.front().is_some_and(|slot| slot.start + WINDOW <= now) {
             self.slots.pop_front();
         }
-        if self.slots.back().is_none_or(|slot| slot.end <= now) {
-            self.slots.push_back(Slot { end: now + WINDOW / WINDOW_SLOTS, good: 0, bad: 0 });
+        if self.slots.back().is_none_or(|slot| slot.start + SLOT <= now) {
+            self.slots.push_back(Slot { start: now, good: 0, bad: 0 });
         }
         if let Some(slot) = self.slots.back_mut() {
             let count = if verdict == Verdict::Healthy { &mut slot.good } else { &mut slot.bad };
@@ -200,6 +209,9 @@ impl State {
         }
         let (good, bad) =
             self.slots.iter().fold((0, 0), |(good, bad), slot| (good + slot.good, bad + slot.bad));
-        self.failures >= FAILURES_MAX || good + bad >= SAMPLES_MIN && good < bad
+        let lasts = |start: Instant| start + OBSERVATION_MIN <= now;
+        let fails = self.failures >= FAILURES_MAX && self.failing_since.is_some_and(lasts);
+        let mostly = good + bad >= SAMPLES_MIN && good < bad;
+        fails || mostly && self.slots.front().is_some_and(|slot| lasts(slot.start))
     }
 }

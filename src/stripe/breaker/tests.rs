@@ -9,21 +9,25 @@ use crate::stripe::tests::{answer, call};
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
+/// How long each attempt takes: four of them are long enough to conclude something.
+const EACH: Duration = Duration::from_millis(125);
 
 fn circuit() -> Arc<Circuit> {
     Arc::new(Circuit::new(FIRST, LONGEST))
 }
 
-/// Lets attempts through that all come back as told; gives how many were let through.
-fn check(circuit: &Arc<Circuit>, verdicts: &[Verdict]) -> usize {
-    let admitted = |verdict: &&Verdict| {
-        let pass = Circuit::admit(circuit, Instant::now());
-        pass.is_ok_and(|pass| {
-            pass.report(**verdict, Instant::now());
-            true
-        })
-    };
-    verdicts.iter().filter(admitted).count()
+/// Lets attempts through that come back as told, one after the other; gives how
+/// many were let through.
+async fn check(circuit: &Arc<Circuit>, verdicts: &[Verdict]) -> usize {
+    let mut admitted = 0;
+    for verdict in verdicts {
+        if let Ok(pass) = Circuit::admit(circuit, Instant::now()) {
+            tokio::time::advance(EACH).await;
+            pass.report(*verdict, Instant::now());
+            admitted += 1;
+        }
+    }
+    admitted
 }
 
 fn refused(circuit: &Arc<Circuit>) -> Duration {
@@ -37,10 +41,10 @@ fn admitted(circuit: &Arc<Circuit>) -> Pass {
 #[tokio::test(start_paused = true)]
 async fn five_failures_in_a_row_open_it_and_a_success_between_them_does_not() {
     use Verdict::{Failing, Healthy, Limiting, Unknown};
-    assert_eq!(check(&circuit(), &[Failing; 8]), 5);
+    assert_eq!(check(&circuit(), &[Failing; 8]).await, 5);
     let circuit = circuit();
     let mixed = [Failing, Failing, Failing, Failing, Healthy, Failing, Unknown, Limiting];
-    assert_eq!(check(&circuit, &mixed), mixed.len());
+    assert_eq!(check(&circuit, &mixed).await, mixed.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,37 +52,56 @@ async fn it_opens_when_less_than_half_succeed_of_enough_in_ten_seconds() {
     use Verdict::{Healthy, Limiting};
     let mixed = [Healthy, Limiting, Healthy, Limiting, Healthy, Limiting, Healthy, Limiting];
     let open = circuit();
-    assert_eq!(check(&open, &mixed), 8);
-    assert_eq!(check(&open, &[Limiting, Limiting, Limiting]), 2, "of ten, four have succeeded");
+    assert_eq!(check(&open, &mixed).await, 8);
+    assert_eq!(
+        check(&open, &[Limiting, Limiting, Limiting]).await,
+        2,
+        "of ten, four have succeeded"
+    );
 
     let slow = circuit();
     for _ in 0..40 {
-        assert_eq!(check(&slow, &[Limiting]), 1, "there are fewer than ten in ten seconds");
-        tokio::time::advance(Duration::from_millis(1_250)).await;
+        assert_eq!(check(&slow, &[Limiting]).await, 1, "there are fewer than ten in ten seconds");
+        tokio::time::advance(Duration::from_millis(1_125)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_that_are_only_faster_than_successes_do_not_open_it() {
+    let circuit = circuit();
+    for _ in 0..9 {
+        let together: Vec<_> = (0..40).map(|_| admitted(&circuit)).collect();
+        for (nth, pass) in together.into_iter().enumerate() {
+            if nth == 14 {
+                tokio::time::advance(Duration::from_millis(400)).await;
+            }
+            let verdict = if nth < 14 { Verdict::Failing } else { Verdict::Healthy };
+            assert_eq!(pass.report(verdict, Instant::now()), None);
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn it_stays_open_twice_as_long_each_time_and_thirty_seconds_at_most() {
     let circuit = circuit();
-    check(&circuit, &[Verdict::Failing; 5]);
+    check(&circuit, &[Verdict::Failing; 5]).await;
     for expected_secs in [1, 2, 4, 8, 16, 30, 30] {
         let open = refused(&circuit);
         let expected = Duration::from_secs(expected_secs);
         assert!((expected.mul_f64(0.8)..=expected.mul_f64(1.2)).contains(&open), "{open:?}");
         tokio::time::advance(open).await;
-        assert_eq!(check(&circuit, &[Verdict::Failing; 3]), 1, "one probe");
+        assert_eq!(check(&circuit, &[Verdict::Failing; 3]).await, 1, "one probe");
     }
     tokio::time::advance(refused(&circuit)).await;
-    assert_eq!(check(&circuit, &[Verdict::Healthy; 9]), 9);
-    check(&circuit, &[Verdict::Failing; 5]);
+    assert_eq!(check(&circuit, &[Verdict::Healthy; 9]).await, 9);
+    check(&circuit, &[Verdict::Failing; 5]).await;
     assert!(refused(&circuit) <= FIRST.mul_f64(1.2), "it has forgotten");
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_probe_is_out_at_a_time_and_a_lost_one_is_followed_by_another() {
     let circuit = circuit();
-    check(&circuit, &[Verdict::Failing; 5]);
+    check(&circuit, &[Verdict::Failing; 5]).await;
     tokio::time::advance(LONGEST).await;
     let probe = admitted(&circuit);
     assert_eq!(refused(&circuit), FIRST);
@@ -94,7 +117,7 @@ async fn one_probe_is_out_at_a_time_and_a_lost_one_is_followed_by_another() {
 async fn what_comes_back_from_before_it_opened_changes_nothing() {
     let circuit = circuit();
     let early = admitted(&circuit);
-    check(&circuit, &[Verdict::Failing; 5]);
+    check(&circuit, &[Verdict::Failing; 5]).await;
     assert_eq!(early.report(Verdict::Healthy, Instant::now()), None);
     refused(&circuit);
 }
@@ -102,6 +125,7 @@ async fn what_comes_back_from_before_it_opened_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn writes_are_refused_unsent_while_they_fail_and_reads_go_on() {
     let upstream = service_fn(|call: Call| async move {
+        tokio::time::sleep(EACH).await;
         if call.is_write() { Err(Error::TimedOut { write: true }) } else { Ok(answer("{}")) }
     });
     let breaker = BreakerLayer::new(FIRST, LONGEST).layer(upstream);
@@ -119,7 +143,7 @@ async fn writes_are_refused_unsent_while_they_fail_and_reads_go_on() {
 async fn a_caller_who_leaves_during_the_probe_does_not_keep_it_open() {
     let (said, hears) = oneshot::channel::<()>();
     let circuit = circuit();
-    check(&circuit, &[Verdict::Failing; 5]);
+    check(&circuit, &[Verdict::Failing; 5]).await;
     tokio::time::advance(LONGEST).await;
     let layer = BreakerLayer { reads: circuit.clone(), writes: circuit.clone() };
     let silent = layer.layer(service_fn(|_: Call| std::future::pending::<Result<Answer, Error>>()));

@@ -43,13 +43,15 @@ pub(super) fn phase(error: &reqwest::Error) -> Phase {
         if cause.is::<NoAddress>() {
             return Phase::Dns;
         }
-        // An I/O error does not count what it wraps among its causes.
-        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let of_tls = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if of_tls.or_else(|| cause.downcast_ref()).is_some() {
+        if cause.is::<rustls::Error>() {
             return Phase::Tls;
         }
-        next = cause.source();
+        // An I/O error does not count what it wraps among its causes.
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        };
     }
     Phase::Connect
 }

@@ -19,6 +19,9 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 /// The property that every object of Stripe's has.
 const OBJECT: &[u8] = b"\"object\"";
+/// One of these it has, too: the second if it is a list.
+const ID: &[u8] = b"\"id\"";
+const DATA: &[u8] = b"\"data\"";
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const STRIPE_VERSION_HEADER: HeaderName = HeaderName::from_static("stripe-version");
@@ -91,7 +94,12 @@ fn is_whole(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     body.starts_with(b"{")
         && body.ends_with(b"}")
-        && body.windows(OBJECT.len()).any(|bytes| bytes == OBJECT)
+        && has(body, OBJECT)
+        && (has(body, ID) || has(body, DATA))
+}
+
+fn has(body: &[u8], word: &[u8]) -> bool {
+    body.windows(word.len()).any(|bytes| bytes == word)
 }
 
 /// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). What is neither is
@@ -122,6 +130,7 @@ mod tests {
             (" {\n \"object\": \"list\", \"data\": []\n} \n", true),
             ("", false),
             ("{}", false),
+            (r#"{"object": "product", "name": "Poster"}"#, false),
             ("[]", false),
             ("<html>{\"object\"}</html>", false),
             (r#"{"id": "prod_1", "object": "prod"#, false),

@@ -93,6 +93,14 @@ impl Cluster {
         assert!(command.stdout(Stdio::null()).status().unwrap().success(), "{arguments:?}");
     }
 
+    /// Lets its owner say something to one of its databases.
+    pub fn say(&self, database: &str, statement: &str) {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.arg("--host").arg(&self.folder).args(["--username", "paylink", "--quiet", database]);
+        let status = psql.args(["--command", statement]).stdout(Stdio::null()).status();
+        assert!(status.unwrap().success(), "{statement}");
+    }
+
     #[expect(clippy::disallowed_methods, reason = "no test runs here yet that it could hold up")]
     fn wait(&mut self) {
         let until = Instant::now() + START_MAX;
@@ -135,12 +143,7 @@ pub fn repeat(prefixes: &[&str], but: &[&str]) {
         tests.args(["--skip", but]);
     }
     let Some(cluster) = Cluster::start() else {
-        let what = "PostgreSQL is not installed, so that these tests ran on SQLite alone:";
-        let how = "To run them, install it (Debian: apt-get install postgresql).";
-        // Past the test's captured output, which nobody sees when it passes.
-        let _ = writeln!(io::stderr(), "{what} {prefixes:?}. {how}");
-        assert!(env::var_os(REQUIRED).is_none(), "{REQUIRED} is set: {what} {prefixes:?}");
-        return;
+        return require(&format!("the repetition of {prefixes:?}"));
     };
     cluster.database("tests");
     let output = tests.env(SOCKET, cluster.socket()).output().unwrap();
@@ -150,6 +153,15 @@ pub fn repeat(prefixes: &[&str], but: &[&str]) {
     let result = result.unwrap_or_default();
     assert!(!result.contains(" 0 passed"), "{prefixes:?} are names of tests: {text}");
     let _ = writeln!(io::stderr(), "on PostgreSQL, {prefixes:?}: {result}");
+}
+
+/// Says which tests did not run for lack of a program, or fails where that is asked for.
+pub fn require(tests: &str) {
+    let how = "To run them, install what is missing (Debian: apt-get install postgresql strace).";
+    let what = format!("PostgreSQL or strace is not installed, so these did not run: {tests}.");
+    // Past the test's captured output, which nobody sees when it passes.
+    let _ = writeln!(io::stderr(), "{what} {how}");
+    assert!(env::var_os(REQUIRED).is_none(), "{REQUIRED} is set. {what}");
 }
 
 /// The folder of the newest version's programs.

@@ -28,6 +28,10 @@ CREATE TABLE events (
     due_at_ms INTEGER NOT NULL
 ) STRICT;
 
+-- By age, for what is forgotten: first bodies, then what is left.
+CREATE INDEX events_with_body ON events (received_at_ms) WHERE body IS NOT NULL;
+CREATE INDEX events_without_body ON events (received_at_ms) WHERE body IS NULL;
+
 -- Partial, so that its size is the backlog and not the history.
 CREATE INDEX events_pending ON events (due_at_ms, id) WHERE state = 'pending';
 
@@ -61,3 +65,10 @@ CREATE TABLE feed (
 ) STRICT;
 
 CREATE INDEX feed_of_link ON feed (payment_link, sequence);
+
+-- What one replica at a time does for all, who does, and until when.
+CREATE TABLE leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until_ms INTEGER NOT NULL
+) STRICT;

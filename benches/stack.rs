@@ -1,0 +1,159 @@
+//! What the layers between a call and the wire cost, all of them and each.
+//!
+//! Around them is what production has: metrics that are counted, spans that are
+//! recorded and not exported. Inside is a Stripe that answers at once. `nothing`
+//! is what a row costs without a layer; take it off each.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark may end early")]
+
+use std::sync::LazyLock;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use divan::{AllocProfiler, Bencher};
+use http::Method;
+use paylink::caller::Caller;
+use paylink::config::{Profile, Sources};
+use paylink::pb;
+use paylink::stripe::breaker::BreakerLayer;
+use paylink::stripe::call::{Answer, Call, Place};
+use paylink::stripe::observe::ObserveLayer;
+use paylink::stripe::queue::QueueLayer;
+use paylink::stripe::rate_limit::RateLimitLayer;
+use paylink::stripe::retry::Retry;
+use paylink::stripe::timeout::TimeoutLayer;
+use paylink::stripe::{self, Client, Error, Resourceful as _, Transport};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
+use tower::retry::RetryLayer;
+use tower::{Layer, Service, ServiceExt as _};
+
+#[global_allocator]
+static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_all().build().unwrap());
+
+static CONFIG: LazyLock<stripe::Config> = LazyLock::new(|| {
+    let environment = [
+        ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
+        // The rate is so high that nobody waits, and is counted all the same.
+        ("PAYLINK__STRIPE__RATE_TEST", "1000000000"),
+        ("PAYLINK__STRIPE__RATE_ENDPOINT", "1000000000"),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let config = Sources { profile: Profile::Serve, file: None, environment }.load().unwrap();
+    let telemetry = RUNTIME.block_on(async { config.telemetry.start() }).unwrap();
+    // For as long as the benchmark runs.
+    std::mem::forget(telemetry);
+    config.stripe
+});
+
+const LONG: Duration = Duration::from_secs(15);
+
+/// A Stripe that answers at once.
+#[derive(Debug, Clone)]
+struct AtOnce;
+
+impl Service<Call> for AtOnce {
+    type Response = Answer;
+    type Error = Error;
+    type Future = std::future::Ready<Result<Answer, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Call) -> Self::Future {
+        let body = br#"{"id":"prod_1","object":"product","name":"Poster"}"#;
+        std::future::ready(Ok(Answer { body: Bytes::from_static(body), request_id: None }))
+    }
+}
+
+fn main() {
+    divan::main();
+}
+
+/// Carries calls through a service, one after the other.
+fn carry<S>(bencher: Bencher, service: S)
+where
+    S: Service<Call, Response = Answer, Error = Error> + Clone,
+{
+    let call = Call {
+        method: Method::POST,
+        place: Place::one(pb::Product::resource(), "prod_1"),
+        form: Bytes::from_static(b"name=Poster"),
+        idempotency_key: Some("plv1-ff9b066637ba501d93e7fd842cfd790e7e64cef10b414432".into()),
+        deadline: Instant::now() + Duration::from_hours(1),
+    };
+    bencher.bench_local(|| RUNTIME.block_on(service.clone().oneshot(call.clone())).unwrap());
+}
+
+fn layer<L: Layer<AtOnce>>(bencher: Bencher, layer: &L)
+where
+    L::Service: Service<Call, Response = Answer, Error = Error> + Clone,
+{
+    LazyLock::force(&CONFIG);
+    carry(bencher, layer.layer(AtOnce));
+}
+
+#[divan::bench]
+fn nothing(bencher: Bencher) {
+    carry(bencher, AtOnce);
+}
+
+#[divan::bench]
+fn layer_retry(bencher: Bencher) {
+    layer(bencher, &RetryLayer::new(Retry::new(3, LONG, LONG)));
+}
+
+#[divan::bench]
+fn layer_breaker(bencher: Bencher) {
+    layer(bencher, &BreakerLayer::new(LONG, LONG));
+}
+
+#[divan::bench]
+fn layer_rate_limit(bencher: Bencher) {
+    layer(bencher, &RateLimitLayer::new(1_000_000_000, 1_000_000_000));
+}
+
+#[divan::bench]
+fn layer_queue(bencher: Bencher) {
+    layer(bencher, &QueueLayer::new(32, 64));
+}
+
+#[divan::bench]
+fn layer_observe(bencher: Bencher) {
+    layer(bencher, &ObserveLayer);
+}
+
+#[divan::bench]
+fn layer_timeout(bencher: Bencher) {
+    layer(bencher, &TimeoutLayer { read_max: LONG, write_max: LONG });
+}
+
+#[divan::bench]
+fn stack_whole(bencher: Bencher) {
+    carry(bencher, CONFIG.stack(Transport::over(AtOnce)));
+}
+
+/// Reads through a client: the layers, and the reading of the answer.
+fn get(bencher: Bencher, fresh: bool) {
+    let client: Client = CONFIG.client_over(Transport::over(AtOnce));
+    bencher.bench_local(|| {
+        let caller = Caller::itself(LONG);
+        let caller = if fresh { caller.wanting_fresh() } else { caller };
+        RUNTIME.block_on(client.get::<pb::Product>("prod_1", &caller)).unwrap()
+    });
+}
+
+#[divan::bench]
+fn get_through_the_stack(bencher: Bencher) {
+    get(bencher, true);
+}
+
+#[divan::bench]
+fn get_of_what_is_kept(bencher: Bencher) {
+    get(bencher, false);
+}

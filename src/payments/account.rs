@@ -1,0 +1,119 @@
+//! The account of a payment in storage: facts are added to it, and what that
+//! makes of the payment is written and told, in the transaction of the caller.
+
+use std::ops::BitOrAssign;
+
+use super::ledger::{self, Told};
+use super::now_ms;
+use crate::pb::payment::State;
+use crate::pb::{self, fulfillment};
+use crate::storage::{self, Known, Transaction};
+
+/// What came of adding facts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Added {
+    /// A payment has changed, and the feed tells of it.
+    pub(super) changed: bool,
+    /// Events that had to wait for this payment are due now.
+    pub(super) woke: bool,
+}
+
+// === impl Added ===
+
+impl BitOrAssign for Added {
+    fn bitor_assign(&mut self, other: Self) {
+        self.changed |= other.changed;
+        self.woke |= other.woke;
+    }
+}
+
+/// Finds the payment that facts are about.
+pub(super) async fn find(
+    transaction: &mut Transaction<'_>,
+    told: &Told,
+) -> Result<Option<String>, storage::Error> {
+    if told.payment.is_some() {
+        return Ok(told.payment.clone());
+    }
+    for key in &told.keys {
+        let payment = transaction.payment_of(key).await?;
+        if payment.is_some() {
+            return Ok(payment);
+        }
+    }
+    Ok(None)
+}
+
+/// Adds facts to a payment.
+pub(super) async fn add(
+    transaction: &mut Transaction<'_>,
+    id: &str,
+    told: Told,
+    told_by: &str,
+) -> Result<Added, storage::Error> {
+    let mut added = Added::default();
+    for key in &told.keys {
+        added.woke |= transaction.put_key(key, id, now_ms()).await?;
+    }
+    let mut facts = transaction.facts(id).await?;
+    let news = ledger::join(&mut facts, told.facts);
+    if news.is_empty() {
+        return Ok(added);
+    }
+    for fact in news {
+        transaction.put_fact(id, fact).await?;
+    }
+    let corrupt = || storage::Error::Corrupt { what: format!("what is known of payment {id}") };
+    let payment = ledger::view(&facts).ok_or_else(corrupt)?;
+    let before = transaction.known(id).await?;
+    let fulfillment = before.as_ref().and_then(|before| before.payment.fulfillment.clone());
+    let payment = pb::Payment { fulfillment, ..payment };
+    let claim = before.as_ref().map(|before| before.claim.clone()).unwrap_or_default();
+    added.changed = put(transaction, before.as_ref(), payment, claim, told_by).await?;
+    Ok(added)
+}
+
+/// Writes what a payment is now, and tells of it where it is something else
+/// than before. Says whether it is.
+pub(super) async fn put(
+    transaction: &mut Transaction<'_>,
+    before: Option<&Known>,
+    payment: pb::Payment,
+    claim: String,
+    told_by: &str,
+) -> Result<bool, storage::Error> {
+    if before.is_some_and(|before| before.payment == payment && before.claim == claim) {
+        return Ok(false);
+    }
+    let now_ms = now_ms();
+    let decided_by = told_by.to_owned();
+    let claimable_at_ms = claimable_at_ms(&payment);
+    let known = Known { payment, decided_by, claim, claimable_at_ms };
+    transaction.put_known(&known, now_ms).await?;
+
+    let previous = before.map_or(State::Unspecified, |before| before.payment.state());
+    let payment = &known.payment;
+    let sequence = transaction.append_change(payment, previous, told_by, now_ms).await?;
+    tracing::debug!(
+        event.id = told_by,
+        payment.id = payment.id,
+        payment.state = payment.state().as_str_name(),
+        feed.sequence = sequence,
+        "A payment has changed"
+    );
+    Ok(true)
+}
+
+/// From when on somebody can claim to ship a payment.
+fn claimable_at_ms(payment: &pb::Payment) -> Option<i64> {
+    let fulfillment = payment.fulfillment.clone().unwrap_or_default();
+    match fulfillment.state() {
+        _ if !ledger::is_shippable(payment) => None,
+        fulfillment::State::Completed => None,
+        fulfillment::State::Unspecified => Some(0),
+        fulfillment::State::Claimed => {
+            let end = fulfillment.lease_expire_time.unwrap_or_default();
+            Some(end.seconds.saturating_mul(1_000) + i64::from(end.nanos) / 1_000_000)
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Who ships what: a lease on a payment that is safe to ship, closed for good
+//! or given back. Each request is answered once, and again with the same.
+
+mod rules;
+
+use std::time::Duration;
+
+use tonic::Status;
+use uuid::Uuid;
+
+use self::rules::Claiming;
+use super::filter::Filter;
+use super::{Payments, account, now_ms};
+use crate::caller::Caller;
+use crate::contract;
+use crate::error::{Error, PaymentError};
+use crate::pb;
+use crate::storage::{self, Answered, Cursor, Known, Transaction};
+
+/// How long a claim lasts that does not say.
+const LEASE_DEFAULT: Duration = Duration::from_mins(5);
+/// How many payments one transaction tries to claim, the oldest first.
+const CANDIDATES: usize = 32;
+/// How many payments are read at once to find candidates among them.
+const PAGE: i64 = 256;
+/// How many payments are looked at for one claim, which bounds what a filter
+/// that fits nothing costs.
+const SCAN_MAX: usize = 20_000;
+
+/// A refusal that is the caller's to know, or what storage says.
+type Outcome<T> = Result<Result<T, Status>, storage::Error>;
+
+// === impl Payments ===
+
+impl Payments {
+    /// Claims the payment that the request names, or the next.
+    pub(super) async fn claim(
+        &self,
+        caller: &Caller,
+        mut request: pb::ClaimFulfillmentRequest,
+    ) -> Result<pb::ClaimFulfillmentResponse, Status> {
+        let draft = contract::check(&request).and(rules::claim(&request)).pass()?;
+        self.writes.admit(&draft, caller)?;
+        let id = draft.request_id().to_string();
+        request.request_id.clone_from(&id);
+        let candidates = self.candidates(&request).await?;
+        let named = !request.payment.is_empty();
+        let answer = self.storage.write(move |mut transaction| {
+            Box::pin(async move {
+                if let Some(answer) = replay(&mut transaction, &request, &id).await? {
+                    return Ok(answer);
+                }
+                let lease = u64::try_from(request.lease_seconds).ok().filter(|lease| *lease > 0);
+                let claiming = Claiming {
+                    worker: request.worker.clone(),
+                    lease: lease.map_or(LEASE_DEFAULT, Duration::from_secs),
+                    claim: Uuid::new_v4().simple().to_string(),
+                    now_ms: now_ms(),
+                };
+                for candidate in candidates {
+                    let Some(known) = transaction.known(&candidate).await? else { continue };
+                    match rules::claimed(&known, &claiming) {
+                        Ok(payment) => {
+                            let claim = claiming.claim.clone();
+                            change(&mut transaction, &known, payment.clone(), &claim).await?;
+                            let payment = Some(payment);
+                            let answer = pb::ClaimFulfillmentResponse { payment, claim };
+                            keep(&mut transaction, &request, &answer, &id).await?;
+                            return Ok(Ok(answer));
+                        }
+                        Err(refusal) if named => return Ok(Err(refusal.into())),
+                        // Another worker was faster, or the payment has changed.
+                        Err(_) => {}
+                    }
+                }
+                if named {
+                    return Ok(Err(Error::PaymentNotFound { id: request.payment }.into()));
+                }
+                Ok(Ok(pb::ClaimFulfillmentResponse::default()))
+            })
+        });
+        self.told(answer.await)
+    }
+
+    /// Closes a claim for good.
+    pub(super) async fn complete(
+        &self,
+        caller: &Caller,
+        mut request: pb::CompleteFulfillmentRequest,
+    ) -> Result<pb::Payment, Status> {
+        let draft = contract::check(&request).pass()?;
+        self.writes.admit(&draft, caller)?;
+        let id = draft.request_id().to_string();
+        request.request_id.clone_from(&id);
+        let answer = self.storage.write(move |mut transaction| {
+            Box::pin(async move {
+                if let Some(answer) = replay(&mut transaction, &request, &id).await? {
+                    return Ok(answer);
+                }
+                let known = transaction.known(&request.payment).await?;
+                let reference = request.reference.clone();
+                let payment = match known.as_ref() {
+                    None => Err(Error::PaymentNotFound { id: request.payment.clone() }.into()),
+                    Some(known) => rules::completed(known, &request.claim, reference, now_ms())
+                        .map_err(Status::from),
+                };
+                finish(&mut transaction, known, payment, &request, &id).await
+            })
+        });
+        self.told(answer.await)
+    }
+
+    /// Gives a claim back.
+    pub(super) async fn release(
+        &self,
+        caller: &Caller,
+        mut request: pb::ReleaseFulfillmentRequest,
+    ) -> Result<pb::Payment, Status> {
+        let draft = contract::check(&request).pass()?;
+        self.writes.admit(&draft, caller)?;
+        let id = draft.request_id().to_string();
+        request.request_id.clone_from(&id);
+        let answer = self.storage.write(move |mut transaction| {
+            Box::pin(async move {
+                if let Some(answer) = replay(&mut transaction, &request, &id).await? {
+                    return Ok(answer);
+                }
+                let known = transaction.known(&request.payment).await?;
+                let payment = match known.as_ref() {
+                    None => Err(Error::PaymentNotFound { id: request.payment.clone() }.into()),
+                    Some(known) => rules::released(known, &request.claim).map_err(Status::from),
+                };
+                finish(&mut transaction, known, payment, &request, &id).await
+            })
+        });
+        self.told(answer.await)
+    }
+
+    /// Names the payments that a request may claim, the first choice first.
+    async fn candidates(
+        &self,
+        request: &pb::ClaimFulfillmentRequest,
+    ) -> Result<Vec<String>, Status> {
+        if !request.payment.is_empty() {
+            return Ok(vec![request.payment.clone()]);
+        }
+        let filter = Filter::new(String::new(), request.filter.clone());
+        let (mut after, mut found, mut looked_at) = (None, Vec::new(), 0);
+        while found.len() < CANDIDATES && looked_at < SCAN_MAX {
+            let link = filter.only_link();
+            let page = self.storage.claimable(link, now_ms(), after.take(), PAGE).await?;
+            looked_at += page.len();
+            after = page.last().map(Cursor::of);
+            let fitting = page.into_iter().filter(|payment| filter.fits(payment));
+            found.extend(fitting.map(|payment| payment.id));
+            if after.is_none() {
+                break;
+            }
+        }
+        found.truncate(CANDIDATES);
+        Ok(found)
+    }
+
+    /// Wakes the watchers of a change, and unwraps its answer.
+    fn told<T>(&self, answer: Outcome<T>) -> Result<T, Status> {
+        let answer = answer??;
+        self.changed.send_replace(());
+        Ok(answer)
+    }
+}
+
+/// Gives the answer that a request has got before; `None` where it is new.
+async fn replay<R, A>(
+    transaction: &mut Transaction<'_>,
+    request: &R,
+    id: &str,
+) -> Result<Option<Result<A, Status>>, storage::Error>
+where
+    R: prost::Message + Default + PartialEq,
+    A: prost::Message + Default,
+{
+    let Some(answered) = transaction.answered(id).await? else { return Ok(None) };
+    // Maps have no order of their own, so messages are compared and not bytes.
+    if R::decode(answered.request.as_slice()).ok().as_ref() != Some(request) {
+        return Ok(Some(Err(PaymentError::RequestIdReused.into())));
+    }
+    let corrupt = || storage::Error::Corrupt { what: format!("the answer to request {id}") };
+    let answer = A::decode(answered.answer.as_slice()).map_err(|_| corrupt())?;
+    Ok(Some(Ok(answer)))
+}
+
+async fn keep(
+    transaction: &mut Transaction<'_>,
+    request: &impl prost::Message,
+    answer: &impl prost::Message,
+    id: &str,
+) -> Result<(), storage::Error> {
+    let answered = Answered { request: request.encode_to_vec(), answer: answer.encode_to_vec() };
+    transaction.put_answer(id, answered, now_ms()).await
+}
+
+async fn change(
+    transaction: &mut Transaction<'_>,
+    before: &Known,
+    payment: pb::Payment,
+    claim: &str,
+) -> Result<(), storage::Error> {
+    account::put(transaction, Some(before), payment, claim.to_owned(), "").await?;
+    Ok(())
+}
+
+/// Writes what the end of a claim makes of a payment, or passes the refusal on.
+async fn finish(
+    transaction: &mut Transaction<'_>,
+    known: Option<Known>,
+    payment: Result<pb::Payment, Status>,
+    request: &impl prost::Message,
+    id: &str,
+) -> Outcome<pb::Payment> {
+    match (known, payment) {
+        (Some(known), Ok(payment)) => {
+            change(transaction, &known, payment.clone(), &known.claim).await?;
+            keep(transaction, request, &payment, id).await?;
+            Ok(Ok(payment))
+        }
+        (_, payment) => Ok(payment),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! The payment that a set of facts makes.
+
+use std::collections::HashMap;
+
+use prost::Message;
+
+use super::read::{DETAILS, DISPUTE, INVOICE, INVOICE_PAYMENT, REFUND, SESSION};
+use crate::pb;
+use crate::pb::payment::{DisputeState, State};
+use crate::pb::{dispute, refund};
+use crate::storage::Fact;
+
+/// Puts a payment together. `None` while no session is known, or where what is
+/// stored cannot be read.
+pub(in crate::payments) fn view(facts: &[Fact]) -> Option<pb::Payment> {
+    let about = |subject: &str| facts.iter().find(|fact| fact.subject == subject);
+    let mut payment = pb::Payment::decode(about(SESSION)?.body.as_slice()).ok()?;
+    if let Some(details) = about(DETAILS) {
+        complete(&mut payment, pb::Payment::decode(details.body.as_slice()).ok()?);
+    }
+    payment.refunds = all(facts, REFUND)?;
+    payment.refunds.sort_by(|a, b| (seconds(a.created), &a.id).cmp(&(seconds(b.created), &b.id)));
+    payment.disputes = all(facts, DISPUTE)?;
+    payment.disputes.sort_by(|a, b| (seconds(a.created), &a.id).cmp(&(seconds(b.created), &b.id)));
+    payment.invoices = invoices(facts)?;
+    attribute(&mut payment);
+    payment.dispute_state = dispute_state(&payment.disputes).into();
+    payment.state = state(&payment).into();
+    Some(payment)
+}
+
+/// Whether an order may be shipped: the money has come, or none was due, and it
+/// was not taken back.
+pub(in crate::payments) fn is_shippable(payment: &pb::Payment) -> bool {
+    let came = matches!(
+        payment.state(),
+        State::Paid | State::NoPaymentRequired | State::PartiallyRefunded
+    );
+    came && matches!(payment.dispute_state(), DisputeState::Unspecified | DisputeState::Won)
+}
+
+/// How much of what a payment intent brought can still be refunded, less the
+/// refunds under way; `None` where it brought nothing that is known.
+pub(in crate::payments) fn left(payment: &pb::Payment, intent: &str) -> Option<i64> {
+    let later = invoices_of(&payment.invoices, &payment.invoice);
+    let paid = match later.get(intent) {
+        Some(at) => payment.invoices.get(*at)?.amount_paid,
+        None if intent == own_intent(payment)? => payment.amount_total,
+        None => return None,
+    };
+    let came = matches!(payment.state(), State::Paid | State::PartiallyRefunded | State::Refunded);
+    let of_intent = payment.refunds.iter().filter(|one| one.payment_intent == intent);
+    let gone = of_intent.filter(|one| is_out(one.status())).map(|one| one.amount);
+    came.then(|| paid.saturating_sub(gone.sum()))
+}
+
+/// The payment intent of what the buyer has paid on the page.
+pub(in crate::payments) fn own_intent(payment: &pb::Payment) -> Option<&str> {
+    if !payment.payment_intent.is_empty() {
+        return Some(&payment.payment_intent);
+    }
+    let first = payment.invoices.iter().find(|one| one.id == payment.invoice)?;
+    let means = first.payments.iter().filter_map(|one| one.payment.as_ref());
+    means.map(|means| means.payment_intent.as_str()).find(|intent| !intent.is_empty())
+}
+
+/// Fills in what the event of a session did not hold.
+fn complete(payment: &mut pb::Payment, details: pb::Payment) {
+    fn list<T>(own: &mut Vec<T>, other: Vec<T>) {
+        if own.is_empty() {
+            *own = other;
+        }
+    }
+    list(&mut payment.line_items, details.line_items);
+    list(&mut payment.discounts, details.discounts);
+    list(&mut payment.custom_fields, details.custom_fields);
+    fn part<T>(own: &mut Option<T>, other: Option<T>) {
+        if own.is_none() {
+            *own = other;
+        }
+    }
+    part(&mut payment.customer_details, details.customer_details);
+    part(&mut payment.collected_information, details.collected_information);
+    part(&mut payment.consent, details.consent);
+    part(&mut payment.shipping_cost, details.shipping_cost);
+    part(&mut payment.total_details, details.total_details);
+    part(&mut payment.presentment_details, details.presentment_details);
+}
+
+fn all<M: Message + Default>(facts: &[Fact], subject: &str) -> Option<Vec<M>> {
+    let about = facts.iter().filter(|fact| fact.subject.starts_with(subject));
+    about.map(|fact| M::decode(fact.body.as_slice()).ok()).collect()
+}
+
+fn invoices(facts: &[Fact]) -> Option<Vec<pb::Invoice>> {
+    let mut invoices: Vec<pb::Invoice> = all(facts, INVOICE)?;
+    let mut payments: Vec<pb::invoice::Payment> = all(facts, INVOICE_PAYMENT)?;
+    payments.sort_by(|a, b| a.id.cmp(&b.id));
+    for invoice in &mut invoices {
+        let own = payments.iter().filter(|payment| payment.invoice == invoice.id);
+        invoice.payments = own.cloned().collect();
+    }
+    invoices.sort_by(|a, b| (seconds(a.created), &a.id).cmp(&(seconds(b.created), &b.id)));
+    Some(invoices)
+}
+
+/// Counts each refund where its money came from: the page, or a later invoice.
+fn attribute(payment: &mut pb::Payment) {
+    let later = invoices_of(&payment.invoices, &payment.invoice);
+    let gone = payment.refunds.iter().filter(|one| one.status() == refund::Status::Succeeded);
+    for refund in gone {
+        match later.get(&refund.payment_intent).and_then(|at| payment.invoices.get_mut(*at)) {
+            Some(invoice) => invoice.amount_refunded += refund.amount,
+            None => payment.amount_refunded += refund.amount,
+        }
+    }
+}
+
+/// The place of every later invoice by the payment intents that it was paid with.
+fn invoices_of(invoices: &[pb::Invoice], own: &str) -> HashMap<String, usize> {
+    let later = invoices.iter().enumerate().filter(|(_, invoice)| invoice.id != own);
+    let means = later.flat_map(|(at, invoice)| {
+        let means = invoice.payments.iter().filter_map(|payment| payment.payment.as_ref());
+        means.map(move |means| (means.payment_intent.clone(), at))
+    });
+    means.filter(|(intent, _)| !intent.is_empty()).collect()
+}
+
+fn state(payment: &pb::Payment) -> State {
+    match payment.state() {
+        State::Paid if payment.amount_refunded <= 0 => State::Paid,
+        State::Paid if payment.amount_refunded < payment.amount_total => State::PartiallyRefunded,
+        State::Paid => State::Refunded,
+        other => other,
+    }
+}
+
+fn dispute_state(disputes: &[pb::Dispute]) -> DisputeState {
+    use dispute::Status::{Lost, Prevented, WarningClosed, Won};
+    let is = |one: &pb::Dispute| match one.status() {
+        Lost => DisputeState::Lost,
+        Won | WarningClosed | Prevented => DisputeState::Won,
+        // A status that this version does not know must not look like the end.
+        _ => DisputeState::Open,
+    };
+    let any = |wanted| disputes.iter().any(|one| is(one) == wanted);
+    let worst = [DisputeState::Lost, DisputeState::Open, DisputeState::Won];
+    worst.into_iter().find(|state| any(*state)).unwrap_or_default()
+}
+
+/// Whether the money of a refund has left, or is about to.
+fn is_out(status: refund::Status) -> bool {
+    !matches!(status, refund::Status::Failed | refund::Status::Canceled)
+}
+
+fn seconds(time: Option<prost_types::Timestamp>) -> i64 {
+    time.map_or(0, |time| time.seconds)
+}

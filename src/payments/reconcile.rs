@@ -1,0 +1,187 @@
+//! The comparison with Stripe: what no webhook has told is found, and added by
+//! the same ledger.
+//!
+//! Events are polled, since a webhook can fail to come. Sessions are swept,
+//! since Stripe can fail to make the event. Both on a schedule, by one replica
+//! at a time, and within what Stripe allows to be read.
+
+mod allowance;
+mod schedule;
+mod sweep;
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use opentelemetry::global;
+use opentelemetry::metrics::{Counter, Gauge};
+use tokio::sync::OwnedMutexGuard;
+use tonic::Status;
+
+pub(super) use self::schedule::Schedule;
+use super::{Payments, ledger, now_ms};
+use crate::caller::Caller;
+use crate::error::PaymentError;
+use crate::pb::ReconcilePaymentsResponse as Report;
+use crate::pb::reconcile_payments_response::Unexplained;
+use crate::storage::{self, Lease};
+use crate::stripe;
+
+/// How long one question may take, its retries included.
+const READ_TIME: Duration = Duration::from_secs(30);
+/// How long a replica that has died keeps others from reconciling.
+const LEASE: Duration = Duration::from_mins(2);
+/// How far back to look where nothing says, in seconds.
+const WINDOW_SECS: i64 = 72 * 60 * 60;
+/// How far back Stripe lists events, in seconds.
+const HORIZON_SECS: i64 = 30 * 24 * 60 * 60;
+/// How many differences a report names.
+const UNEXPLAINED_MAX: usize = 100;
+
+const LEASE_NAME: &str = "reconciliation";
+
+static UNEXPLAINED: LazyLock<Gauge<i64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .i64_gauge("paylink.payments.unexplained")
+        .with_description("Payments that Stripe tells something else of.")
+        .build()
+});
+
+static MISSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.payments.missed")
+        .with_description("What no webhook had told and a reconciliation has found.")
+        .build()
+});
+
+/// Why a reconciliation did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Stripe(#[from] stripe::Error),
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// What may be read in a month has been read.
+    #[error("the month's allowance of background reads is used up")]
+    Allowance,
+    /// Another replica reconciles.
+    #[error("another reconciliation is under way")]
+    Elsewhere,
+}
+
+/// One reconciliation.
+pub(super) struct Run<'a> {
+    payments: &'a Payments,
+    lease: Lease,
+    _alone: OwnedMutexGuard<()>,
+    /// Whether what is read must stay within the month's allowance.
+    is_bounded: bool,
+    report: Report,
+}
+
+// === impl Payments ===
+
+impl Payments {
+    /// Reconciles at once, for a caller.
+    pub(super) async fn reconcile(&self, since_secs: Option<i64>) -> Result<Report, Status> {
+        let now_secs = now_ms() / 1_000;
+        let since_secs = since_secs.unwrap_or(now_secs - WINDOW_SECS);
+        let since_secs = since_secs.clamp(now_secs - HORIZON_SECS, now_secs);
+        let mut run = Run::begin(self, false).await?;
+        let outcome = async {
+            run.poll(since_secs).await?;
+            run.sweep(since_secs).await
+        };
+        let outcome = outcome.await;
+        let report = run.end().await?;
+        Ok(outcome.map(|()| report)?)
+    }
+}
+
+// === impl Failure ===
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Status {
+        match failure {
+            Failure::Stripe(error) => error.into(),
+            Failure::Storage(error) => error.into(),
+            Failure::Elsewhere | Failure::Allowance => PaymentError::Reconciling.into(),
+        }
+    }
+}
+
+// === impl Run ===
+
+impl<'a> Run<'a> {
+    /// Begins, where no other replica does.
+    pub(super) async fn begin(payments: &'a Payments, is_bounded: bool) -> Result<Self, Failure> {
+        // The lease is of the process, so within it there is a lock besides.
+        let alone = payments.reconciling.clone().try_lock_owned();
+        let alone = alone.map_err(|_| Failure::Elsewhere)?;
+        let lease = Lease::new(payments.storage.clone(), LEASE_NAME, LEASE);
+        let report = Report::default();
+        let mut run = Self { payments, lease, _alone: alone, is_bounded, report };
+        run.hold().await?;
+        Ok(run)
+    }
+
+    /// Ends, so that others can begin, and gives what was seen.
+    pub(super) async fn end(mut self) -> Result<Report, storage::Error> {
+        self.lease.release(now_ms()).await?;
+        UNEXPLAINED.record(self.payments.storage.unexplained().await?, &[]);
+        Ok(self.report)
+    }
+
+    /// Reads Stripe's events since then, and takes in those that never came.
+    /// Gives the time of the newest.
+    pub(super) async fn poll(&mut self, since_secs: i64) -> Result<Option<i64>, Failure> {
+        let (mut after, mut newest) = (None, None);
+        loop {
+            self.before_reading().await?;
+            let caller = Caller::itself(READ_TIME);
+            let stripe = &self.payments.stripe;
+            let page = stripe.events(&ledger::KINDS, since_secs, after.as_deref(), &caller).await?;
+            for (event, body) in page.items {
+                newest = newest.max(Some(event.created));
+                self.report.events_seen = self.report.events_seen.saturating_add(1);
+                if self.payments.storage.has_event(&event.id).await? {
+                    continue;
+                }
+                tracing::debug!(event.id, "An event was found that no webhook has brought");
+                if self.payments.receive(event, body).await? {
+                    MISSED.add(1, &[]);
+                    self.report.events_missed = self.report.events_missed.saturating_add(1);
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(newest),
+            }
+        }
+    }
+
+    /// Keeps the lease and counts what is about to be read.
+    async fn before_reading(&mut self) -> Result<(), Failure> {
+        self.hold().await?;
+        let spent = allowance::spend(self.payments).await?;
+        if self.is_bounded && spent > self.payments.config.reads_per_month_max.into() {
+            return Err(Failure::Allowance);
+        }
+        Ok(())
+    }
+
+    async fn hold(&mut self) -> Result<(), Failure> {
+        if self.lease.hold(now_ms()).await? { Ok(()) } else { Err(Failure::Elsewhere) }
+    }
+
+    fn differs(&mut self, payment: &str, difference: &str) {
+        tracing::warn!(
+            payment.id = payment,
+            difference,
+            "Stripe tells something else of a payment"
+        );
+        if self.report.unexplained.len() < UNEXPLAINED_MAX {
+            let (payment, difference) = (payment.to_owned(), difference.to_owned());
+            self.report.unexplained.push(Unexplained { payment, difference });
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! When to reconcile: on a schedule that outlives the process, and sooner
+//! after something went wrong.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Run, WINDOW_SECS};
+use crate::payments::{Payments, Source, now_ms};
+
+/// How far polls reach back before the newest event that was seen, in seconds:
+/// Stripe lists events in the order of their time, and not of their coming.
+const OVERLAP_SECS: i64 = 60 * 60;
+/// How long to poll more often after something went wrong.
+const HURRY: Duration = Duration::from_mins(15);
+/// How long to wait at most, so that what another replica did is noticed.
+const LOOK: Duration = Duration::from_mins(1);
+
+/// When something was done last, in milliseconds since 1970.
+const POLLED: &str = "events.polled_at_ms";
+const SWEPT: &str = "sessions.swept_at_ms";
+const SWEPT_FAR: &str = "sessions.swept_far_at_ms";
+/// The time of the newest event that was polled, in seconds since 1970.
+const THROUGH: &str = "events.through_secs";
+
+/// The schedule of one process.
+pub(in crate::payments) struct Schedule {
+    payments: Payments,
+    hurry_until: Option<Instant>,
+    is_failing: bool,
+}
+
+// === impl Schedule ===
+
+impl Schedule {
+    pub(in crate::payments) fn new(payments: Payments) -> Self {
+        Self { payments, hurry_until: None, is_failing: false }
+    }
+
+    /// Reconciles again and again until it is stopped.
+    pub(in crate::payments) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let wait = self.round().await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.payments.alarm.notified() => {
+                    tracing::info!("Stripe has missed events; its sessions are compared now");
+                    self.hurry_until = Some(Instant::now() + HURRY);
+                    self.forget(&[POLLED, SWEPT]).await;
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Does what is due, and gives the time to the next round.
+    async fn round(&mut self) -> Duration {
+        match self.due().await {
+            Ok(wait) => {
+                if std::mem::take(&mut self.is_failing) {
+                    tracing::info!("Payments are compared with Stripe again");
+                }
+                wait
+            }
+            Err(Failure::Elsewhere) => LOOK,
+            Err(failure) => {
+                // Told once: the next failure says nothing new.
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tracing::warn!(%failure, "Payments cannot be compared with Stripe for now");
+                }
+                self.hurry_until = Some(Instant::now() + HURRY);
+                LOOK.min(Duration::from_millis(self.payments.config.hurry_interval_ms.get()))
+            }
+        }
+    }
+
+    async fn due(&self) -> Result<Duration, Failure> {
+        let config = &self.payments.config;
+        let polls = self.left(POLLED, self.poll_interval_ms()).await?;
+        let sweeps = self.left(SWEPT, config.sweep_interval_ms.get()).await?;
+        let far = self.left(SWEPT_FAR, config.far_sweep_interval_ms.get()).await?;
+        let wait = polls.min(sweeps).min(far);
+        if !wait.is_zero() {
+            return Ok(wait.min(LOOK));
+        }
+        let mut run = Run::begin(&self.payments, true).await?;
+        let outcome = async {
+            if polls.is_zero() {
+                self.poll(&mut run).await?;
+            }
+            // The far sweep sees all that the near one would.
+            if far.is_zero() {
+                self.sweep(&mut run, WINDOW_SECS).await?;
+                self.done(SWEPT_FAR).await?;
+            } else if sweeps.is_zero() {
+                self.sweep(&mut run, 2 * OVERLAP_SECS).await?;
+            }
+            Ok::<_, Failure>(())
+        };
+        let outcome = outcome.await;
+        let report = run.end().await?;
+        if report.events_missed > 0 || report.payments_repaired > 0 {
+            tracing::info!(
+                events = report.events_missed,
+                payments = report.payments_repaired,
+                "What no webhook had told was found"
+            );
+        }
+        outcome.map(|()| Duration::ZERO)
+    }
+
+    async fn poll(&self, run: &mut Run<'_>) -> Result<(), Failure> {
+        let storage = &self.payments.storage;
+        let now_secs = now_ms() / 1_000;
+        let through = storage.mark(THROUGH).await?;
+        let since = through.map_or(now_secs - WINDOW_SECS, |through| through - OVERLAP_SECS);
+        let newest = run.poll(since).await?;
+        let through = newest.max(through).unwrap_or(now_secs);
+        storage.put_mark(THROUGH, through).await?;
+        self.done(POLLED).await
+    }
+
+    async fn sweep(&self, run: &mut Run<'_>, window_secs: i64) -> Result<(), Failure> {
+        run.sweep(now_ms() / 1_000 - window_secs).await?;
+        self.done(SWEPT).await
+    }
+
+    fn poll_interval_ms(&self) -> u64 {
+        let config = &self.payments.config;
+        if self.hurry_until.is_some_and(|until| Instant::now() < until) {
+            return config.hurry_interval_ms.get();
+        }
+        match config.source {
+            Source::Webhook => config.poll_interval_ms.get(),
+            Source::Poll => config.poll_only_interval_ms.get(),
+        }
+    }
+
+    /// How long it is until something is due again. What was never done begins
+    /// with the installation where webhooks tell, and at once where they do not.
+    async fn left(&self, mark: &'static str, interval_ms: u64) -> Result<Duration, Failure> {
+        let done = self.payments.storage.mark(mark).await?;
+        let done = match (done, self.payments.config.source) {
+            (Some(done), _) => done,
+            (None, Source::Poll) => return Ok(Duration::ZERO),
+            (None, Source::Webhook) => {
+                self.done(mark).await?;
+                now_ms()
+            }
+        };
+        // A clock that was set back must not put it off for long.
+        let since_ms = u64::try_from(now_ms().saturating_sub(done)).unwrap_or(interval_ms);
+        Ok(Duration::from_millis(interval_ms.saturating_sub(since_ms)))
+    }
+
+    async fn done(&self, mark: &'static str) -> Result<(), Failure> {
+        Ok(self.payments.storage.put_mark(mark, now_ms()).await?)
+    }
+
+    /// Makes something due at once.
+    async fn forget(&self, marks: &[&'static str]) {
+        for mark in marks {
+            if let Err(error) = self.payments.storage.put_mark(mark, 0).await {
+                tracing::error!(%error, "A reconciliation could not be brought forward");
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The sweep: Stripe's sessions, one by one, against the payments here.
+
+use super::{Failure, READ_TIME, Run};
+use crate::caller::Caller;
+use crate::payments::ledger::{self, Told};
+use crate::payments::{account, now_ms};
+use crate::pb;
+use crate::pb::payment::{PaymentStatus, State};
+use crate::storage;
+
+// === impl Run ===
+
+impl Run<'_> {
+    /// Reads Stripe's sessions that were opened since then, adds what was
+    /// missed, and keeps what cannot be explained.
+    pub(in crate::payments) async fn sweep(&mut self, since_secs: i64) -> Result<(), Failure> {
+        let mut after = None;
+        loop {
+            self.before_reading().await?;
+            let caller = Caller::itself(READ_TIME);
+            let stripe = &self.payments.stripe;
+            let page = stripe.sessions(since_secs, after.as_deref(), &caller).await?;
+            for page in page.items {
+                if !page.payment_link.is_empty() {
+                    self.report.sessions_seen = self.report.sessions_seen.saturating_add(1);
+                    self.compare(page).await?;
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn compare(&mut self, page: pb::Payment) -> Result<(), Failure> {
+        // Nothing is known of a page that nobody has submitted, and need not be.
+        let Some(state) = ledger::state_of(&page) else { return Ok(()) };
+        let storage = self.payments.storage.clone();
+        let mut known = storage.payment(&page.id).await?;
+        if known.as_ref().is_none_or(|known| before_refunds(known) < state) {
+            self.repair(&page, state).await?;
+            known = storage.payment(&page.id).await?;
+        }
+        let difference = known.as_ref().and_then(|known| difference(known, &page));
+        if let Some(difference) = difference {
+            self.differs(&page.id, difference);
+        }
+        let id = page.id;
+        let noted = storage.write(move |mut transaction| {
+            Box::pin(async move { transaction.put_unexplained(&id, difference, now_ms()).await })
+        });
+        Ok(noted.await?)
+    }
+
+    /// Adds a session that no event has told of.
+    async fn repair(&mut self, page: &pb::Payment, state: State) -> Result<(), Failure> {
+        self.before_reading().await?;
+        let caller = Caller::itself(READ_TIME);
+        let full = self.payments.stripe.payment_in_full(&page.id, &caller).await?;
+        let Some(mut told) = ledger::session(page.clone(), state, "") else { return Ok(()) };
+        told.facts.push(ledger::details(&full, ""));
+        if self.add(page.id.clone(), told).await? {
+            self.report.payments_repaired = self.report.payments_repaired.saturating_add(1);
+            super::MISSED.add(1, &[]);
+        }
+        Ok(())
+    }
+
+    async fn add(&self, id: String, told: Told) -> Result<bool, storage::Error> {
+        let written = self.payments.storage.write(move |mut transaction| {
+            Box::pin(async move { account::add(&mut transaction, &id, told, "").await })
+        });
+        let added = written.await?;
+        self.payments.announce(added);
+        Ok(added.changed)
+    }
+}
+
+/// The state of a payment as the page was left, whatever went back since.
+fn before_refunds(payment: &pb::Payment) -> State {
+    match payment.state() {
+        State::PartiallyRefunded | State::Refunded => State::Paid,
+        state => state,
+    }
+}
+
+/// Names what a payment and its session do not agree about.
+fn difference(known: &pb::Payment, page: &pb::Payment) -> Option<&'static str> {
+    let paid_here = before_refunds(known) == State::Paid;
+    let paid_there = page.payment_status() == PaymentStatus::Paid;
+    if paid_here != paid_there {
+        return Some("payment_status");
+    }
+    if known.currency != page.currency {
+        return Some("currency");
+    }
+    (known.amount_total != page.amount_total).then_some("amount_total")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payment(state: State, status: PaymentStatus, amount_total: i64) -> pb::Payment {
+        pb::Payment {
+            state: state.into(),
+            payment_status: status.into(),
+            amount_total,
+            currency: "usd".into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let page = payment(State::Unspecified, PaymentStatus::Paid, 100);
+        let check = |known: pb::Payment, expected| assert_eq!(difference(&known, &page), expected);
+        check(payment(State::Paid, PaymentStatus::Paid, 100), None);
+        check(payment(State::Refunded, PaymentStatus::Paid, 100), None);
+        check(payment(State::Failed, PaymentStatus::Unpaid, 100), Some("payment_status"));
+        check(payment(State::Paid, PaymentStatus::Paid, 99), Some("amount_total"));
+        let euros = pb::Payment { currency: "eur".into(), ..page.clone() };
+        check(pb::Payment { state: State::Paid.into(), ..euros }, Some("currency"));
+    }
+}

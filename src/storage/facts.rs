@@ -1,0 +1,113 @@
+//! The tables `facts`, `payment_keys` and `waiting`: what Stripe said of each
+//! payment, and how what names no payment finds its own.
+
+use super::{Error, Transaction};
+
+/// The strongest thing that was said about one subject of a payment. Of two
+/// facts about a subject the greater is the stronger.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    /// What it is about, such as the session or one refund.
+    pub subject: String,
+    /// How strong it is.
+    pub rank: i64,
+    /// The id of the event that told of it; empty where none did.
+    pub told_by: String,
+    /// What was said: a message of the contract, encoded.
+    pub body: Vec<u8>,
+}
+
+// === impl Transaction ===
+
+impl Transaction<'_> {
+    /// Gives all that is known of a payment.
+    pub async fn facts(&mut self, payment_id: &str) -> Result<Vec<Fact>, Error> {
+        let rows: Vec<(String, i64, String, Vec<u8>)> =
+            sqlx::query_as("SELECT subject, rank, told_by, body FROM facts WHERE payment_id = $1")
+                .bind(payment_id)
+                .fetch_all(&mut *self.0)
+                .await?;
+        let fact = |(subject, rank, told_by, body)| Fact { subject, rank, told_by, body };
+        Ok(rows.into_iter().map(fact).collect())
+    }
+
+    /// Keeps a fact in the place of what was known about its subject.
+    pub async fn put_fact(&mut self, payment_id: &str, fact: Fact) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO facts (payment_id, subject, rank, told_by, body)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (payment_id, subject) DO UPDATE SET
+             rank = excluded.rank, told_by = excluded.told_by, body = excluded.body",
+        )
+        .bind(payment_id)
+        .bind(fact.subject)
+        .bind(fact.rank)
+        .bind(fact.told_by)
+        .bind(fact.body)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives the payment that was paid with something.
+    pub async fn payment_of(&mut self, key: &str) -> Result<Option<String>, Error> {
+        let found = sqlx::query_scalar("SELECT payment_id FROM payment_keys WHERE key = $1");
+        Ok(found.bind(key).fetch_optional(&mut *self.0).await?)
+    }
+
+    /// Keeps what a payment was paid with, and makes the events due that waited
+    /// for it. Says whether there were any.
+    pub async fn put_key(
+        &mut self,
+        key: &str,
+        payment_id: &str,
+        now_ms: i64,
+    ) -> Result<bool, Error> {
+        let kept = sqlx::query(
+            "INSERT INTO payment_keys (key, payment_id) VALUES ($1, $2)
+             ON CONFLICT (key) DO NOTHING",
+        )
+        .bind(key)
+        .bind(payment_id)
+        .execute(&mut *self.0)
+        .await?;
+        if kept.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let woken = sqlx::query(
+            "UPDATE events SET state = 'pending', due_at_ms = $2
+             WHERE id IN (SELECT event_id FROM waiting WHERE key = $1) AND body IS NOT NULL",
+        )
+        .bind(key)
+        .bind(now_ms)
+        .execute(&mut *self.0)
+        .await?
+        .rows_affected();
+        if woken > 0 {
+            sqlx::query("DELETE FROM waiting WHERE key = $1")
+                .bind(key)
+                .execute(&mut *self.0)
+                .await?;
+        }
+        Ok(woken > 0)
+    }
+
+    /// Lets an event wait until a payment is known that was paid with this.
+    pub async fn wait_for(
+        &mut self,
+        key: &str,
+        event_id: &str,
+        since_ms: i64,
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO waiting (key, event_id, since_ms) VALUES ($1, $2, $3)
+             ON CONFLICT (key, event_id) DO NOTHING",
+        )
+        .bind(key)
+        .bind(event_id)
+        .bind(since_ms)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! The tables `marks` and `unexplained`: what reconciliation keeps between its
+//! rounds.
+
+use super::{Error, Storage, Transaction};
+
+// === impl Storage ===
+
+impl Storage {
+    /// Gives a number that was kept by a name.
+    pub async fn mark(&self, name: &str) -> Result<Option<i64>, Error> {
+        let value = sqlx::query_scalar("SELECT value FROM marks WHERE name = $1");
+        Ok(value.bind(name).fetch_optional(self.readers()).await?)
+    }
+
+    /// Keeps a number by a name.
+    pub async fn put_mark(&self, name: &'static str, value: i64) -> Result<(), Error> {
+        self.write(move |mut transaction| {
+            Box::pin(async move { transaction.put_mark(name, value).await })
+        })
+        .await
+    }
+
+    /// Counts the payments that Stripe tells something else of.
+    pub async fn unexplained(&self) -> Result<i64, Error> {
+        let count = sqlx::query_scalar("SELECT count(*) FROM unexplained");
+        Ok(count.fetch_one(self.readers()).await?)
+    }
+}
+
+// === impl Transaction ===
+
+impl Transaction<'_> {
+    async fn put_mark(&mut self, name: &str, value: i64) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO marks (name, value) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
+    /// Keeps what differs of a payment, or that nothing does any more.
+    pub async fn put_unexplained(
+        &mut self,
+        payment_id: &str,
+        difference: Option<&str>,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let Some(difference) = difference else {
+            sqlx::query("DELETE FROM unexplained WHERE payment_id = $1")
+                .bind(payment_id)
+                .execute(&mut *self.0)
+                .await?;
+            return Ok(());
+        };
+        sqlx::query(
+            "INSERT INTO unexplained (payment_id, difference, found_at_ms) VALUES ($1, $2, $3)
+             ON CONFLICT (payment_id) DO UPDATE SET difference = excluded.difference",
+        )
+        .bind(payment_id)
+        .bind(difference)
+        .bind(now_ms)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+}

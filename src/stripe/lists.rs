@@ -1,0 +1,102 @@
+//! What Stripe lists of what happened, for those who compare.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::call::Place;
+use super::webhook::Event;
+use super::wire::{form, json};
+use super::{Client, Error, PAGE_ITEMS_MAX};
+use crate::caller::Caller;
+use crate::pb;
+
+/// A page of what Stripe lists, the newest first.
+#[derive(Debug)]
+pub struct PageOf<T> {
+    /// What could be read of the page.
+    pub items: Vec<T>,
+    /// The id from which the next page goes on; `None` on the last page.
+    pub next: Option<String>,
+}
+
+/// A list, as it stands in an answer.
+#[derive(Deserialize)]
+struct List {
+    data: Vec<Box<RawValue>>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+/// What every listed object has.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Lists events of these kinds, of which Stripe takes twenty at most, with
+    /// their bodies as a webhook would have brought them.
+    pub async fn events(
+        &self,
+        kinds: &[&str],
+        since_secs: i64,
+        after: Option<&str>,
+        caller: &Caller,
+    ) -> Result<PageOf<(Event, Bytes)>, Error> {
+        let mut query = since(since_secs, after);
+        for (index, kind) in kinds.iter().enumerate() {
+            form::push(&mut query, &format!("types[{index}]"), kind);
+        }
+        let place = Place { path: "/v1/events".into(), route: "/v1/events" };
+        self.listed(place, query, caller, |raw| {
+            let body = Bytes::copy_from_slice(raw.as_bytes());
+            Event::parse(&body).ok().map(|event| (event, body))
+        })
+        .await
+    }
+
+    /// Lists the Checkout Sessions that were opened since then.
+    pub async fn sessions(
+        &self,
+        since_secs: i64,
+        after: Option<&str>,
+        caller: &Caller,
+    ) -> Result<PageOf<pb::Payment>, Error> {
+        let route = "/v1/checkout/sessions";
+        let place = Place { path: route.into(), route };
+        self.listed(place, since(since_secs, after), caller, |raw| {
+            json::read::<pb::Payment>(raw.as_bytes()).ok().map(|read| read.message)
+        })
+        .await
+    }
+
+    async fn listed<T>(
+        &self,
+        place: Place,
+        query: String,
+        caller: &Caller,
+        item: impl Fn(&str) -> Option<T>,
+    ) -> Result<PageOf<T>, Error> {
+        let answer = self.read(place, query, caller).await?;
+        let unreadable =
+            |_| Error::Unreadable { write: false, request_id: answer.request_id.clone() };
+        let list: List = serde_json::from_slice(&answer.body).map_err(unreadable)?;
+        let last = list.data.last().filter(|_| list.has_more);
+        let last = last.map(|last| serde_json::from_str::<Named>(last.get())).transpose();
+        let next = last.map_err(unreadable)?.map(|last| last.id);
+        let items = list.data.iter().filter_map(|raw| item(raw.get())).collect();
+        Ok(PageOf { items, next })
+    }
+}
+
+fn since(since_secs: i64, after: Option<&str>) -> String {
+    let mut query = format!("limit={PAGE_ITEMS_MAX}");
+    form::push(&mut query, "created[gte]", &since_secs.to_string());
+    if let Some(after) = after {
+        form::push(&mut query, "starting_after", after);
+    }
+    query
+}

@@ -1,0 +1,107 @@
+"""What the guide does not come by: the other endpoints that clients of payment links need."""
+
+import urllib.request
+
+import stripe
+
+KEY = "sk_test_judge"
+PAGE_SECONDS_MAX = 10
+
+
+def follow(api, pay):
+    """Asks for what is left, with what the guide has left behind. `pay` pays a link."""
+    client = stripe.StripeClient(KEY, base_addresses={"api": api}).v1
+    _read_one_by_one(client)
+    _search(client)
+    _money_set_aside(client, pay)
+    _money_let_go(client, pay)
+    _change_what_was_paid(client)
+    _expire(client)
+
+
+def _read_one_by_one(client):
+    """What a list shows is what there is to read."""
+    subscription = client.subscriptions.list({"status": "all", "limit": 1}).data[0]
+    client.subscriptions.retrieve(subscription.id)
+    by_noun = (
+        (client.balance_transactions, {}),
+        (client.charges, {}),
+        (client.customers, {}),
+        (client.disputes, {}),
+        (client.invoice_payments, {}),
+        (client.payment_intents, {}),
+        (client.prices, {}),
+        (client.promotion_codes, {}),
+        (client.radar.early_fraud_warnings, {}),
+        (client.refunds, {}),
+        (client.shipping_rates, {}),
+        (client.subscription_items, {"subscription": subscription.id}),
+        (client.tax_rates, {}),
+    )
+    for service, filters in by_noun:
+        shown = service.list({"limit": 1, **filters}).data[0]
+        assert service.retrieve(shown.id).id == shown.id
+    made = client.coupons.create({"amount_off": 100, "currency": "usd", "duration": "forever"})
+    assert client.coupons.retrieve(made.id).amount_off == 100
+    hook = {"url": "https://example.com/hook", "enabled_events": ["price.created"]}
+    endpoint = client.webhook_endpoints.create(hook)
+    assert "secret" not in client.webhook_endpoints.retrieve(endpoint.id).to_dict()
+    client.webhook_endpoints.delete(endpoint.id)
+
+
+def _search(client):
+    price = client.prices.list({"limit": 1}).data[0]
+    found = client.prices.search({"query": f'product:"{price.product}"'})
+    assert price.id in [one.id for one in found.data]
+
+
+def _set_aside(client, pay):
+    """A payment that was authorized only, by its intent."""
+    default = {"currency": "usd", "unit_amount": 1000}
+    product = client.products.create({"name": "Held", "default_price_data": default})
+    link = client.payment_links.create(
+        {
+            "line_items": [{"price": product.default_price, "quantity": 1}],
+            "payment_intent_data": {"capture_method": "manual"},
+        }
+    )
+    pay(link.url)
+    session = client.checkout.sessions.list({"payment_link": link.id}).data[0]
+    assert session.payment_status == "unpaid"
+    return session.payment_intent
+
+
+def _money_set_aside(client, pay):
+    intent = _set_aside(client, pay)
+    client.payment_intents.update(intent, {"metadata": {"a": "b"}})
+    captured = client.payment_intents.capture(intent, {"amount_to_capture": 600})
+    assert captured.status == "succeeded" and captured.amount_received == 600
+
+
+def _money_let_go(client, pay):
+    intent = _set_aside(client, pay)
+    canceled = client.payment_intents.cancel(intent, {"cancellation_reason": "abandoned"})
+    assert canceled.status == "canceled"
+
+
+def _change_what_was_paid(client):
+    charge = client.charges.list({"limit": 1}).data[0]
+    assert client.charges.update(charge.id, {"description": "Text"}).description == "Text"
+    session = client.checkout.sessions.list({"limit": 1}).data[0]
+    changed = client.checkout.sessions.update(session.id, {"metadata": {"a": "b"}})
+    assert changed.metadata["a"] == "b"
+    refund = client.refunds.list({"limit": 1}).data[0]
+    try:
+        client.refunds.cancel(refund.id)
+    except stripe.InvalidRequestError as error:
+        assert error.http_status == 400
+    else:
+        raise AssertionError("a refund to a card was canceled")
+
+
+def _expire(client):
+    link = client.payment_links.list({"active": True, "limit": 1}).data[0]
+    with urllib.request.urlopen(link.url, timeout=PAGE_SECONDS_MAX) as page:
+        page.read()
+    opened = client.checkout.sessions.list({"payment_link": link.id, "status": "open"}).data[0]
+    assert client.checkout.sessions.expire(opened.id).status == "expired"
