@@ -61,8 +61,8 @@ pub(super) fn invoice(id: &str, bill: &Bill, customer: &Value, now: i64) -> Valu
         "total_taxes": taxes.into_iter().map(Tax::of_invoice).collect::<Vec<_>>(),
     });
     if bill.taxed {
-        let taxed = json!({ "enabled": true, "provider": "stripe", "status": "complete" });
-        object::overlay(&mut described, &json!({ "automatic_tax": taxed }));
+        let known = json!({ "enabled": true, "provider": "stripe", "status": "complete" });
+        object::overlay(&mut described, &json!({ "automatic_tax": known }));
     }
 
     object::overlay(&mut invoice, &described);
