@@ -127,6 +127,10 @@ chaos *arguments: release
 transcript pictures=(target / "transcript"): release
     scripts/transcript "{{ target }}/release/paylink" --pictures "{{ pictures }}"
 
+# Take a real browser through every option of the sandbox's payment page.
+page pictures=(target / "page-tour"): release
+    scripts/page-tour "{{ target }}/release/paylink" --pictures "{{ pictures }}"
+
 # Let Stripe's own programs judge the sandbox: both SDKs, the command line, the description.
 judges program=(target / "release/paylink"):
     PYTHONPATH=scripts python tests/judges/run.py "{{ program }}" .tools/judges

@@ -11,6 +11,7 @@ use super::super::methods::{self, Means};
 use super::super::money;
 use super::super::object::Members;
 use super::super::store::State;
+use super::entry::Entry;
 use super::fields::Section;
 use super::summary::Trouble;
 use super::view::Ending;
@@ -29,7 +30,11 @@ pub(super) fn pay(
     trouble: Option<Trouble>,
 ) -> Response {
     let words = Words::of(session);
-    let sections = sections.unwrap_or_else(|| asks::of(session));
+    let sections = sections.unwrap_or_else(|| {
+        let mut sections = asks::of(session);
+        Entry::of(session.entered.clone()).restore(&mut sections);
+        sections
+    });
     let mut summary = summary::of(state, session);
     let (of_line, failure) = match trouble {
         Some(Trouble { line: Some(line), text }) => (Some((line, text)), None),

@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn values_take_their_places_in_order() {
-        let said = Words::German.fill("{} every {} months", &["$5.00", "3"]);
-        assert_eq!(said, "$5.00 alle 3 Monate");
+        let said = Words::French.fill("{} every {} months", &["$5.00", "3"]);
+        assert_eq!(said, "$5.00 tous les 3 mois");
     }
 
     #[test]
