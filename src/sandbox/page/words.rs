@@ -53,7 +53,7 @@ impl Words {
     }
 
     /// English words in this language; as they are if they are not known.
-    pub(super) fn say<'a>(self, english: &'a str) -> &'a str {
+    pub(super) fn say(self, english: &str) -> &str {
         let known = TABLE.get(english);
         match self {
             Self::English => english,
