@@ -21,8 +21,8 @@ mod killing;
 mod naive;
 mod outage;
 mod racing;
-#[allow(dead_code, reason = "the benchmark uses the other part")]
 mod service;
+mod speed;
 mod syncing;
 
 use std::path::{Path, PathBuf};
