@@ -9,10 +9,17 @@
     reason = "a test that finds something else than it expects fails by panicking"
 )]
 
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of a few thousand calls"
+)]
+mod overload;
+
 mod fault;
 mod matrix;
 mod memory;
 mod methods;
-mod overload;
 mod upstream;
 mod wire;

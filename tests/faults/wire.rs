@@ -103,11 +103,11 @@ async fn check_plain(server: &Server) -> Result<pb::Product, Error> {
 
 #[tokio::test]
 async fn a_request_carries_the_key_and_the_version_and_goes_where_it_should() {
-    let (heard, hears) = std::sync::mpsc::channel();
+    let (said, hears) = std::sync::mpsc::channel();
     let server = Server::start(move |mut socket| {
-        let heard = heard.clone();
+        let said = said.clone();
         async move {
-            heard.send(hear(&mut socket).await).unwrap();
+            said.send(hear(&mut socket).await).unwrap();
             let body = r#"{"id": "prod_1", "object": "product", "name": "Poster"}"#;
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
             socket.write_all(answer.as_bytes()).await.unwrap();
@@ -115,15 +115,15 @@ async fn a_request_carries_the_key_and_the_version_and_goes_where_it_should() {
     })
     .await;
     assert_eq!(check_plain(&server).await.unwrap().name, "Poster");
-    let head = hears.recv().unwrap();
-    assert!(head.starts_with("GET /v1/products/prod_1 HTTP/1.1\r\n"), "{head}");
+    let asked = hears.recv().unwrap();
+    assert!(asked.starts_with("GET /v1/products/prod_1 HTTP/1.1\r\n"), "{asked}");
     for line in [
         "authorization: Bearer sk_test_1\r\n".to_owned(),
         format!("stripe-version: {}\r\n", paylink::stripe::STRIPE_VERSION),
     ] {
-        assert!(head.contains(&line), "{head}");
+        assert!(asked.contains(&line), "{asked}");
     }
-    assert!(!head.contains("idempotency-key"), "{head}");
+    assert!(!asked.contains("idempotency-key"), "{asked}");
 }
 
 #[tokio::test]
