@@ -22,6 +22,14 @@ check: fmt-check lint test proto chart deny unused words scripts image
 test *arguments:
     cargo test --locked {{ arguments }}
 
+# Simulate writes: a thousand seeds, days without Stripe, planted bugs. PAYLINK_SEED=7 repeats one.
+simulate *arguments:
+    cargo test --locked --test simulation {{ arguments }} -- --nocapture
+
+# Plant each bug that CONTRIBUTING.md lists, and show how it is caught.
+planted:
+    cargo test --locked --test simulation planted:: -- --nocapture
+
 # Refuse every warning.
 lint:
     cargo clippy --locked --all-targets -- -D warnings
@@ -118,6 +126,10 @@ chaos *arguments: release
 # Follow the README with the release binary and a real browser.
 transcript pictures=(target / "transcript"): release
     scripts/transcript "{{ target }}/release/paylink" --pictures "{{ pictures }}"
+
+# Take a real browser through every option of the sandbox's payment page.
+page pictures=(target / "page-tour"): release
+    scripts/page-tour "{{ target }}/release/paylink" --pictures "{{ pictures }}"
 
 # Let Stripe's own programs judge the sandbox: both SDKs, the command line, the description.
 judges program=(target / "release/paylink"):

@@ -76,7 +76,7 @@ fn main() {
 }
 
 /// Carries calls through a service, one after the other.
-fn carry<S>(bencher: Bencher, service: S)
+fn carry<S>(bencher: Bencher, service: &S)
 where
     S: Service<Call, Response = Answer, Error = Error> + Clone,
 {
@@ -95,12 +95,12 @@ where
     L::Service: Service<Call, Response = Answer, Error = Error> + Clone,
 {
     LazyLock::force(&CONFIG);
-    carry(bencher, layer.layer(AtOnce));
+    carry(bencher, &layer.layer(AtOnce));
 }
 
 #[divan::bench]
 fn nothing(bencher: Bencher) {
-    carry(bencher, AtOnce);
+    carry(bencher, &AtOnce);
 }
 
 #[divan::bench]
@@ -135,7 +135,7 @@ fn layer_timeout(bencher: Bencher) {
 
 #[divan::bench]
 fn stack_whole(bencher: Bencher) {
-    carry(bencher, CONFIG.stack(Transport::over(AtOnce)));
+    carry(bencher, &CONFIG.stack(Transport::over(AtOnce)));
 }
 
 /// Reads through a client: the layers, and the reading of the answer.

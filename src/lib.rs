@@ -12,7 +12,7 @@
 //! 7. `operations`: writes with a certain outcome
 //! 8. `stripe`: the way out; `storage`: the memory
 //! 9. `contract`: what requests must satisfy
-//! 10. `caller`, `clock`, `dice`, `telemetry`, `pb`: leaves
+//! 10. `caller`, `clock`, `dice`, `planted`, `telemetry`, `pb`: leaves
 //!
 //! `sandbox` imports nothing of ours, and only `app`, `config` and `verbs` import it.
 
@@ -29,6 +29,7 @@ pub mod links;
 pub mod operations;
 pub mod payments;
 pub mod pb;
+pub mod planted;
 pub mod sandbox;
 pub mod server;
 pub mod shipping;

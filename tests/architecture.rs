@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["operations"],
     &["stripe", "storage"],
     &["contract"],
-    &["caller", "clock", "dice", "telemetry", "pb"],
+    &["caller", "clock", "dice", "planted", "telemetry", "pb"],
 ];
 
 /// A file may have this many lines, tests of its own included.

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::run::Start;
 use super::state::{Report, SEARCH_PAUSE, Step};
 use super::{Operations, signals};
+use crate::planted::{self, Bug};
 use crate::storage::{self, Operation, OperationState};
 use crate::stripe::{self, Made};
 
@@ -202,7 +203,7 @@ impl Operations {
                 self.0.memory.erase(state, now_ms, BATCH_MAX).await?;
             }
         }
-        if now >= agenda.sweep {
+        if now >= agenda.sweep && !planted::is(Bug::NoSweep) {
             agenda.sweep = now + sweep::EVERY;
             self.sweep().await?;
         }

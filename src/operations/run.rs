@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 use super::state::{LEASE, Report, Step};
 use super::{Error, Operations, Progress, Running, signals};
 use crate::dice;
+use crate::planted::{self, Bug};
 use crate::storage::{self, Operation, OperationState};
 use crate::stripe;
 use crate::stripe::call::Answer;
@@ -113,6 +114,12 @@ impl Operations {
             // the caller believes undone may not be done later.
             progress.send_replace(Progress::Ended(Ok(answer.clone())));
         }
+        if let (Err(error), true) = (&outcome, planted::is(Bug::ToldUnrecorded)) {
+            let in_doubt = operation.in_doubt || error.may_have_acted();
+            let state = if in_doubt { OperationState::Unknown } else { OperationState::New };
+            let error = Error::Stripe { state, error: error.clone() };
+            progress.send_replace(Progress::Ended(Err(error)));
+        }
         let report = Report::of(&outcome, operation.write().effect());
         let settled = self.settle(operation, &report).await;
         signals::ended(settled.as_ref().map(|operation| operation.state).ok());
@@ -140,6 +147,11 @@ impl Operations {
             let found = if is_recorded {
                 self.0.memory.get(&new.key).await?
             } else {
+                if planted::is(Bug::SentUnrecorded) {
+                    let (memory, unrecorded) = (self.0.memory.clone(), new.clone());
+                    tokio::spawn(async move { memory.insert(unrecorded).await });
+                    return Ok(Claim::Ours(new));
+                }
                 match self.0.memory.insert(new.clone()).await? {
                     None => return Ok(Claim::Ours(new)),
                     found => found,

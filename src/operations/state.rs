@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::planted::{self, Bug};
 use crate::storage::{Operation, OperationState};
 use crate::stripe::call::{Answer, Place};
 use crate::stripe::{self, Effect, Write};
@@ -135,7 +136,7 @@ impl Operation {
     /// What is to be done, where nobody holds it and there is no result.
     pub(super) fn step(&self, now_ms: i64) -> Step {
         let age_ms = now_ms.saturating_sub(self.sent_at_ms);
-        let is_key_alive = age_ms < millis(KEY_AGE_MAX);
+        let is_key_alive = age_ms < millis(KEY_AGE_MAX) || planted::is(Bug::LateRetry);
         if !self.resource.is_empty() {
             return Step::Fetch;
         }
@@ -203,7 +204,7 @@ impl Operation {
             }
             // Whoever took it over knows better.
             _ if self.holder != holder => return None,
-            Report::Nothing if !self.in_doubt => {
+            Report::Nothing if !self.in_doubt || planted::is(Bug::ForgottenDoubt) => {
                 self.state = New;
                 self.due_at_ms = now_ms.saturating_add(millis(keep));
             }

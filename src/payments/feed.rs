@@ -91,15 +91,14 @@ impl Feed {
             _place: place,
         };
         let last = position::write(self.storage.epoch(), through);
-        let patient = Patient::new(watcher, self.patience, last);
-        let changes = stream::unfold(Some(patient), async |patient| {
-            let mut patient = patient?;
-            match patient.next().await {
-                Ok(message) => Some((Ok(message), Some(patient))),
+        let changes = stream::unfold(Some(watcher), async |watcher| {
+            let mut watcher = watcher?;
+            match watcher.next().await {
+                Ok(message) => Some((Ok(message), Some(watcher))),
                 Err(error) => Some((Err(error), None)),
             }
         });
-        Ok(Box::pin(changes))
+        Ok(Box::pin(Patient::new(Box::pin(changes), self.patience, last)))
     }
 
     /// Finds where a stream starts.

@@ -113,7 +113,7 @@ async fn set_aside(
     let Some(known) = transaction.known(&request.payment).await? else {
         return Ok(Err(Error::PaymentNotFound { id: request.payment }.into()));
     };
-    let since_ms = now_ms().saturating_sub_unsigned(SET_ASIDE.as_millis() as u64);
+    let since_ms = now_ms().saturating_sub_unsigned(SET_ASIDE.as_secs() * 1_000);
     if let Some(before) = transaction.refund_request(&request.request_id).await? {
         if pb::RefundPaymentRequest::decode(before.request.as_slice()).ok().as_ref()
             != Some(&request)

@@ -1,4 +1,5 @@
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use prost_types::Timestamp;
@@ -14,6 +15,9 @@ use crate::pb::payment::State;
 use crate::pb::watch_payments_response::Content;
 use crate::storage;
 use crate::stripe::webhook::Event;
+
+/// How long to wait for a change. Only a broken promise takes it.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 pub(super) const COMPLETED: &str = "checkout.session.completed";
 
@@ -114,7 +118,8 @@ pub(super) async fn watch(
 /// Gives the next change of a stream, and the position after it.
 pub(super) async fn next_change(stream: &mut feed::Changes) -> (pb::PaymentEvent, String) {
     loop {
-        let message = stream.next().await.unwrap().unwrap();
+        let message = tokio::time::timeout(WAIT_MAX, stream.next()).await;
+        let message = message.expect("a change comes in time").unwrap().unwrap();
         if let Some(Content::Event(event)) = message.content {
             return (event, message.position);
         }

@@ -9,6 +9,8 @@ mod pay;
 mod promotion;
 mod visit;
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,6 +41,8 @@ pub(super) struct Session {
     pub(super) visit: Visit,
     /// Whether the buyer goes to the seller's page after the payment.
     pub(super) redirects: bool,
+    /// What the buyer entered last, by the names of the page's fields; nothing that is secret.
+    pub(super) entered: HashMap<String, String>,
     /// The payment intent of the first try, which later tries use again.
     pub(super) intent: Option<String>,
     /// A payment that waits for the buyer's bank to be convinced.

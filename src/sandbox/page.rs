@@ -128,6 +128,7 @@ fn fill(state: &mut State, id: &str, entry: &Entry) -> Result<Filled, Closed> {
     let mut sections = asks::of(&session);
     let right = entry.fill(&mut sections, today, Words::of(&session));
     let payer = entry.payer(&session, &sections, today);
+    session.entered = entry.kept(&sections);
     if let Some(kept) = state.sessions.get_mut(id) {
         kept.clone_from(&session);
     }

@@ -129,8 +129,7 @@ pub(super) fn fail(
     charge: Option<&Value>,
 ) {
     let page = decline.code.replace('_', "-");
-    let mut method = json!({ "object": "payment_method", "type": means.word() });
-    object::set(&mut method, means.word(), means.shown());
+    let method = tried(means, charge, state.clock.now());
     let mut error = json!({
         "code": decline.code,
         "doc_url": format!("https://stripe.com/docs/error-codes/{page}"),
@@ -154,6 +153,35 @@ pub(super) fn fail(
         object::set(&mut after, "latest_charge", charge.at("id").clone());
     }
     change(state, id, &after, "payment_intent.payment_failed");
+}
+
+/// The payment method that failed.
+fn tried(means: &Means, charge: Option<&Value>, now: i64) -> Value {
+    let nobody = json!({
+        "address": null, "email": null, "name": null, "phone": null, "tax_id": null,
+    });
+    let known = charge.map(|charge| charge.at("billing_details").clone());
+    let mut method = json!({
+        "id": identifier::fresh("pm_1", 23),
+        "object": "payment_method",
+        "billing_details": known.unwrap_or(nobody),
+        "created": now,
+        "customer": null,
+        "livemode": false,
+        "metadata": {},
+        "type": means.word(),
+    });
+    let shown = means.shown();
+    let details = match means {
+        Means::Card(_) => shown,
+        // A charge shows more of an account than a payment method does.
+        Means::Account(_) if shown.get("last4").is_some() => {
+            json!({ "fingerprint": shown.at("fingerprint"), "last4": shown.at("last4") })
+        }
+        Means::Account(_) => json!({}),
+    };
+    object::set(&mut method, means.word(), details);
+    method
 }
 
 /// Whether the money has been taken, and not only set aside.

@@ -70,14 +70,6 @@ pub(super) fn make(
         "charge": charge.at("id"),
         "created": state.clock.now(),
         "currency": charge.at("currency"),
-        "destination_details": {
-            "card": {
-                "reference_status": "pending",
-                "reference_type": "acquirer_reference_number",
-                "type": if charge.at("captured") == true { "refund" } else { "reversal" },
-            },
-            "type": "card",
-        },
         "metadata": object::metadata(params.get("metadata")),
         "payment_intent": charge.at("payment_intent"),
         "reason": params.get("reason"),
@@ -88,6 +80,9 @@ pub(super) fn make(
     });
     if pends {
         object::set(&mut refund, "pending_reason", "processing");
+    }
+    if charge.at("payment_method_details").at("type") == "card" {
+        object::set(&mut refund, "destination_details", to_card(charge));
     }
     if charge.at("captured") == true {
         let entered = enter(state, &refund, "refund", -amount);
@@ -207,6 +202,18 @@ fn count(state: &mut State, before: &Value, amount: i64, kind: &str, origin: &Or
         *charge = after.clone();
     }
     events::emit_updated(state, kind, before, &after, origin);
+}
+
+/// Where a refund goes, as far as networks of cards tell.
+fn to_card(charge: &Value) -> Value {
+    json!({
+        "card": {
+            "reference_status": "pending",
+            "reference_type": "acquirer_reference_number",
+            "type": if charge.at("captured") == true { "refund" } else { "reversal" },
+        },
+        "type": "card",
+    })
 }
 
 fn enter(state: &mut State, refund: &Value, kind: &'static str, amount: i64) -> Value {

@@ -64,7 +64,7 @@ impl Tax {
 }
 
 /// The sums of taxes: at most one of those that are added, and one of those that are included.
-pub(super) fn sums(taxes: impl Iterator<Item = Tax> + Clone) -> Vec<Tax> {
+pub(super) fn sums(taxes: &(impl Iterator<Item = Tax> + Clone)) -> Vec<Tax> {
     let sum = |inclusive: bool| {
         let add = |sum: Option<Tax>, tax: Tax| {
             let sum = sum.unwrap_or(Tax { inclusive, ..Tax::default() });
@@ -127,7 +127,7 @@ mod tests {
         let (added, included) =
             (Tax::on(1000, &Value::Null), json!({ "tax_behavior": "inclusive" }));
         let all = [added, Tax::on(1100, &included), added];
-        let sums = sums(all.into_iter());
+        let sums = sums(&all.into_iter());
         assert_eq!(sums.iter().map(|tax| tax.amount).collect::<Vec<_>>(), [200, 100]);
     }
 }

@@ -83,11 +83,11 @@ impl Client {
         let answer = self.read(place, query, caller).await?;
         let unreadable =
             |_| Error::Unreadable { write: false, request_id: answer.request_id.clone() };
-        let list: List = serde_json::from_slice(&answer.body).map_err(unreadable)?;
-        let last = list.data.last().filter(|_| list.has_more);
-        let last = last.map(|last| serde_json::from_str::<Named>(last.get())).transpose();
-        let next = last.map_err(unreadable)?.map(|last| last.id);
-        let items = list.data.iter().filter_map(|raw| item(raw.get())).collect();
+        let page: List = serde_json::from_slice(&answer.body).map_err(unreadable)?;
+        let end = page.data.last().filter(|_| page.has_more);
+        let end = end.map(|end| serde_json::from_str::<Named>(end.get())).transpose();
+        let next = end.map_err(unreadable)?.map(|end| end.id);
+        let items = page.data.iter().filter_map(|raw| item(raw.get())).collect();
         Ok(PageOf { items, next })
     }
 }

@@ -25,6 +25,7 @@ use tower::retry::budget::{Budget as _, TpsBudget};
 use super::call::{Answer, Call};
 use super::error::{Error, Phase};
 use crate::dice;
+use crate::planted::{self, Bug};
 
 /// An attempt with less time than this is not worth its cost.
 const ATTEMPT_TIME_MIN: Duration = Duration::from_millis(500);
@@ -145,6 +146,10 @@ impl Policy<Call, Answer, Error> for Retry {
             *error = Error::Doubtful(Box::new(last));
         }
         self.doubt |= acts;
+        if planted::is(Bug::FreshKey) {
+            let fresh = |key: &String| format!("{key}-{}", self.attempts);
+            call.idempotency_key = call.idempotency_key.as_ref().map(fresh);
+        }
         pause.map(tokio::time::sleep)
     }
 

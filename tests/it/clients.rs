@@ -7,7 +7,8 @@ use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use serde_json::Value;
 
-/// Every unary method of the service, and whether it writes: whether it takes a `request_id`.
+/// Every unary method of the service, and whether it is one only under a
+/// `request_id`. The others can be repeated as they are.
 fn methods() -> BTreeMap<String, bool> {
     let descriptors = FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
     let mut methods = BTreeMap::new();
@@ -26,7 +27,7 @@ fn methods() -> BTreeMap<String, bool> {
 }
 
 #[test]
-fn the_service_config_retries_every_read_and_no_write() {
+fn the_service_config_retries_what_can_be_repeated_without_a_request_id() {
     let config: Value =
         serde_json::from_str(include_str!("../../docs/service-config.json")).unwrap();
     let mut named = BTreeMap::new();

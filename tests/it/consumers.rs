@@ -3,9 +3,10 @@
 
 use futures_util::future::join_all;
 use paylink::pb;
+use paylink::pb::payment_service_client::PaymentServiceClient;
 use tonic::Code;
 
-use crate::harness::{Folder, Hook, Paylink, code_of, event, until, violations};
+use crate::harness::{Folder, Hook, Paylink, Watch, code_of, event, until, violations, wire};
 
 /// Lets a payment change for each session.
 async fn tell(paylink: &Paylink, sessions: &[&str]) {
@@ -126,11 +127,11 @@ async fn there_is_a_place_for_so_many_consumers_and_no_more() {
 async fn those_who_do_not_read_hold_nobody_up_and_lose_their_place() {
     const STUCK: usize = 200;
     const READING: usize = 20;
-    const CHANGES: usize = 300;
+    const CHANGES: usize = 100;
     let paylink = Paylink::start()
         .without_webhooks()
         .with("PAYLINK__PAYMENTS__WATCHERS_MAX", "220")
-        .with("PAYLINK__PAYMENTS__SLOW_CONSUMER_MS", "2000")
+        .with("PAYLINK__PAYMENTS__SLOW_CONSUMER_MS", "5000")
         .with("PAYLINK__CONNECTIONS__STREAMS_MAX", "300")
         .await;
     let large = |session: String| {
@@ -141,9 +142,12 @@ async fn those_who_do_not_read_hold_nobody_up_and_lose_their_place() {
         told["data"]["object"]["metadata"] = notes.into();
         told
     };
+    // On a connection of their own, whose window they fill.
+    let mut elsewhere = PaymentServiceClient::with_origin(wire(), paylink.origin());
     let mut stuck = Vec::new();
     for _ in 0..STUCK {
-        stuck.push(paylink.watch("").await);
+        let stream = elsewhere.watch_payments(pb::WatchPaymentsRequest::default()).await.unwrap();
+        stuck.push(Watch::new(stream.into_inner()));
     }
     let mut reading = Vec::new();
     for _ in 0..READING {
@@ -178,6 +182,8 @@ async fn those_who_do_not_read_hold_nobody_up_and_lose_their_place() {
         true
     })
     .await;
+    // The others' unread messages fill the connection.
+    stuck.truncate(1);
     let ended = stuck[0].end().await;
     assert_eq!(code_of(&ended), (Code::ResourceExhausted, "SLOW_CONSUMER".to_owned()));
     let position = stuck[0].position.clone();

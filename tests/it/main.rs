@@ -29,11 +29,13 @@ mod refusals;
 mod replacing;
 mod sandbox;
 mod searching;
+mod sharing;
 mod shipping;
 mod traces;
 mod validating;
 mod watching;
 mod webhooks;
+mod writes;
 
 /// The files of tests that concern memory.
 const ABOUT_MEMORY: [&str; 9] = [

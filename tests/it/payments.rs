@@ -5,7 +5,7 @@ use paylink::pb::payment::State;
 use paylink::pb::payment_link::{AfterCompletion, after_completion};
 use tonic::Code;
 
-use crate::harness::{Page, Paylink, code_of, poster_request};
+use crate::harness::{Page, Paylink, code_of, poster_request, until};
 
 const GOOD_CARD: &str = "4242 4242 4242 4242";
 const DECLINED_CARD: &str = "4000 0000 0000 0002";
@@ -160,4 +160,48 @@ async fn a_payment_that_nobody_made_is_not_found() {
     let paylink = Paylink::start().await;
     let refused = paylink.payment("cs_test_1").await.unwrap_err();
     assert_eq!(code_of(&refused), (Code::NotFound, "PAYMENT_NOT_FOUND".to_owned()));
+}
+
+#[tokio::test]
+async fn later_periods_of_a_subscription_are_told_on_its_payment() {
+    const MONTH_SECS: u32 = 32 * 24 * 60 * 60;
+    let paylink = Paylink::start().await;
+    let mut request = poster_request();
+    let item = &mut request.payment_link.as_mut().unwrap().line_items[0];
+    let interval = pb::recurring::Interval::Month.into();
+    item.price_data.as_mut().unwrap().recurring =
+        Some(pb::BasicRecurring { interval, ..Default::default() });
+    let link = paylink.links().create_payment_link(request).await.unwrap().into_inner();
+    let mut watch = paylink.watch("").await;
+    let page = Page::open(&link.url).await;
+    page.pay(GOOD_CARD).await;
+    let id = page.session().to_owned();
+    until(async || paylink.payment(&id).await.is_ok_and(|payment| payment.invoices.len() == 1))
+        .await;
+    paylink.stripe.advance_clock(MONTH_SECS);
+    let payment = loop {
+        let payment = watch.payment().await;
+        let is_paid = |invoice: &pb::Invoice| {
+            invoice.status() == pb::invoice::Status::Paid && !invoice.payments.is_empty()
+        };
+        if payment.invoices.len() == 2 && payment.invoices.iter().all(is_paid) {
+            break payment;
+        }
+    };
+    assert_eq!((&payment.id, payment.state()), (&id, State::Paid));
+    let renewal = &payment.invoices[1];
+    assert_eq!((renewal.amount_paid, &*renewal.billing_reason), (2500, "subscription_cycle"));
+
+    // Each period's money goes back by itself.
+    let means = renewal.payments[0].payment.clone().unwrap();
+    let refund = pb::RefundPaymentRequest {
+        payment: id.clone(),
+        payment_intent: means.payment_intent,
+        amount: 500,
+        ..Default::default()
+    };
+    paylink.payments().refund_payment(refund).await.unwrap();
+    let payment = paylink.payment(&id).await.unwrap();
+    assert_eq!((payment.state(), payment.amount_refunded), (State::Paid, 0));
+    assert_eq!(payment.invoices[1].amount_refunded, 500);
 }

@@ -1,5 +1,6 @@
 """What the guide does not come by: the other endpoints that clients of payment links need."""
 
+import urllib.error
 import urllib.request
 
 import stripe
@@ -13,10 +14,15 @@ def follow(api, pay):
     client = stripe.StripeClient(KEY, base_addresses={"api": api}).v1
     _read_one_by_one(client)
     _search(client)
+    _every_option(client, pay)
+    _delayed(client, pay)
+    _declined(client, pay)
     _money_set_aside(client, pay)
     _money_let_go(client, pay)
     _change_what_was_paid(client)
     _expire(client)
+    # Each is held against the description of its object, too.
+    assert len(list(client.events.list({"limit": 100}).auto_paging_iter())) > 100
 
 
 def _read_one_by_one(client):
@@ -53,6 +59,94 @@ def _search(client):
     price = client.prices.list({"limit": 1}).data[0]
     found = client.prices.search({"query": f'product:"{price.product}"'})
     assert price.id in [one.id for one in found.data]
+
+
+def _every_option(client, pay):
+    """A link with much of what there is, paid."""
+    coupon = client.coupons.create({"percent_off": 10, "duration": "once"})
+    promotion = {"type": "coupon", "coupon": coupon.id}
+    client.promotion_codes.create({"promotion": promotion, "code": "TENTH"})
+    fixed = {"amount": 500, "currency": "usd"}
+    rate = client.shipping_rates.create({"display_name": "Air", "fixed_amount": fixed})
+    default = {"currency": "usd", "unit_amount": 1000, "tax_behavior": "exclusive"}
+    product = client.products.create({"name": "All", "default_price_data": default})
+    extra = client.products.create({"name": "Extra", "default_price_data": default})
+    label = {"type": "custom", "custom": "Size"}
+    link = client.payment_links.create(
+        {
+            "line_items": [{"price": product.default_price, "quantity": 1}],
+            "optional_items": [{"price": extra.default_price, "quantity": 1}],
+            "allow_promotion_codes": True,
+            "automatic_tax": {"enabled": True},
+            "billing_address_collection": "required",
+            "custom_fields": [{"key": "size", "label": label, "type": "text"}],
+            "invoice_creation": {"enabled": True, "invoice_data": {"footer": "Thanks"}},
+            "phone_number_collection": {"enabled": True},
+            "shipping_address_collection": {"allowed_countries": ["DE"]},
+            "shipping_options": [{"shipping_rate": rate.id}],
+        }
+    )
+    pay(
+        f"{link.url}?prefilled_promo_code=TENTH",
+        billing_country="DE",
+        billing_line1="Weg 1",
+        billing_city="Bonn",
+        billing_postal_code="53111",
+        custom_size="L",
+        phone="+4930123456",
+        shipping_name="B Receiver",
+        shipping_country="DE",
+        shipping_line1="Weg 1",
+        shipping_city="Bonn",
+        shipping_postal_code="53111",
+    )
+    listed = client.checkout.sessions.list(
+        {"payment_link": link.id, "expand": ["data.invoice", "data.total_details.breakdown"]}
+    )
+    session = listed.data[0]
+    assert session.total_details.amount_discount == session.amount_subtotal // 10 > 0
+    assert session.invoice.footer == "Thanks"
+    assert session.invoice.total == session.amount_total
+
+
+def _delayed(client, pay):
+    """A payment whose money comes later."""
+    default = {"currency": "usd", "unit_amount": 1000}
+    product = client.products.create({"name": "Later", "default_price_data": default})
+    link = client.payment_links.create(
+        {
+            "line_items": [{"price": product.default_price, "quantity": 1}],
+            "payment_method_types": ["us_bank_account"],
+        }
+    )
+    pay(
+        link.url,
+        us_bank_account_routing_number="110000000",
+        us_bank_account_account_number="000123456789",
+        us_bank_account_name="A Buyer",
+    )
+    expand = ["data.payment_intent.latest_charge"]
+    listed = client.checkout.sessions.list({"payment_link": link.id, "expand": expand})
+    session = listed.data[0]
+    assert (session.status, session.payment_status) == ("complete", "unpaid")
+    assert session.payment_intent.status == "processing"
+    assert session.payment_intent.latest_charge.status == "pending"
+
+
+def _declined(client, pay):
+    """A card that the bank declines, after which the page asks again."""
+    default = {"currency": "usd", "unit_amount": 1000}
+    product = client.products.create({"name": "Declined", "default_price_data": default})
+    line = {"price": product.default_price, "quantity": 1}
+    link = client.payment_links.create({"line_items": [line]})
+    try:
+        pay(link.url, card_number="4000000000009995")
+    except urllib.error.HTTPError as error:
+        assert error.code == 402
+        intent = client.payment_intents.list({"limit": 1}).data[0]
+        assert intent.last_payment_error.decline_code == "insufficient_funds"
+    else:
+        raise AssertionError("a declined card paid")
 
 
 def _set_aside(client, pay):

@@ -20,7 +20,14 @@ pub(super) struct Pages {
     storage: Storage,
     limit: PageLimit,
     reads: Arc<Semaphore>,
-    newest: Arc<Mutex<Option<(Place, Arc<Page>)>>>,
+    newest: Arc<Mutex<Option<Newest>>>,
+}
+
+/// The newest page that was read.
+#[derive(Debug)]
+struct Newest {
+    after: Place,
+    page: Arc<Page>,
 }
 
 // === impl Pages ===
@@ -44,6 +51,15 @@ impl Pages {
         if let Some(page) = self.known(place) {
             return Ok(page);
         }
+        // In a task of its own: a stream whose caller has no room is not asked
+        // to go on, and would keep its turn and a connection from all others.
+        let (pages, link) = (self.clone(), link.map(str::to_owned));
+        let read = tokio::spawn(async move { pages.read(place, link.as_deref()).await });
+        // It ends early only with the process.
+        read.await.unwrap_or(Err(storage::Error::Closed))
+    }
+
+    async fn read(&self, place: Place, link: Option<&str>) -> Result<Arc<Page>, storage::Error> {
         // Never closed, so this only waits.
         let _turn = self.reads.acquire().await;
         if let Some(page) = self.known(place) {
@@ -59,15 +75,16 @@ impl Pages {
     /// What was read after a place. It stays true: what comes later comes after it.
     fn known(&self, place: Place) -> Option<Arc<Page>> {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest.as_ref().filter(|(after, _)| *after == place).map(|(_, page)| page.clone())
+        newest.as_ref().filter(|newest| newest.after == place).map(|newest| newest.page.clone())
     }
 
     fn keep(&self, place: Place, page: &Arc<Page>) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_newer =
-            newest.as_ref().is_none_or(|(_, kept)| kept.through.sequence <= page.through.sequence);
+        let is_newer = newest
+            .as_ref()
+            .is_none_or(|newest| newest.page.through.sequence <= page.through.sequence);
         if is_newer {
-            *newest = Some((place, page.clone()));
+            *newest = Some(Newest { after: place, page: page.clone() });
         }
     }
 }

@@ -194,11 +194,11 @@ fn stripe_lists_the_kinds_in_one_answer() {
 #[test]
 fn states_and_words_are_numbered_by_their_strength() {
     use State::{Expired, Failed, NoPaymentRequired, Open, Paid, Pending, Unspecified};
-    assert!([Unspecified, Open, Expired, Pending, Failed, NoPaymentRequired, Paid].is_sorted());
+    use dispute::Status as Dispute;
     use refund::Status as Refund;
+    assert!([Unspecified, Open, Expired, Pending, Failed, NoPaymentRequired, Paid].is_sorted());
     let refunds = [Refund::Pending, Refund::RequiresAction, Refund::Succeeded, Refund::Failed];
     assert!(refunds.is_sorted());
-    use dispute::Status as Dispute;
     let disputes = [Dispute::WarningClosed, Dispute::NeedsResponse, Dispute::Won, Dispute::Lost];
     assert!(disputes.is_sorted());
 }

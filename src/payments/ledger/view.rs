@@ -71,14 +71,14 @@ fn complete(payment: &mut pb::Payment, details: pb::Payment) {
             *own = other;
         }
     }
-    list(&mut payment.line_items, details.line_items);
-    list(&mut payment.discounts, details.discounts);
-    list(&mut payment.custom_fields, details.custom_fields);
     fn part<T>(own: &mut Option<T>, other: Option<T>) {
         if own.is_none() {
             *own = other;
         }
     }
+    list(&mut payment.line_items, details.line_items);
+    list(&mut payment.discounts, details.discounts);
+    list(&mut payment.custom_fields, details.custom_fields);
     part(&mut payment.customer_details, details.customer_details);
     part(&mut payment.collected_information, details.collected_information);
     part(&mut payment.consent, details.consent);

@@ -32,13 +32,11 @@ impl Details for Fake {
         if payment.starts_with("cs_slow") {
             std::future::pending::<()>().await;
         }
-        match self.failures.lock().unwrap().pop_front() {
-            Some(is_temporary) => Err(Unread { is_temporary, cause: "a test".into() }),
-            None => {
-                let item = pb::LineItem { price: "price_1".into(), ..Default::default() };
-                Ok(pb::Payment { line_items: vec![item], ..Default::default() })
-            }
+        if let Some(is_temporary) = self.failures.lock().unwrap().pop_front() {
+            return Err(Unread { is_temporary, cause: "a test".into() });
         }
+        let item = pb::LineItem { price: "price_1".into(), ..Default::default() };
+        Ok(pb::Payment { line_items: vec![item], ..Default::default() })
     }
 }
 
@@ -208,7 +206,10 @@ fn history() -> Vec<(&'static str, &'static str, serde_json::Value)> {
             "parent": {"subscription_details": {"subscription": "sub_1"}},
         })
     };
-    let paid = |id: &str, invoice: &str, intent: &str| json!({"id": id, "invoice": invoice, "payment": {"payment_intent": intent}});
+    let paid = |id: &str, invoice: &str, intent: &str| {
+        let payment = json!({"payment_intent": intent});
+        json!({"id": id, "invoice": invoice, "payment": payment})
+    };
     let refund = |status: &str| {
         json!({
             "id": "re_1", "status": status, "amount": 30, "payment_intent": "pi_1",

@@ -87,9 +87,8 @@ fn before_refunds(payment: &pb::Payment) -> State {
 
 /// Names what a payment and its session do not agree about.
 fn difference(known: &pb::Payment, page: &pb::Payment) -> Option<&'static str> {
-    let paid_here = before_refunds(known) == State::Paid;
-    let paid_there = page.payment_status() == PaymentStatus::Paid;
-    if paid_here != paid_there {
+    let is_paid = page.payment_status() == PaymentStatus::Paid;
+    if is_paid != (before_refunds(known) == State::Paid) {
         return Some("payment_status");
     }
     if known.currency != page.currency {

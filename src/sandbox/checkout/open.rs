@@ -1,5 +1,7 @@
 //! The opening of a link, which makes a session.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::super::agenda::Due;
@@ -29,6 +31,7 @@ pub(in crate::sandbox) fn open(state: &mut State, link: &Link, mut visit: Visit)
         promotion: Promotion { entered: visit.code.clone(), ..Promotion::default() },
         visit,
         redirects: link.object.at("after_completion").at("type") == "redirect",
+        entered: HashMap::new(),
         intent: None,
         challenge: None,
         underway: None,

@@ -151,7 +151,7 @@ impl Session {
         let subtotal = self.subtotal(state);
         let lines = self.bought().filter_map(|line| line.tax);
         let added = lines.map(Tax::added).fold(0, i64::saturating_add);
-        let taxes = taxes::sums(self.taxes(state).into_iter());
+        let taxes = taxes::sums(&self.taxes(state).into_iter());
         let tax = taxes.iter().map(|tax| tax.amount).fold(0, i64::saturating_add);
         let taxes: Vec<Value> = taxes.into_iter().map(Tax::of_session).collect();
         let cost = self.object.at("shipping_cost");

@@ -79,8 +79,7 @@ fn describe(charge: &Value, reason: &str, asks_only: bool, now: i64) -> Value {
         charge.at("billing_details").at("email").clone(),
     );
     object::set(&mut evidence, "customer_name", charge.at("billing_details").at("name").clone());
-    let network_reason = if reason == "fraudulent" { "10.4" } else { "13.1" };
-    json!({
+    let mut dispute = json!({
         "id": identifier::fresh("du_1", 23),
         "object": "dispute",
         "amount": charge.at("amount"),
@@ -101,16 +100,21 @@ fn describe(charge: &Value, reason: &str, asks_only: bool, now: i64) -> Value {
         "livemode": false,
         "metadata": {},
         "payment_intent": charge.at("payment_intent"),
-        "payment_method_details": {
-            "card": {
-                "brand": charge.at("payment_method_details").at("card").at("brand"),
-                "case_type": if asks_only { "inquiry" } else { "chargeback" },
-                "network_reason_code": network_reason,
-            },
-            "type": "card",
-        },
         "reason": reason,
         "status": if asks_only { "warning_needs_response" } else { "needs_response" },
         "submitted_at": null,
-    })
+    });
+    let card = charge.at("payment_method_details").at("card");
+    if card.is_object() {
+        let details = json!({
+            "card": {
+                "brand": card.at("brand"),
+                "case_type": if asks_only { "inquiry" } else { "chargeback" },
+                "network_reason_code": if reason == "fraudulent" { "10.4" } else { "13.1" },
+            },
+            "type": "card",
+        });
+        object::set(&mut dispute, "payment_method_details", details);
+    }
+    dispute
 }

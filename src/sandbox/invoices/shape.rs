@@ -13,7 +13,7 @@ pub(super) fn invoice(id: &str, bill: &Bill, customer: &Value, now: i64) -> Valu
         |part: fn(&Entry) -> i64| bill.entries.iter().map(part).fold(0_i64, i64::saturating_add);
     let (subtotal, off) = (sum(|entry| entry.amount), sum(|entry| entry.discount));
     let shipping = |part: &str| bill.shipping.at(part).as_i64().unwrap_or_default();
-    let taxes = taxes::sums(bill.entries.iter().filter_map(|entry| entry.tax));
+    let taxes = taxes::sums(&bill.entries.iter().filter_map(|entry| entry.tax));
     let added = taxes.iter().copied().map(Tax::added).fold(0, i64::saturating_add);
     let tax = taxes.iter().map(|tax| tax.amount).fold(0, i64::saturating_add);
     let total =
@@ -61,10 +61,9 @@ pub(super) fn invoice(id: &str, bill: &Bill, customer: &Value, now: i64) -> Valu
         "total_taxes": taxes.into_iter().map(Tax::of_invoice).collect::<Vec<_>>(),
     });
     if bill.taxed {
-        let taxed = json!({ "enabled": true, "provider": "stripe", "status": "complete" });
-        object::overlay(&mut described, &json!({ "automatic_tax": taxed }));
+        let calculated = json!({ "enabled": true, "provider": "stripe", "status": "complete" });
+        object::overlay(&mut described, &json!({ "automatic_tax": calculated }));
     }
-
     object::overlay(&mut invoice, &described);
     settle_words(&mut invoice, bill.settings);
     invoice

@@ -122,7 +122,15 @@ impl Means {
     /// What Stripe shows of it in a payment method.
     pub(in crate::sandbox) fn shown(&self) -> Value {
         match self {
-            Self::Card(card) => json!({ "brand": card.brand().word, "last4": card.last4() }),
+            Self::Card(card) => json!({
+                "brand": card.brand().word,
+                "country": "US",
+                "exp_month": card.exp_month,
+                "exp_year": card.exp_year,
+                "fingerprint": format!("sandbox{}", card.last4()),
+                "funding": "credit",
+                "last4": card.last4(),
+            }),
             Self::Account(account) => account.details(),
         }
     }
@@ -135,10 +143,8 @@ impl Account {
     fn details(&self) -> Value {
         let last4 = self.number.get(self.number.len().saturating_sub(4)..).unwrap_or_default();
         let mut details = json!({
-            "expected_debit_date": null,
             "fingerprint": format!("sandbox{last4}"),
             "last4": last4,
-            "mandate": null,
         });
         let own = match self.method.as_str() {
             "us_bank_account" => json!({

@@ -16,6 +16,11 @@ use super::{asks, payment, tax_ids};
 
 /// The most values that a submission may hold; a page asks for far fewer.
 const VALUES_MAX: usize = 200;
+/// The longest value that is kept for when the page is shown again, in bytes.
+const KEPT_BYTES_MAX: usize = 1024;
+
+/// What a card is known by.
+const SECRET: [&str; 3] = ["card_number", "card_expiry", "card_cvc"];
 
 /// The submitted values by name.
 #[derive(Debug, Default)]
@@ -45,6 +50,29 @@ impl Entry {
     /// The value of that name, trimmed; empty if it was not sent.
     pub(super) fn get(&self, name: &str) -> &str {
         self.values.get(name).map(|value| value.trim()).unwrap_or_default()
+    }
+
+    /// What is shown again after a reload, or when the buyer comes back from their bank: all but
+    /// what a card is known by.
+    pub(super) fn kept(&self, sections: &[Section]) -> HashMap<String, String> {
+        let blocks = || sections.iter().flat_map(|section| &section.blocks);
+        let fields = blocks().flat_map(|block| &block.fields).map(|field| field.name.as_str());
+        let heads = blocks().filter_map(|block| Some(block.head.as_ref()?.name));
+        let names = fields.chain(heads).filter(|name| !SECRET.contains(name));
+        let values = names.map(|name| (name.to_owned(), self.get(name).to_owned()));
+        values.filter(|(_, value)| value.len() <= KEPT_BYTES_MAX).collect()
+    }
+
+    /// Puts back what was kept.
+    pub(super) fn restore(&self, sections: &mut [Section]) {
+        for section in sections.iter_mut().filter(|_| !self.values.is_empty()) {
+            self.open(section);
+            for field in section.blocks.iter_mut().flat_map(|block| &mut block.fields) {
+                if let Some(value) = self.values.get(&field.name).filter(|_| !field.is_locked()) {
+                    field.value.clone_from(value);
+                }
+            }
+        }
     }
 
     /// The quantities and amounts, the way of shipping and the code that the buyer chose.

@@ -79,12 +79,10 @@ pub(super) fn sums(state: &State, session: &Session) -> Vec<(String, String)> {
         let amount = price(cost.at("amount_subtotal"), session);
         sums.push((words.say("Shipping").to_owned(), amount));
     }
-    for tax in taxes::sums(session.taxes(state).into_iter()) {
+    for tax in taxes::sums(&session.taxes(state).into_iter()) {
         let percent = [&*PERCENT.to_string()];
-        let name = match tax.inclusive {
-            true => words.fill("Tax ({} %, included)", &percent),
-            false => words.fill("Tax ({} %)", &percent),
-        };
+        let name = if tax.inclusive { "Tax ({} %, included)" } else { "Tax ({} %)" };
+        let name = words.fill(name, &percent);
         sums.push((name, money::format(tax.amount, session.currency())));
     }
     sums

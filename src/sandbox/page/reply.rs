@@ -11,6 +11,7 @@ use super::super::methods::{self, Means};
 use super::super::money;
 use super::super::object::Members;
 use super::super::store::State;
+use super::entry::Entry;
 use super::fields::Section;
 use super::summary::Trouble;
 use super::view::Ending;
@@ -29,7 +30,11 @@ pub(super) fn pay(
     trouble: Option<Trouble>,
 ) -> Response {
     let words = Words::of(session);
-    let sections = sections.unwrap_or_else(|| asks::of(session));
+    let sections = sections.unwrap_or_else(|| {
+        let mut sections = asks::of(session);
+        Entry::of(session.entered.clone()).restore(&mut sections);
+        sections
+    });
     let mut summary = summary::of(state, session);
     let (of_line, failure) = match trouble {
         Some(Trouble { line: Some(line), text }) => (Some((line, text)), None),
@@ -73,13 +78,15 @@ pub(super) fn challenge(session: &Session, means: &Means) -> Response {
     let page = view::Challenge {
         words,
         session: session.object.at("id").as_str().unwrap_or_default().to_owned(),
-        text: match by_card {
-            true => words.fill(BANK, &[&total, means.last4()]),
-            false => words.fill("You pay {} with {}.", &[&total, method]),
+        text: if by_card {
+            words.fill(BANK, &[&total, means.last4()])
+        } else {
+            words.fill("You pay {} with {}.", &[&total, method])
         },
-        stands_for: match by_card {
-            true => words.say("This page stands in for the 3-D Secure page of a bank.").to_owned(),
-            false => words.fill("This page stands in for the one of {}.", &[method]),
+        stands_for: if by_card {
+            words.say("This page stands in for the 3-D Secure page of a bank.").to_owned()
+        } else {
+            words.fill("This page stands in for the one of {}.", &[method])
         },
         by_card,
     };

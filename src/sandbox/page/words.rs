@@ -53,7 +53,7 @@ impl Words {
     }
 
     /// English words in this language; as they are if they are not known.
-    pub(super) fn say<'a>(self, english: &'a str) -> &'a str {
+    pub(super) fn say(self, english: &str) -> &str {
         let known = TABLE.get(english);
         match self {
             Self::English => english,
@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn values_take_their_places_in_order() {
-        let said = Words::German.fill("{} every {} months", &["$5.00", "3"]);
-        assert_eq!(said, "$5.00 alle 3 Monate");
+        let said = Words::French.fill("{} every {} months", &["$5.00", "3"]);
+        assert_eq!(said, "$5.00 tous les 3 mois");
     }
 
     #[test]

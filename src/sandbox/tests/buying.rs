@@ -80,6 +80,8 @@ async fn a_bank_may_ask_who_pays() {
     assert!(desk.look(&challenge).await.text.contains("3155"));
     let refused = desk.send(Request::post(&challenge), &[("answer", "fail")]).await;
     assert!(refused.text.contains("We are unable to authenticate your payment method."));
+    assert!(refused.text.contains("buyer@example.com"), "what was entered is kept");
+    assert!(!refused.text.contains("4000002500003155"), "but no card");
     desk.pay(&page, &[("card_number", "4000002500003155")]).await;
     let done = desk.send(Request::post(&challenge), &[("answer", "complete")]).await;
     assert_eq!((done.status, done.location()), (303, page.clone()));

@@ -211,7 +211,9 @@ impl State {
             self.slots.iter().fold((0, 0), |(good, bad), slot| (good + slot.good, bad + slot.bad));
         let lasts = |start: Instant| start + OBSERVATION_MIN <= now;
         let fails = self.failures >= FAILURES_MAX && self.failing_since.is_some_and(lasts);
-        let mostly = good + bad >= SAMPLES_MIN && good < bad;
+        // No success is one too many, though it may find more failures than successes.
+        let is_bad = verdict != Verdict::Healthy;
+        let mostly = is_bad && good + bad >= SAMPLES_MIN && good < bad;
         fails || mostly && self.slots.front().is_some_and(|slot| lasts(slot.start))
     }
 }

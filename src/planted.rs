@@ -1,0 +1,36 @@
+//! Bugs that tests plant, to see that other tests would catch them. A release
+//! has none: there, the question is answered when it is compiled.
+
+use std::cell::Cell;
+
+/// A bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Each retry goes under a key of its own.
+    FreshKey,
+    /// A write is sent before it is on record.
+    SentUnrecorded,
+    /// A failure is told before it is on record.
+    ToldUnrecorded,
+    /// What an earlier attempt may have done is forgotten.
+    ForgottenDoubt,
+    /// A write is sent again under a key that Stripe may have forgotten.
+    LateRetry,
+    /// A link that was made twice is left published.
+    NoSweep,
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// Plants a bug in what runs on this thread, or takes it out again.
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether a bug is planted here.
+#[must_use]
+pub fn is(bug: Bug) -> bool {
+    cfg!(debug_assertions) && PLANTED.get() == Some(bug)
+}
