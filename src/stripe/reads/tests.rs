@@ -173,21 +173,24 @@ async fn a_read_that_a_change_has_overtaken_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_began_before_a_change_is_not_joined_after_it() {
-    let upstream = Upstream { answers: Arc::new(Semaphore::new(0)), ..Upstream::new() };
-    let client = upstream.client(Duration::ZERO);
-    let ask = |client: Client| tokio::spawn(async move { get(&client, &caller()).await });
-    let early = ask(client.clone());
-    while upstream.reads() == 0 {
-        tokio::task::yield_now().await;
+async fn a_read_that_began_before_a_change_is_neither_joined_nor_kept_after_it() {
+    for age in [Duration::ZERO, AGE] {
+        let upstream = Upstream { answers: Arc::new(Semaphore::new(0)), ..Upstream::new() };
+        let client = upstream.client(age);
+        let ask = |client: Client| tokio::spawn(async move { get(&client, &caller()).await });
+        let early = ask(client.clone());
+        while upstream.reads() == 0 {
+            tokio::task::yield_now().await;
+        }
+        change(&client).await;
+        let late = ask(client.clone());
+        for _ in 0..STEPS {
+            tokio::task::yield_now().await;
+        }
+        upstream.answers.add_permits(9);
+        assert_eq!((early.await.unwrap(), late.await.unwrap()), ("0".into(), "1".into()));
+        assert_eq!(get(&client, &caller()).await, "1");
     }
-    change(&client).await;
-    let late = ask(client.clone());
-    for _ in 0..STEPS {
-        tokio::task::yield_now().await;
-    }
-    upstream.answers.add_permits(9);
-    assert_eq!((early.await.unwrap(), late.await.unwrap()), ("0".into(), "1".into()));
 }
 
 #[tokio::test(start_paused = true)]
