@@ -325,8 +325,8 @@ impl Operations {
 impl Progress {
     fn state(&self) -> OperationState {
         match self {
-            Progress::Recording => OperationState::New,
-            Progress::Sent => OperationState::Sent,
+            // Nothing was sent yet, but it will be, whether or not anyone waits.
+            Progress::Recording | Progress::Sent => OperationState::Sent,
             Progress::Ended(_) => OperationState::Done,
         }
     }

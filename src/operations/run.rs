@@ -171,6 +171,10 @@ impl Operations {
             if operation.has_ended() {
                 return Ok(Claim::Ended(operation));
             }
+            if start == Start::Recorded && operation.state == OperationState::New {
+                // It was told as undone since it was found due, and nobody asks for it.
+                return Err(Error::Pending);
+            }
             let now_ms = self.0.clock.now_ms();
             let is_others = operation.holder != self.0.holder && self.0.memory.is_shared();
             if is_others && operation.is_held(now_ms) {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, sleep};
+use tonic::Code;
 
 use super::flood::{Sender, event_id};
 use super::follow::{Follower, prove};
@@ -44,10 +45,11 @@ async fn follow(address: SocketAddr, through: usize) {
     let mut follower = Follower::new();
     let through = i64::try_from(through).unwrap();
     loop {
-        if let Some(event) = follower.next(address).await.unwrap()
-            && event.sequence >= through
-        {
-            return;
+        match follower.next(address).await {
+            Ok(Some(event)) if event.sequence >= through => return,
+            // A server that is flooded may have no room for a while.
+            Err(status) if status.code() == Code::Unavailable => sleep(PACE).await,
+            outcome => drop(outcome.unwrap()),
         }
     }
 }
@@ -65,7 +67,8 @@ async fn pace(service: &Service, from: usize, events: usize) -> Vec<Duration> {
             ticks.tick().await;
             let sent = Instant::now();
             sending.push(tokio::spawn(async move {
-                assert_eq!(Sender::to(webhook).send(number).await.unwrap(), 200);
+                let mut sender = Sender::to(webhook);
+                while sender.send(number).await.unwrap() != 200 {}
                 (event_id(number), sent)
             }));
         }

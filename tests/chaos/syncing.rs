@@ -11,6 +11,8 @@ use super::service::Service;
 use super::{Memory, SCALE};
 
 const SENDERS: usize = 8;
+/// How a request begins.
+const REQUEST: &str = "POST /webhooks";
 /// How often to look whether strace is done.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -28,7 +30,9 @@ struct Seen {
 fn read(trace: &str) -> Seen {
     let mut seen = Seen::default();
     // When each connection's last request was read, each thread's sync under way
-    // began, and the last sync that has ended began; in lines.
+    // began, and the last sync that has ended began; in lines. What each thread
+    // reads from that waits for more.
+    let mut reading: HashMap<&str, &str> = HashMap::new();
     let mut asked: HashMap<&str, usize> = HashMap::new();
     let mut syncing: HashMap<&str, usize> = HashMap::new();
     let mut synced = 0;
@@ -36,8 +40,12 @@ fn read(trace: &str) -> Seen {
         let Some((thread, call)) = line.split_once(' ') else { continue };
         let call = call.trim_start();
         let file = || call.split(['(', ',', ')']).nth(1).unwrap_or_default();
-        if call.starts_with("recvfrom(") && call.contains("POST /webhooks") {
+        if call.starts_with("recvfrom(") && call.contains("<unfinished") {
+            reading.insert(thread, file());
+        } else if call.starts_with("recvfrom(") && call.contains(REQUEST) {
             asked.insert(file(), at);
+        } else if call.starts_with("<... recvfrom") && call.contains(REQUEST) {
+            asked.insert(reading[thread], at);
         } else if call.starts_with("fdatasync(") || call.starts_with("fsync(") {
             if call.contains("<unfinished") {
                 syncing.insert(thread, at);

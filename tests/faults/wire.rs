@@ -21,7 +21,7 @@ const MEBIBYTE: usize = 1 << 20;
 /// A caller who waits longer than any bound of the transport.
 const TIME: Duration = Duration::from_secs(20);
 /// What a server is still sent of an answer that is too large: what is on its way.
-const SENT_MAX: usize = 10 * MEBIBYTE;
+const SENT_MAX: usize = 32 * MEBIBYTE;
 
 /// A server that answers every connection in one way.
 struct Server {

@@ -108,7 +108,8 @@ async fn what_is_unpaid_or_in_dispute_is_not_shipped() {
     let disputed = paylink.paid_with(DISPUTED_CARD).await;
     until(async || !paylink.payment(&disputed.id).await.unwrap().disputes.is_empty()).await;
     assert_eq!(refused(&paylink, &disputed.id).await, not_shippable);
-    assert_eq!(claim(&paylink, request("")).await.unwrap(), Default::default());
+    let nothing = pb::ClaimFulfillmentResponse::default();
+    assert_eq!(claim(&paylink, request("")).await.unwrap(), nothing);
     let unknown = (Code::NotFound, "PAYMENT_NOT_FOUND".to_owned());
     assert_eq!(refused(&paylink, "cs_unknown").await, unknown);
 }

@@ -206,7 +206,10 @@ fn history() -> Vec<(&'static str, &'static str, serde_json::Value)> {
             "parent": {"subscription_details": {"subscription": "sub_1"}},
         })
     };
-    let paid = |id: &str, invoice: &str, intent: &str| json!({"id": id, "invoice": invoice, "payment": {"payment_intent": intent}});
+    let paid = |id: &str, invoice: &str, intent: &str| {
+        let payment = json!({"payment_intent": intent});
+        json!({"id": id, "invoice": invoice, "payment": payment})
+    };
     let refund = |status: &str| {
         json!({
             "id": "re_1", "status": status, "amount": 30, "payment_intent": "pi_1",
