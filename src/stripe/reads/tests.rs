@@ -13,21 +13,23 @@ use crate::stripe::{Client, Config, Transport, Write};
 
 const AGE: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_mins(1);
+/// More steps than a call takes to reach Stripe.
+const STEPS: usize = 100;
 
 /// A Stripe with products whose names say how often they were changed.
 #[derive(Clone)]
 struct Upstream {
     changes: Arc<AtomicUsize>,
     reads: Arc<AtomicUsize>,
-    /// Requests, and then their answers, each need leave to pass.
-    asks: Arc<Semaphore>,
+    /// The answers to reads, and to changes, each need leave to pass.
     answers: Arc<Semaphore>,
+    changed: Arc<Semaphore>,
 }
 
 impl Upstream {
     fn new() -> Self {
         let open = || Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        Self { changes: Arc::default(), reads: Arc::default(), asks: open(), answers: open() }
+        Self { changes: Arc::default(), reads: Arc::default(), answers: open(), changed: open() }
     }
 
     fn client(&self, age: Duration) -> Client {
@@ -42,14 +44,13 @@ impl Upstream {
     }
 
     async fn answer(self, call: Call) -> Result<Answer, Error> {
-        self.asks.acquire().await.unwrap().forget();
-        let changes = if call.method == Method::GET {
+        let (changes, pass) = if call.method == Method::GET {
             self.reads.fetch_add(1, Ordering::Relaxed);
-            self.changes.load(Ordering::Relaxed)
+            (self.changes.load(Ordering::Relaxed), &self.answers)
         } else {
-            self.changes.fetch_add(1, Ordering::Relaxed) + 1
+            (self.changes.fetch_add(1, Ordering::Relaxed) + 1, &self.changed)
         };
-        self.answers.acquire().await.unwrap().forget();
+        pass.acquire().await.unwrap().forget();
         let id = call.place.path.rsplit('/').next().unwrap();
         let body = format!(r#"{{"id":"{id}","object":"product","name":"{changes}"}}"#);
         Ok(Answer { body: body.into(), request_id: None })
@@ -144,8 +145,9 @@ async fn a_webhook_about_it_drops_what_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_a_change_has_overtaken_is_neither_kept_nor_joined() {
-    let upstream = Upstream { answers: Arc::new(Semaphore::new(0)), ..Upstream::new() };
+async fn a_read_that_a_change_has_overtaken_is_not_kept() {
+    let shut = || Arc::new(Semaphore::new(0));
+    let upstream = Upstream { answers: shut(), changed: shut(), ..Upstream::new() };
     let client = upstream.client(AGE);
     let early = tokio::spawn({
         let client = client.clone();
@@ -164,15 +166,36 @@ async fn a_read_that_a_change_has_overtaken_is_neither_kept_nor_joined() {
     }
     upstream.answers.add_permits(1);
     assert_eq!(early.await.unwrap(), "0");
-    upstream.answers.add_permits(1);
+    upstream.changed.add_permits(1);
     changing.await.unwrap();
     upstream.answers.add_permits(9);
     assert_eq!(get(&client, &caller()).await, "1");
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_read_that_began_before_a_change_is_neither_joined_nor_kept_after_it() {
+    for age in [Duration::ZERO, AGE] {
+        let upstream = Upstream { answers: Arc::new(Semaphore::new(0)), ..Upstream::new() };
+        let client = upstream.client(age);
+        let ask = |client: Client| tokio::spawn(async move { get(&client, &caller()).await });
+        let early = ask(client.clone());
+        while upstream.reads() == 0 {
+            tokio::task::yield_now().await;
+        }
+        change(&client).await;
+        let late = ask(client.clone());
+        for _ in 0..STEPS {
+            tokio::task::yield_now().await;
+        }
+        upstream.answers.add_permits(9);
+        assert_eq!((early.await.unwrap(), late.await.unwrap()), ("0".into(), "1".into()));
+        assert_eq!(get(&client, &caller()).await, "1");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_two_changes_at_a_time_none_is_kept_for_the_last() {
-    let upstream = Upstream { answers: Arc::new(Semaphore::new(0)), ..Upstream::new() };
+    let upstream = Upstream { changed: Arc::new(Semaphore::new(0)), ..Upstream::new() };
     let client = upstream.client(AGE);
     let mut changing = tokio::task::JoinSet::new();
     for _ in 0..2 {
@@ -182,7 +205,7 @@ async fn of_two_changes_at_a_time_none_is_kept_for_the_last() {
     while upstream.changes.load(Ordering::Relaxed) < 2 {
         tokio::task::yield_now().await;
     }
-    upstream.answers.add_permits(9);
+    upstream.changed.add_permits(9);
     changing.join_all().await;
     assert_eq!(get(&client, &caller()).await, "2");
     assert_eq!(upstream.reads(), 1);
