@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::pb;
 
@@ -16,6 +18,9 @@ fn update(link: pb::PaymentLink, paths: &[&str]) -> pb::UpdatePaymentLinkRequest
         ..Default::default()
     }
 }
+
+/// The characters of a token that hold nothing but the hash.
+const FINGERPRINT_CHARS: usize = 8;
 
 #[test]
 fn every_violation_is_reported_at_once_by_its_path() {
@@ -145,6 +150,29 @@ fn a_page_token_belongs_to_its_arguments() {
     );
     let garbage = pb::ListPricesRequest { page_token: "%%".into(), ..first };
     assert_eq!(violations(&garbage), [refused]);
+}
+
+proptest! {
+    #[test]
+    fn every_token_leads_back_to_its_item_and_no_other_text_is_one(
+        last in ".{1,40}",
+        text in ".{1,60}",
+        at: prop::sample::Index,
+        bit in 0_u8..7,
+    ) {
+        let first = pb::ListPricesRequest { currency: "usd".into(), ..Default::default() };
+        let token = check(&first).pass().unwrap().page().token_after(&last);
+        let next = |page_token| pb::ListPricesRequest { page_token, ..first.clone() };
+        let draft = check(&next(token.clone())).pass().unwrap();
+        prop_assert_eq!(draft.page().after.as_deref(), Some(&*last));
+
+        // A hash of the arguments begins each token, so damage there is seen.
+        let mut damaged = token.into_bytes();
+        damaged[at.index(FINGERPRINT_CHARS)] ^= 1 << bit;
+        for text in [text, String::from_utf8(damaged).unwrap()] {
+            prop_assert_eq!(violations(&next(text)).len(), 1);
+        }
+    }
 }
 
 #[test]
