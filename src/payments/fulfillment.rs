@@ -12,7 +12,7 @@ use self::rules::Claiming;
 use super::filter::Filter;
 use super::{Payments, account, now_ms};
 use crate::caller::Caller;
-use crate::contract;
+use crate::contract::{self, Draft};
 use crate::error::{Error, PaymentError};
 use crate::pb;
 use crate::storage::{self, Answered, Cursor, Known, Transaction};
@@ -40,8 +40,7 @@ impl Payments {
         mut request: pb::ClaimFulfillmentRequest,
     ) -> Result<pb::ClaimFulfillmentResponse, Status> {
         let draft = contract::check(&request).and(rules::claim(&request)).pass()?;
-        self.writes.admit(&draft, caller)?;
-        let id = draft.request_id().to_string();
+        let id = self.admitted(&draft, caller)?;
         request.request_id.clone_from(&id);
         let candidates = self.candidates(&request).await?;
         let named = !request.payment.is_empty();
@@ -89,25 +88,12 @@ impl Payments {
         mut request: pb::CompleteFulfillmentRequest,
     ) -> Result<pb::Payment, Status> {
         let draft = contract::check(&request).pass()?;
-        self.writes.admit(&draft, caller)?;
-        let id = draft.request_id().to_string();
-        request.request_id.clone_from(&id);
-        let answer = self.storage.write(move |mut transaction| {
-            Box::pin(async move {
-                if let Some(answer) = replay(&mut transaction, &request, &id).await? {
-                    return Ok(answer);
-                }
-                let known = transaction.known(&request.payment).await?;
-                let reference = request.reference.clone();
-                let payment = match known.as_ref() {
-                    None => Err(Error::PaymentNotFound { id: request.payment.clone() }.into()),
-                    Some(known) => rules::completed(known, &request.claim, reference, now_ms())
-                        .map_err(Status::from),
-                };
-                finish(&mut transaction, known, payment, &request, &id).await
-            })
-        });
-        self.told(answer.await)
+        request.request_id = self.admitted(&draft, caller)?;
+        let (payment, id) = (request.payment.clone(), request.request_id.clone());
+        self.end(payment, id, request, |request, known| {
+            rules::completed(known, &request.claim, request.reference.clone(), now_ms())
+        })
+        .await
     }
 
     /// Gives a claim back.
@@ -117,23 +103,48 @@ impl Payments {
         mut request: pb::ReleaseFulfillmentRequest,
     ) -> Result<pb::Payment, Status> {
         let draft = contract::check(&request).pass()?;
-        self.writes.admit(&draft, caller)?;
-        let id = draft.request_id().to_string();
-        request.request_id.clone_from(&id);
+        request.request_id = self.admitted(&draft, caller)?;
+        let (payment, id) = (request.payment.clone(), request.request_id.clone());
+        self.end(payment, id, request, |request, known| rules::released(known, &request.claim))
+            .await
+    }
+
+    /// Ends the claim on a payment as the rule says, or answers as before.
+    async fn end<R>(
+        &self,
+        payment: String,
+        id: String,
+        request: R,
+        rule: fn(&R, &Known) -> Result<pb::Payment, PaymentError>,
+    ) -> Result<pb::Payment, Status>
+    where
+        R: prost::Message + Clone + Default + PartialEq + 'static,
+    {
         let answer = self.storage.write(move |mut transaction| {
             Box::pin(async move {
                 if let Some(answer) = replay(&mut transaction, &request, &id).await? {
                     return Ok(answer);
                 }
-                let known = transaction.known(&request.payment).await?;
-                let payment = match known.as_ref() {
-                    None => Err(Error::PaymentNotFound { id: request.payment.clone() }.into()),
-                    Some(known) => rules::released(known, &request.claim).map_err(Status::from),
+                let Some(known) = transaction.known(&payment).await? else {
+                    return Ok(Err(Error::PaymentNotFound { id: payment }.into()));
                 };
-                finish(&mut transaction, known, payment, &request, &id).await
+                match rule(&request, &known) {
+                    Err(refusal) => Ok(Err(refusal.into())),
+                    Ok(ended) => {
+                        change(&mut transaction, &known, ended.clone(), &known.claim).await?;
+                        keep(&mut transaction, &request, &ended, &id).await?;
+                        Ok(Ok(ended))
+                    }
+                }
             })
         });
         self.told(answer.await)
+    }
+
+    /// Puts the call under its id, by which it is answered once, and gives the id.
+    fn admitted(&self, draft: &Draft, caller: &Caller) -> Result<String, Status> {
+        self.writes.admit(draft, caller)?;
+        Ok(draft.request_id().to_string())
     }
 
     /// Names the payments that a request may claim, the first choice first.
@@ -207,24 +218,6 @@ async fn change(
 ) -> Result<(), storage::Error> {
     account::put(transaction, Some(before), payment, claim.to_owned(), "").await?;
     Ok(())
-}
-
-/// Writes what the end of a claim makes of a payment, or passes the refusal on.
-async fn finish(
-    transaction: &mut Transaction<'_>,
-    known: Option<Known>,
-    payment: Result<pb::Payment, Status>,
-    request: &impl prost::Message,
-    id: &str,
-) -> Outcome<pb::Payment> {
-    match (known, payment) {
-        (Some(known), Ok(payment)) => {
-            change(transaction, &known, payment.clone(), &known.claim).await?;
-            keep(transaction, request, &payment, id).await?;
-            Ok(Ok(payment))
-        }
-        (_, payment) => Ok(payment),
-    }
 }
 
 #[cfg(test)]
