@@ -16,8 +16,10 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::discounts::Discounts;
+use crate::endings::Endings;
 use crate::links::Links;
 use crate::operations::Operations;
+use crate::orders::{self, Orders};
 use crate::payments::Payments;
 use crate::pb;
 use crate::sandbox::Sandbox;
@@ -44,6 +46,7 @@ pub struct App {
     storage: Storage,
     payments: Payments,
     writes: Operations,
+    endings: Endings,
     sandbox: Option<Sandbox>,
     health: HealthReporter,
     listeners: [(Listener, Router); 3],
@@ -87,12 +90,21 @@ impl App {
         let stop = CancellationToken::new();
         let memory = Arc::new(storage.clone());
         let clock = Clock::of_machine();
-        let writes = Operations::new(&config.writes, memory, stripe.clone(), clock);
+        let writes = Operations::new(&config.writes, memory, stripe.clone(), clock.clone());
+        let endings = Endings::new(
+            &config.endings,
+            storage.clone(),
+            stripe.clone(),
+            writes.clone(),
+            clock.clone(),
+        );
         let payments = Payments::new(
             &config.payments,
             storage.clone(),
             stripe.clone(),
             writes.clone(),
+            endings.clone(),
+            config.orders.refund_duplicates,
             stop.clone(),
         );
 
@@ -118,7 +130,21 @@ impl App {
         let services = grpc::Services {
             catalog: Catalog::new(stripe.clone(), writes.clone()),
             discounts: Discounts::new(stripe.clone(), writes.clone()),
-            links: Links::new(stripe.clone(), writes.clone()),
+            links: Links::new(
+                &config.links,
+                stripe.clone(),
+                writes.clone(),
+                storage.clone(),
+                endings.clone(),
+                clock.clone(),
+            ),
+            orders: Orders::new(
+                storage.clone(),
+                endings.clone(),
+                writes.clone(),
+                looking(payments.clone()),
+                clock,
+            ),
             payments: payments.clone(),
             shipping: ShippingRates::new(stripe.clone(), writes.clone()),
         };
@@ -139,6 +165,7 @@ impl App {
             storage,
             payments,
             writes,
+            endings,
             sandbox,
             health,
             listeners,
@@ -161,6 +188,7 @@ impl App {
         }
         parts.spawn(self.payments.run());
         parts.spawn(self.writes.clone().resolve(self.stop.clone()));
+        parts.spawn(self.endings.run(self.stop.clone()));
         let retention = self.config.storage.retention;
         parts.spawn(self.storage.clone().forget_by(
             retention,
@@ -214,6 +242,13 @@ fn keeping(payments: Payments, writes: Operations, stripe: stripe::Client) -> Ke
             })
         }
         .boxed()
+    })
+}
+
+fn looking(payments: Payments) -> orders::Look {
+    Arc::new(move |links, caller| {
+        let payments = payments.clone();
+        async move { payments.look(links, caller).await }.boxed()
     })
 }
 

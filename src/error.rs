@@ -20,6 +20,8 @@
 //! |---|---|---|---|
 //! | the request breaks its contract | `INVALID_ARGUMENT` | `INVALID_REQUEST` | `BadRequest` |
 //! | no such payment | `NOT_FOUND` | `PAYMENT_NOT_FOUND` | `ResourceInfo` |
+//! | no such order | `NOT_FOUND` | `ORDER_NOT_FOUND` | `ResourceInfo` |
+//! | a payable link for an order that is over | `FAILED_PRECONDITION` | `ORDER_PAID`, `ORDER_CLOSED` | `PreconditionFailure` |
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
 //! | a position of another installation or history | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
@@ -71,6 +73,7 @@
 //! | anything else from Stripe | `INTERNAL` | `UPSTREAM_UNEXPECTED_STATUS` | |
 
 mod operations;
+mod orders;
 mod payments;
 mod stripe;
 mod told;
@@ -87,6 +90,7 @@ use self::told::{Told, violation};
 use crate::contract::{Reason, Violation, Violations};
 use crate::storage;
 
+pub use self::orders::{OrderError, again_after, failure};
 pub use self::payments::PaymentError;
 
 /// The domain of every `ErrorInfo`.

@@ -196,15 +196,21 @@ impl Operations {
         self.change(Write::update::<R>(draft), draft, caller).await
     }
 
-    /// Sets a parameter of a resource that no field of the draft stands for.
-    pub async fn set<R: Resourceful>(
+    /// Creates a resource as it is `written`, for the request of the draft: what
+    /// depends on the time is known to the one, and the request is the other.
+    pub async fn create_as<R: Resourceful>(
         &self,
-        id: &str,
-        parameter: (&str, &str),
+        written: &Draft,
         draft: &Draft,
         caller: &Caller,
     ) -> Result<R, Error> {
-        self.change(Write::set::<R>(id, parameter), draft, caller).await
+        self.change(Write::create::<R>(written, &key(draft)), draft, caller).await
+    }
+
+    /// Whether the draft's request was made before: then it gets the same answer,
+    /// whatever has changed since.
+    pub async fn is_known(&self, draft: &Draft) -> Result<bool, Error> {
+        Ok(draft.is_callers_id() && self.0.memory.get(&key(draft)).await?.is_some())
     }
 
     /// Deletes a resource.
@@ -249,7 +255,7 @@ impl Operations {
 
     /// Makes a change under the draft's request id. A draft that is only to be
     /// validated is given back as it is, and its form shown to the caller.
-    async fn change<R: Resourceful>(
+    pub async fn change<R: Resourceful>(
         &self,
         write: Write,
         draft: &Draft,
@@ -353,6 +359,12 @@ async fn outcome(progress: &mut watch::Receiver<Progress>) -> Result<Answer, Err
         // Its task has ended without a word.
         Ok(Progress::Recording | Progress::Sent) | Err(_) => Err(Error::Pending),
     }
+}
+
+/// Whether an idempotency key is that of an operation.
+#[must_use]
+pub fn is_key(key: &str) -> bool {
+    key.starts_with(KEY_PREFIX)
 }
 
 /// What the key of every operation begins with.

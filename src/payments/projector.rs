@@ -18,10 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::settle::Outcome;
 use super::ledger::{self, Told};
+use super::links::{self, Shown};
 use super::{Config, Payments, now_ms};
 use crate::caller::Caller;
 use crate::pb;
-use crate::storage::{self, DueEvent, Lease, Storage};
+use crate::storage::{self, DueEvent, Lease, SeenLink, Storage};
 use crate::stripe::{self, webhook};
 
 /// How often to look for due events, in case no arrival was noticed.
@@ -30,6 +31,8 @@ const POLL: Duration = Duration::from_secs(1);
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 /// How long after the crash of the replica that does this another takes over.
 const LEASE: Duration = Duration::from_secs(5);
+/// How long the event of a change of our own waits for the index, in milliseconds.
+const OWN_CHANGE_MS: i64 = 1_000;
 /// How long one question may take, its retries included.
 const READ_TIME: Duration = Duration::from_secs(30);
 
@@ -37,6 +40,9 @@ const READ_TIME: Duration = Duration::from_secs(30);
 pub(super) trait Details: Clone + Send + Sync + 'static {
     /// Gives a payment with its line items.
     fn read(&self, payment: &str) -> impl Future<Output = Result<pb::Payment, Unread>> + Send;
+
+    /// Gives a link as it is now.
+    fn link(&self, link: &str) -> impl Future<Output = Result<pb::PaymentLink, Unread>> + Send;
 }
 
 /// A payment could not be read.
@@ -63,20 +69,33 @@ pub(super) struct Projector<D> {
 /// A question that was answered.
 struct Read {
     event_id: String,
-    told: Told,
     attempts: u32,
-    details: Result<pb::Payment, Unread>,
+    answer: Answer,
+}
+
+/// What was answered.
+enum Answer {
+    Payment { told: Told, details: Result<pb::Payment, Unread> },
+    Link { created_at_ms: i64, asked_at_ms: i64, link: Result<pb::PaymentLink, Unread> },
 }
 
 // === impl stripe::Client ===
 
 impl Details for stripe::Client {
     async fn read(&self, payment: &str) -> Result<pb::Payment, Unread> {
-        let read = self.payment_in_full(payment, &Caller::itself(READ_TIME)).await;
-        read.map_err(|error| Unread {
-            is_temporary: error.is_temporary(),
-            cause: error.to_string(),
-        })
+        Ok(self.payment_in_full(payment, &Caller::itself(READ_TIME)).await?)
+    }
+
+    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
+        Ok(self.get(link, &Caller::itself(READ_TIME).wanting_fresh()).await?)
+    }
+}
+
+// === impl Unread ===
+
+impl From<stripe::Error> for Unread {
+    fn from(error: stripe::Error) -> Self {
+        Self { is_temporary: error.is_temporary(), cause: error.to_string() }
     }
 }
 
@@ -151,6 +170,9 @@ impl<D: Details> Projector<D> {
     /// Makes an event ready, or asks for what it lacks. An event for which
     /// there is no room to ask stays due.
     async fn begin(&mut self, event: DueEvent) -> Result<(), storage::Error> {
+        if let Some(shown) = links::shown(&event) {
+            return self.begin_link(event, shown).await;
+        }
         let Some(told) = read(&event) else {
             self.ready.push(Outcome::Ignored { event_id: event.id });
             return Ok(());
@@ -159,47 +181,86 @@ impl<D: Details> Projector<D> {
             self.ready.push(Outcome::Told { event_id: event.id, told });
             return Ok(());
         };
-        if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
-            self.reading.insert(event.id.clone());
-            let details = self.details.clone();
-            self.reads.push(Box::pin(async move {
-                let details = details.read(&payment).await;
-                Read { event_id: event.id, told, attempts: event.attempts, details }
-            }));
+        let details = self.details.clone();
+        self.ask(event, async move {
+            let details = details.read(&payment).await;
+            Answer::Payment { told, details }
+        });
+        Ok(())
+    }
+
+    /// Makes an event about a link ready, or asks for the link, where the index
+    /// shows another. A change of our own is in the index soon, by its answer.
+    async fn begin_link(&mut self, event: DueEvent, shown: Shown) -> Result<(), storage::Error> {
+        let known = self.payments.storage.link(&shown.link.id).await?;
+        if known.is_some_and(|known| shown.is_known(&known)) {
+            self.ready.push(Outcome::Ignored { event_id: event.id });
+        } else if shown.is_own && event.attempts == 0 {
+            let due_at_ms = now_ms().saturating_add(OWN_CHANGE_MS);
+            self.ready.push(Outcome::PutOff { event_id: event.id, due_at_ms });
+        } else {
+            let (details, Shown { link, created_at_ms, .. }) = (self.details.clone(), shown);
+            self.ask(event, async move {
+                let asked_at_ms = now_ms();
+                let link = details.link(&link.id).await;
+                Answer::Link { created_at_ms, asked_at_ms, link }
+            });
         }
         Ok(())
     }
 
+    /// Asks Stripe for what an event lacks, if there is room for it.
+    fn ask(&mut self, event: DueEvent, asking: impl Future<Output = Answer> + Send + 'static) {
+        if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
+            let DueEvent { id: event_id, attempts, .. } = event;
+            self.reading.insert(event_id.clone());
+            self.reads
+                .push(Box::pin(async move { Read { event_id, attempts, answer: asking.await } }));
+        }
+    }
+
     /// Decides what an answer means for its event.
     fn conclude(&mut self, read: Read) {
-        let Read { event_id, mut told, attempts, details } = read;
-        let outcome = match details {
-            Ok(page) => {
-                told.facts.push(ledger::details(&page, &event_id));
-                Outcome::Told { event_id, told }
-            }
-            Err(unread) if unread.is_temporary => {
-                let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
-                let due_at_ms = now_ms().saturating_add(wait_ms);
-                tracing::info!(
-                    event.id = event_id,
-                    payment.id = told.payment,
-                    cause = unread.cause,
-                    "A payment could not be read in full for now"
-                );
-                Outcome::PutOff { event_id, due_at_ms }
-            }
-            Err(unread) => {
-                tracing::warn!(
-                    event.id = event_id,
-                    payment.id = told.payment,
-                    cause = unread.cause,
-                    "A payment cannot be read in full; it is told as its event has it"
-                );
-                Outcome::Told { event_id, told }
-            }
+        let Read { event_id, attempts, answer } = read;
+        let outcome = match answer {
+            Answer::Payment { mut told, details } => match details {
+                Ok(page) => {
+                    told.facts.push(ledger::details(&page, &event_id));
+                    Outcome::Told { event_id, told }
+                }
+                Err(unread) if unread.is_temporary => self.put_off(event_id, attempts, &unread),
+                Err(unread) => {
+                    tracing::warn!(
+                        event.id = event_id,
+                        payment.id = told.payment,
+                        cause = unread.cause,
+                        "A payment cannot be read in full; it is told as its event has it"
+                    );
+                    Outcome::Told { event_id, told }
+                }
+            },
+            Answer::Link { created_at_ms, asked_at_ms, link } => match link {
+                Ok(link) => {
+                    let seen = SeenLink { link, created_at_ms, seen_at_ms: asked_at_ms };
+                    Outcome::Seen { event_id, seen: Box::new(seen) }
+                }
+                Err(unread) if unread.is_temporary => self.put_off(event_id, attempts, &unread),
+                Err(unread) => {
+                    let cause = unread.cause;
+                    tracing::warn!(event.id = event_id, cause, "A link cannot be read");
+                    Outcome::Ignored { event_id }
+                }
+            },
         };
         self.ready.push(outcome);
+    }
+
+    fn put_off(&self, event_id: String, attempts: u32, unread: &Unread) -> Outcome {
+        let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
+        let due_at_ms = now_ms().saturating_add(wait_ms);
+        let cause = &unread.cause;
+        tracing::info!(event.id = event_id, cause, "What an event lacks cannot be read for now");
+        Outcome::PutOff { event_id, due_at_ms }
     }
 
     /// Writes all that is ready; says whether that was anything.

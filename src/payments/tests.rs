@@ -30,6 +30,10 @@ impl Details for OneItem {
         let line_items = vec![pb::LineItem { price: "price_1".into(), ..Default::default() }];
         Ok(pb::Payment { line_items, ..Default::default() })
     }
+
+    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
+        Ok(pb::PaymentLink { id: link.to_owned(), ..Default::default() })
+    }
 }
 
 pub(super) fn config() -> Config {
@@ -51,6 +55,7 @@ pub(super) fn config() -> Config {
         hurry_interval_ms: long,
         sweep_interval_ms: long,
         far_sweep_interval_ms: long,
+        link_sweep_interval_ms: 0,
         reads_per_month_max: 100,
     }
 }

@@ -72,8 +72,15 @@ pub struct Field {
     pub input_only: bool,
     /// The field is the resource's own id.
     pub identifier: bool,
-    /// The field is paylink's own and unknown to Stripe.
+    /// The field is paylink's own and unknown to Stripe by its name.
     pub local: bool,
+    /// The key of the resource's metadata that holds the field, where one does.
+    pub note: Option<String>,
+    /// Of metadata: the entries that are fields of the same message.
+    pub notes: Vec<Part>,
+    /// Of an id: the fields of the same message that Stripe gives in the object
+    /// which has the id.
+    pub parts: Vec<Part>,
     /// Stripe takes an empty value on update, which clears the field.
     pub clearable: bool,
     /// Stripe takes the field on update only.
@@ -82,6 +89,17 @@ pub struct Field {
     pub chosen: bool,
     /// What a value must satisfy.
     pub rules: Rules,
+}
+
+/// A field whose value Stripe gives within another.
+#[derive(Debug)]
+pub struct Part {
+    /// The key or name there.
+    pub name: String,
+    /// The field's number.
+    pub number: u32,
+    /// What its value is.
+    pub kind: Kind,
 }
 
 /// What a name at Stripe stands for.

@@ -17,6 +17,9 @@ pub struct Known {
     pub claim: String,
     /// From when on it can be claimed, in milliseconds since 1970; never where `None`.
     pub claimable_at_ms: Option<i64>,
+    /// Since when it is to be given back, because it came too late for its order;
+    /// `None` where it is not, or was.
+    pub give_back_at_ms: Option<i64>,
 }
 
 /// Which payments to list.
@@ -32,12 +35,12 @@ pub struct Listing {
     pub limit: u32,
 }
 
-/// A payment's place among all payments, the newest first.
+/// The place of a payment or a link among all of its kind, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// When its page was opened.
+    /// When it was made.
     pub created_at_ms: i64,
-    /// Its id, which orders payments of the same time.
+    /// Its id, which orders those of the same time.
     pub id: String,
 }
 
@@ -52,6 +55,19 @@ impl Cursor {
             created.seconds.saturating_mul(1_000).saturating_add(millis)
         });
         Self { created_at_ms, id: payment.id.clone() }
+    }
+
+    /// The place as a text, which [`Cursor::parse`] reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{} {}", self.created_at_ms, self.id)
+    }
+
+    /// Reads a place.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (created_at_ms, id) = text.split_once(' ')?;
+        Some(Self { created_at_ms: created_at_ms.parse().ok()?, id: id.to_owned() })
     }
 }
 
@@ -119,15 +135,16 @@ impl Storage {
 impl Transaction<'_> {
     /// Gives what is known of a payment, as of this transaction.
     pub async fn known(&mut self, id: &str) -> Result<Option<Known>, Error> {
-        let row: Option<(Vec<u8>, String, String, Option<i64>)> = sqlx::query_as(
-            "SELECT payment, decided_by, claim, claimable_at_ms FROM payments WHERE id = $1",
+        let row: Option<(Vec<u8>, String, String, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "SELECT payment, decided_by, claim, claimable_at_ms, give_back_at_ms
+             FROM payments WHERE id = $1",
         )
         .bind(id)
         .fetch_optional(&mut *self.0)
         .await?;
-        row.map(|(bytes, decided_by, claim, claimable_at_ms)| {
+        row.map(|(bytes, decided_by, claim, claimable_at_ms, give_back_at_ms)| {
             let payment = decode(id, &bytes)?;
-            Ok(Known { payment, decided_by, claim, claimable_at_ms })
+            Ok(Known { payment, decided_by, claim, claimable_at_ms, give_back_at_ms })
         })
         .transpose()
     }
@@ -138,13 +155,14 @@ impl Transaction<'_> {
         sqlx::query(
             "INSERT INTO payments
              (id, payment_link, state, created_at_ms, updated_at_ms, decided_by, payment, claim,
-              claimable_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+              claimable_at_ms, order_ref, give_back_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              ON CONFLICT (id) DO UPDATE SET
              payment_link = excluded.payment_link, state = excluded.state,
              created_at_ms = excluded.created_at_ms, updated_at_ms = excluded.updated_at_ms,
              decided_by = excluded.decided_by, payment = excluded.payment,
-             claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms",
+             claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms,
+             order_ref = excluded.order_ref, give_back_at_ms = excluded.give_back_at_ms",
         )
         .bind(&payment.id)
         .bind(&payment.payment_link)
@@ -155,6 +173,8 @@ impl Transaction<'_> {
         .bind(payment.encode_to_vec())
         .bind(&known.claim)
         .bind(known.claimable_at_ms)
+        .bind(&payment.order_ref)
+        .bind(known.give_back_at_ms)
         .execute(&mut *self.0)
         .await?;
         Ok(())
@@ -166,7 +186,7 @@ impl Known {
     /// A payment that one event has told of, for tests.
     pub(crate) fn testing(payment: pb::Payment) -> Self {
         let (decided_by, claim) = ("evt_1".to_owned(), String::new());
-        Self { payment, decided_by, claim, claimable_at_ms: None }
+        Self { payment, decided_by, claim, claimable_at_ms: None, give_back_at_ms: None }
     }
 }
 

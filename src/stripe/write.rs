@@ -1,6 +1,7 @@
 //! What is to be changed at Stripe, said once, and sent as often as it takes.
 
 use bytes::Bytes;
+use form_urlencoded::byte_serialize;
 use http::Method;
 use tokio::time::Instant;
 
@@ -14,6 +15,9 @@ use crate::pb::{self, plan};
 
 /// What the metadata of a link says of the operation that made it.
 pub const OPERATION_METADATA: &str = "pl_op";
+
+/// The parameter that takes away all notes of a resource.
+const NOTES_CLEARED: &str = "metadata=";
 
 /// One change, before it is sent. Every attempt sends these bytes.
 #[derive(Debug, Clone)]
@@ -72,12 +76,37 @@ impl Write {
         Self::post::<R>(R::item(draft.resource_id()), form::write(draft.part()))
     }
 
-    /// Sets a parameter of a resource that no field of a draft stands for.
+    /// Sets parameters of a resource that no field of a draft stands for.
     #[must_use]
-    pub fn set<R: Resourceful>(id: &str, (parameter, value): (&str, &str)) -> Self {
+    pub fn set<R: Resourceful>(id: &str, parameters: &[(&str, &str)]) -> Self {
         let mut form = String::new();
-        form::push(&mut form, parameter, value);
+        for (parameter, value) in parameters {
+            form::push(&mut form, parameter, value);
+        }
         Self::post::<R>(R::item(id), form)
+    }
+
+    /// Whether the change takes all notes away, the service's own with them.
+    #[must_use]
+    pub fn clears_notes(&self) -> bool {
+        self.form.split(|byte| *byte == b'&').any(|parameter| parameter == NOTES_CLEARED.as_bytes())
+    }
+
+    /// The same change, which takes away these notes alone instead of all.
+    #[must_use]
+    pub fn clearing<'a>(mut self, keys: impl Iterator<Item = &'a String>) -> Self {
+        let text = String::from_utf8_lossy(&self.form);
+        let mut form: String = text
+            .split('&')
+            .filter(|parameter| *parameter != NOTES_CLEARED)
+            .collect::<Vec<_>>()
+            .join("&");
+        for key in keys {
+            let key: String = byte_serialize(key.as_bytes()).collect();
+            form::push(&mut form, &format!("metadata[{key}]"), "");
+        }
+        self.form = form.into();
+        self
     }
 
     /// Deletes a resource.

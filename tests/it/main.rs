@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod batches;
 mod calls;
 mod catalog;
 mod clients;
@@ -16,16 +17,21 @@ mod consumers;
 mod discounts;
 mod discovery;
 mod drain;
+mod ends;
+mod finding;
 mod fulfillment;
 mod harness;
 mod identity;
 mod links;
+mod orders;
 mod outage;
 mod payments;
 mod program;
+mod qr;
 mod reconciliation;
 mod refunds;
 mod refusals;
+mod relinking;
 mod replacing;
 mod sandbox;
 mod searching;
@@ -38,10 +44,14 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 9] = [
+const ABOUT_MEMORY: [&str; 13] = [
+    "batches::",
     "consumers::",
     "drain::",
+    "ends::",
+    "finding::",
     "fulfillment::",
+    "orders::",
     "outage::",
     "payments::",
     "reconciliation::",

@@ -3,7 +3,7 @@
 use crate::payments::account::{self, Added};
 use crate::payments::ledger::Told;
 use crate::payments::{Config, now_ms};
-use crate::storage::{self, EventState, Storage, Transaction};
+use crate::storage::{self, EventState, SeenLink, Storage, Transaction};
 
 /// What is to be written for an event.
 #[derive(Debug, Clone)]
@@ -15,7 +15,14 @@ pub(super) enum Outcome {
         /// What it tells.
         told: Told,
     },
-    /// The event tells nothing.
+    /// The event had a link read again.
+    Seen {
+        /// Which event.
+        event_id: String,
+        /// How the link is.
+        seen: Box<SeenLink>,
+    },
+    /// The event tells nothing, or nothing new.
     Ignored {
         /// Which event.
         event_id: String,
@@ -64,6 +71,7 @@ impl Outcome {
     pub(super) fn event_id(&self) -> &str {
         match self {
             Outcome::Told { event_id, .. }
+            | Outcome::Seen { event_id, .. }
             | Outcome::Ignored { event_id }
             | Outcome::PutOff { event_id, .. } => event_id,
         }
@@ -83,6 +91,11 @@ async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<Added, stora
                     match outcome {
                         Outcome::Told { event_id, told } => {
                             added |= tell(&mut transaction, &event_id, told).await?;
+                        }
+                        Outcome::Seen { event_id, seen } => {
+                            transaction.put_link(&seen, now_ms()).await?;
+                            transaction.settle_event(&event_id, EventState::Done).await?;
+                            added.ends = true;
                         }
                         Outcome::Ignored { event_id } => {
                             transaction.settle_event(&event_id, EventState::Ignored).await?;

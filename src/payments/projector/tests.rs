@@ -38,6 +38,10 @@ impl Details for Fake {
         let item = pb::LineItem { price: "price_1".into(), ..Default::default() };
         Ok(pb::Payment { line_items: vec![item], ..Default::default() })
     }
+
+    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
+        Ok(pb::PaymentLink { id: link.to_owned(), ..Default::default() })
+    }
 }
 
 /// Delivers events and gives the changes that they make: the event, the state

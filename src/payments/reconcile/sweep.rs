@@ -2,11 +2,9 @@
 
 use super::{Failure, READ_TIME, Run};
 use crate::caller::Caller;
-use crate::payments::ledger::{self, Told};
-use crate::payments::{account, now_ms};
+use crate::payments::{ledger, now_ms};
 use crate::pb;
 use crate::pb::payment::{PaymentStatus, State};
-use crate::storage;
 
 // === impl Run ===
 
@@ -56,29 +54,16 @@ impl Run<'_> {
     /// Adds a session that no event has told of.
     async fn repair(&mut self, page: &pb::Payment, state: State) -> Result<(), Failure> {
         self.before_reading().await?;
-        let caller = Caller::itself(READ_TIME);
-        let full = self.payments.stripe.payment_in_full(&page.id, &caller).await?;
-        let Some(mut told) = ledger::session(page.clone(), state, "") else { return Ok(()) };
-        told.facts.push(ledger::details(&full, ""));
-        if self.add(page.id.clone(), told).await? {
+        if self.payments.take_in(page, state).await? {
             self.report.payments_repaired = self.report.payments_repaired.saturating_add(1);
             super::MISSED.add(1, &[]);
         }
         Ok(())
     }
-
-    async fn add(&self, id: String, told: Told) -> Result<bool, storage::Error> {
-        let written = self.payments.storage.write(move |mut transaction| {
-            Box::pin(async move { account::add(&mut transaction, &id, told, "").await })
-        });
-        let added = written.await?;
-        self.payments.announce(added);
-        Ok(added.changed)
-    }
 }
 
 /// The state of a payment as the page was left, whatever went back since.
-fn before_refunds(payment: &pb::Payment) -> State {
+pub(in crate::payments) fn before_refunds(payment: &pb::Payment) -> State {
     match payment.state() {
         State::PartiallyRefunded | State::Refunded => State::Paid,
         state => state,

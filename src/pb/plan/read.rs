@@ -12,8 +12,12 @@ use prost_reflect::{
 
 use super::names::Names;
 use super::{
-    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Pattern, Resource, Rules, Shape,
+    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Part, Pattern, Resource, Rules,
+    Shape,
 };
+
+/// The notes of a resource.
+const METADATA: &str = "metadata";
 
 /// The options that the contract uses.
 struct Options {
@@ -63,6 +67,7 @@ pub(super) fn messages() -> Vec<Message> {
         .all_messages()
         .filter(|message| message.package_name() == "paylink.v1" && !message.is_map_entry())
         .chain(pool.get_message_by_name("google.protobuf.FieldMask"))
+        .chain(pool.get_message_by_name("google.protobuf.Duration"))
         .collect();
     let ids = chosen.iter().enumerate().map(|(at, m)| (m.full_name().to_owned(), at)).collect();
     chosen.iter().map(|message| options.message(message, &ids)).collect()
@@ -77,8 +82,9 @@ fn pool() -> DescriptorPool {
 
 impl Options {
     fn message(&self, message: &MessageDescriptor, ids: &HashMap<String, usize>) -> Message {
-        let fields: Vec<Field> =
+        let mut fields: Vec<Field> =
             message.fields().map(|field| self.field(message, &field, ids)).collect();
+        self.place_parts(message, &mut fields);
         let mut by_number = Vec::new();
         for (at, field) in fields.iter().enumerate() {
             let number = field.number as usize;
@@ -109,6 +115,28 @@ impl Options {
         }
     }
 
+    /// Tells the fields that hold others which these are.
+    fn place_parts(&self, message: &MessageDescriptor, fields: &mut [Field]) {
+        for own in message.fields() {
+            let Some(mapping) = sub(&own.options(), &self.mapping) else { continue };
+            let (note, within) = (text(&mapping, "note"), text(&mapping, "within"));
+            let (is_note, number) = (!note.is_empty(), own.number());
+            let kind = fields.iter().find(|field| field.number == number).map(|field| field.kind);
+            let holder = if is_note { METADATA } else { within.as_str() };
+            let holder = fields.iter_mut().find(|field| field.name == holder);
+            match (holder, kind) {
+                (Some(holder), Some(kind)) if is_note => {
+                    holder.notes.push(Part { name: plain(note), number, kind });
+                }
+                (Some(holder), Some(kind)) => {
+                    holder.parts.push(Part { name: own.name().to_owned(), number, kind });
+                }
+                _ if is_note || !within.is_empty() => unknown(own.full_name()),
+                _ => {}
+            }
+        }
+    }
+
     fn choice(&self, oneof: &OneofDescriptor) -> Choice {
         let options = oneof.options();
         Choice {
@@ -130,6 +158,8 @@ impl Options {
         let is = |word: &str| has_behavior(&behavior, &self.behavior, word);
         let mapping = sub(&options, &self.mapping);
         let marked = |mark: &str| mapping.as_ref().is_some_and(|mapping| flag(mapping, mark));
+        let said =
+            |what: &str| mapping.as_ref().is_some_and(|mapping| !text(mapping, what).is_empty());
         let named = mapping.as_ref().map(|mapping| text(mapping, "name")).unwrap_or_default();
         let wire_name = if named.is_empty() { field.name().to_owned() } else { named };
         Field {
@@ -150,7 +180,10 @@ impl Options {
             output_only: is("OUTPUT_ONLY"),
             input_only: is("INPUT_ONLY"),
             identifier: is("IDENTIFIER"),
-            local: marked("local"),
+            local: marked("local") || said("note") || said("within"),
+            note: mapping.as_ref().map(|mapping| text(mapping, "note")).filter(|n| !n.is_empty()),
+            notes: Vec::new(),
+            parts: Vec::new(),
             clearable: marked("clearable"),
             update_only: marked("update_only"),
             chosen: marked("chosen"),
@@ -167,6 +200,8 @@ impl Options {
             prost_reflect::Kind::Bool => Kind::Bool,
             prost_reflect::Kind::Int32 | prost_reflect::Kind::Int64 => Kind::Int,
             prost_reflect::Kind::String => Kind::String,
+            // Of answers alone, which nothing here reads.
+            prost_reflect::Kind::Bytes => Kind::String,
             // Leaked once, with the plan, which lives as long as the process.
             prost_reflect::Kind::Enum(words) => {
                 Kind::Enum(Box::leak(Box::new(self.words_of(&words))))

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::{Notes, Object};
 use crate::pb;
-use crate::pb::plan::{Field, Kind, Shape};
+use crate::pb::plan::{Field, Kind, Part, Shape};
 
 /// A JSON value that belongs to a field.
 pub(super) struct Slot<'a> {
@@ -56,12 +56,7 @@ impl<'a> Slot<'a> {
         match self.kind() {
             Some(Kind::Int) => self.varint(value_bits),
             Some(Kind::String) => self.text(&value.to_string()),
-            Some(Kind::Timestamp) => {
-                let start = open(self.number, self.out);
-                encode_key(1, WireType::Varint, self.out);
-                encode_varint(value_bits, self.out);
-                close(start, self.out);
-            }
+            Some(Kind::Timestamp) => time(self.number, value_bits, self.out),
             _ => self.not_understood(),
         }
     }
@@ -72,14 +67,23 @@ impl<'a> Slot<'a> {
         loop {
             let before = out.len();
             let start = open(field.number, out);
-            let Some(is_own) = map.next_key_seed(EntryKey(out))? else {
+            let Some(entry) = map.next_key_seed(EntryKey(field, out))? else {
                 out.truncate(before);
                 return Ok(());
             };
-            if is_own {
-                out.truncate(before);
-                map.next_value::<IgnoredAny>()?;
-                continue;
+            match entry {
+                Entry::Callers => {}
+                Entry::Own => {
+                    out.truncate(before);
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                Entry::Note(note) => {
+                    // It becomes a field beside the map.
+                    out.truncate(before);
+                    map.next_value_seed(Note(note, out))?;
+                    continue;
+                }
             }
             let (number, shape) = (ENTRY_VALUE, Shape::Single);
             map.next_value_seed(Slot { field, number, shape, out, notes })?;
@@ -87,14 +91,20 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Reads the one property of an object that is wanted of it.
+    /// Reads the property of an object that is wanted of it, and those that are
+    /// fields beside it.
     fn property<'de, A: MapAccess<'de>>(self, name: &str, mut map: A) -> Result<(), A::Error> {
         let Slot { field, number, shape, out, notes } = self;
-        while let Some(wanted) = map.next_key_seed(Is(name))? {
-            if wanted {
-                map.next_value_seed(Slot { field, number, shape, out, notes })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        while let Some(wanted) = map.next_key_seed(Is(name, &field.parts))? {
+            match wanted {
+                Wanted::Value => {
+                    map.next_value_seed(Slot { field, number, shape, out, notes })?;
+                }
+                Wanted::Part(part) => {
+                    let number = part.number;
+                    map.next_value_seed(Slot { field, number, shape, out, notes })?;
+                }
+                Wanted::Nothing => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(())
@@ -192,52 +202,122 @@ impl<'de> Visitor<'de> for Slot<'_> {
     }
 }
 
-/// Writes the key of a map entry without owning it, and tells whether it is one
-/// that callers do not see.
-struct EntryKey<'a>(&'a mut Vec<u8>);
+/// Whose an entry of a map is.
+enum Entry {
+    /// The caller's.
+    Callers,
+    /// The service's own, which nobody reads here.
+    Own,
+    /// The service's own, which is a field of the same message.
+    Note(&'static Part),
+}
+
+/// Writes the key of a map entry without owning it, and tells whose it is.
+struct EntryKey<'a>(&'static Field, &'a mut Vec<u8>);
 
 impl<'de> DeserializeSeed<'de> for EntryKey<'_> {
-    type Value = bool;
+    type Value = Entry;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entry, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for EntryKey<'_> {
-    type Value = bool;
+    type Value = Entry;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        text(ENTRY_KEY, key, self.0);
-        Ok(key.starts_with(pb::OWN_METADATA))
+    fn visit_str<E>(self, key: &str) -> Result<Entry, E> {
+        text(ENTRY_KEY, key, self.1);
+        if !key.starts_with(pb::OWN_METADATA) {
+            return Ok(Entry::Callers);
+        }
+        let note = self.0.notes.iter().find(|note| note.name == key);
+        Ok(note.map_or(Entry::Own, Entry::Note))
     }
 }
 
+/// The text of a note, which is the value of a field. What it cannot be, it is not.
+struct Note<'a>(&'static Part, &'a mut Vec<u8>);
+
+impl<'de> DeserializeSeed<'de> for Note<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Note<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the text of {}", self.0.name)
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        let Note(Part { number, kind, .. }, out) = self;
+        match kind {
+            Kind::String => text(*number, value, out),
+            Kind::Enum(words) => {
+                if let Some(word) = words.number(value) {
+                    encode_key(*number, WireType::Varint, out);
+                    encode_varint(i64::from(word).cast_unsigned(), out);
+                }
+            }
+            Kind::Timestamp => {
+                if let Ok(seconds) = value.parse::<i64>() {
+                    time(*number, seconds.cast_unsigned(), out);
+                }
+            }
+            Kind::Bool | Kind::Int | Kind::Message(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// What a property of an object is wanted for.
+enum Wanted {
+    Value,
+    Part(&'static Part),
+    Nothing,
+}
+
 /// Compares a key without owning it.
-struct Is<'a>(&'a str);
+struct Is<'a>(&'a str, &'static [Part]);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {
-    type Value = bool;
+    type Value = Wanted;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Wanted, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Is<'_> {
-    type Value = bool;
+    type Value = Wanted;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
+    fn visit_str<E>(self, key: &str) -> Result<Wanted, E> {
+        if key == self.0 {
+            return Ok(Wanted::Value);
+        }
+        let part = self.1.iter().find(|part| part.name == key);
+        Ok(part.map_or(Wanted::Nothing, Wanted::Part))
     }
+}
+
+fn time(number: u32, seconds: u64, out: &mut Vec<u8>) {
+    let start = open(number, out);
+    encode_key(1, WireType::Varint, out);
+    encode_varint(seconds, out);
+    close(start, out);
 }
 
 fn text(number: u32, value: &str, out: &mut Vec<u8>) {
