@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 
 use super::state::{LEASE, Report, Step};
 use super::{Error, Operations, Progress, Running, signals};
+use crate::caller;
 use crate::dice;
 use crate::planted::{self, Bug};
 use crate::storage::{self, Operation, OperationState};
@@ -100,7 +101,7 @@ impl Operations {
         progress: &watch::Sender<Progress>,
     ) -> Result<Answer, Error> {
         let deadline = Instant::now() + self.0.config.time();
-        let operation = match self.claim(new, start, deadline).await? {
+        let operation = match caller::until(deadline, self.claim(new, start, deadline)).await? {
             Claim::Ours(operation) => operation,
             Claim::Ended(operation) => return told(&operation),
         };

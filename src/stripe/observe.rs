@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::Method;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::{KeyValue, global};
-use tracing::{Instrument as _, field::Empty, info_span};
+use tracing::{Instrument as _, field::Empty, info_span, record_all};
 
 use super::call::{Answer, Call};
 use super::error::Error;
@@ -41,12 +41,12 @@ impl<W> Observe<W> {
 
 impl<W: Way> Way for Observe<W> {
     async fn carry(&self, call: &Call) -> Result<Answer, Error> {
-        let (method, route) = (&call.method, call.place.route);
+        let (method, route) = (word(&call.method), call.place.route);
         let span = info_span!(
             "stripe",
             otel.name = %format_args!("{method} {route}"),
             otel.kind = "client",
-            http.request.method = %method,
+            http.request.method = method,
             url.template = route,
             http.response.status_code = Empty,
             stripe.request_id = Empty,
@@ -56,19 +56,18 @@ impl<W: Way> Way for Observe<W> {
         let start = Instant::now();
         let outcome = self.inner.carry(call).instrument(span.clone()).await;
         let status = status(&outcome);
-        if let Some(status) = status {
-            span.record("http.response.status_code", status);
-        }
         let (request_id, kind) = match &outcome {
             Ok(answer) => (answer.request_id.as_deref(), None),
             Err(error) => (error.request_id(), Some(error.kind())),
         };
-        if let Some(request_id) = request_id {
-            span.record("stripe.request_id", request_id);
-        }
-        if let Some(kind) = kind {
-            span.record("error.type", kind).record("otel.status_code", "ERROR");
-        }
+        // At once: each time that something is recorded, the log writes all fields anew.
+        record_all!(
+            span,
+            http.response.status_code = status,
+            stripe.request_id = request_id,
+            error.type = kind,
+            otel.status_code = kind.map(|_| "ERROR"),
+        );
         record(start.elapsed().as_secs_f64(), method, route, status, kind);
         outcome
     }
@@ -76,13 +75,13 @@ impl<W: Way> Way for Observe<W> {
 
 fn record(
     seconds: f64,
-    method: &Method,
+    method: &'static str,
     route: &'static str,
     status: Option<u16>,
     kind: Option<&'static str>,
 ) {
     let attributes =
-        [KeyValue::new("http.request.method", word(method)), KeyValue::new("url.template", route)];
+        [KeyValue::new("http.request.method", method), KeyValue::new("url.template", route)];
     let status = status.map(|code| KeyValue::new("http.response.status_code", i64::from(code)));
     let kind = kind.map(|kind| KeyValue::new("error.type", kind));
     let [method, route] = attributes;

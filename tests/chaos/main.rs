@@ -12,11 +12,15 @@
     reason = "a test that finds something else than it expects fails by panicking"
 )]
 
+mod agreeing;
 #[path = "../it/harness/cluster.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod cluster;
 mod flood;
 mod follow;
+#[path = "../it/harness/gate.rs"]
+#[allow(dead_code, reason = "other test binaries use the other part")]
+mod gate;
 mod killing;
 mod naive;
 mod outage;
@@ -27,6 +31,7 @@ mod syncing;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use cluster::Cluster;
 use uuid::Uuid;
@@ -40,10 +45,18 @@ static SCALE: LazyLock<usize> = LazyLock::new(|| {
     scale.map_or(1, |scale| scale.to_str().unwrap().parse().unwrap())
 });
 
+/// How long anything may take that a test waits for. Only a broken promise takes it.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// A memory for one test, gone when the test ends.
 enum Memory {
     File(PathBuf),
     Server(Cluster, String),
+}
+
+/// Gives what is waited for, within [`WAIT_MAX`].
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(WAIT_MAX, what).await.expect("it comes in time")
 }
 
 // === impl Memory ===

@@ -14,6 +14,9 @@ use super::WEBHOOK_SECRET;
 /// How long a start may take, on the slowest of machines.
 const START_MAX: Duration = Duration::from_mins(1);
 
+/// Where nobody answers for Stripe.
+const NOBODY: &str = "http://127.0.0.1:1";
+
 /// A running service.
 pub struct Service {
     child: Child,
@@ -35,6 +38,15 @@ impl Service {
 
     /// Starts a service below another program, such as one that watches it.
     pub async fn start_under(wrapper: &[&str], storage_url: &str) -> Self {
+        Self::launch(wrapper, NOBODY, storage_url).await
+    }
+
+    /// Starts a service before a Stripe that answers.
+    pub async fn start_before(stripe: &str, storage_url: &str) -> Self {
+        Self::launch(&[], stripe, storage_url).await
+    }
+
+    async fn launch(wrapper: &[&str], stripe: &str, storage_url: &str) -> Self {
         let binary = binary();
         let program = wrapper.iter().map(PathBuf::from).chain([binary]).collect::<Vec<_>>();
         let mut command = Command::new(&program[0]);
@@ -42,7 +54,7 @@ impl Service {
             ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__OPERATIONS__LISTEN", "127.0.0.1:0"),
-            ("PAYLINK__STRIPE__BASE_URL", "http://127.0.0.1:1"),
+            ("PAYLINK__STRIPE__BASE_URL", stripe),
             ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
             ("PAYLINK__STRIPE__WEBHOOK_SECRETS", WEBHOOK_SECRET),
             ("PAYLINK__STORAGE__URL", storage_url),

@@ -8,6 +8,7 @@
     reason = "a test that finds something else than it expects fails by panicking"
 )]
 
+mod access;
 mod bad_input;
 mod calls;
 mod catalog;
