@@ -1,7 +1,7 @@
 //! The tables `facts`, `payment_keys` and `waiting`: what Stripe said of each
 //! payment, and how what names no payment finds its own.
 
-use super::{Error, Transaction};
+use super::{Error, Storage, Transaction};
 
 /// The strongest thing that was said about one subject of a payment. Of two
 /// facts about a subject the greater is the stronger.
@@ -15,6 +15,16 @@ pub struct Fact {
     pub told_by: String,
     /// What was said: a message of the contract, encoded.
     pub body: Vec<u8>,
+}
+
+// === impl Storage ===
+
+impl Storage {
+    /// Gives the payment that was paid with something.
+    pub async fn payment_of(&self, key: &str) -> Result<Option<String>, Error> {
+        let found = sqlx::query_scalar("SELECT payment_id FROM payment_keys WHERE key = $1");
+        Ok(found.bind(key).fetch_optional(self.readers()).await?)
+    }
 }
 
 // === impl Transaction ===
@@ -49,7 +59,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Gives the payment that was paid with something.
+    /// Gives the payment that was paid with something, as of this transaction.
     pub async fn payment_of(&mut self, key: &str) -> Result<Option<String>, Error> {
         let found = sqlx::query_scalar("SELECT payment_id FROM payment_keys WHERE key = $1");
         Ok(found.bind(key).fetch_optional(&mut *self.0).await?)

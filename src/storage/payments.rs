@@ -88,6 +88,28 @@ impl Storage {
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
 
+    /// Gives payments that are pending and whose page was opened between two
+    /// times, without the bounds, the oldest first.
+    pub async fn pending(
+        &self,
+        after_ms: i64,
+        before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<pb::Payment>, Error> {
+        let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, payment FROM payments
+             WHERE state = $1 AND created_at_ms > $2 AND created_at_ms < $3
+             ORDER BY created_at_ms, id LIMIT $4",
+        )
+        .bind(i32::from(pb::payment::State::Pending))
+        .bind(after_ms)
+        .bind(before_ms)
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
+    }
+
     /// Gives payments that can be claimed now, the oldest first.
     pub async fn claimable(
         &self,
