@@ -1,6 +1,7 @@
 //! The table `events`: what Stripe reported, as received.
 
 use super::{Error, Storage, Transaction, chain};
+use crate::planted::{self, Bug};
 
 /// An event as it arrived.
 #[derive(Debug, Clone)]
@@ -63,10 +64,18 @@ impl Storage {
     /// Keeps an event, unless it is here already. Says whether it was new, and
     /// returns once it is safe.
     pub async fn insert_event(&self, event: NewEvent) -> Result<bool, Error> {
-        self.write(move |mut transaction| {
-            Box::pin(async move { transaction.insert_event(event).await })
-        })
-        .await
+        let storage = self.clone();
+        let inserted = async move {
+            let insert = storage.write(move |mut transaction| {
+                Box::pin(async move { transaction.insert_event(event).await })
+            });
+            insert.await
+        };
+        if planted::is(Bug::AcknowledgedUnsafe) {
+            tokio::spawn(inserted);
+            return Ok(true);
+        }
+        inserted.await
     }
 
     /// Says whether an event is here.
@@ -161,7 +170,7 @@ impl Transaction<'_> {
         .bind(event.state.as_str())
         .execute(&mut *self.0)
         .await?;
-        let is_new = inserted.rows_affected() > 0;
+        let is_new = inserted.rows_affected() > 0 || planted::is(Bug::CountedAgain);
         self.1.has_events |= is_new;
         Ok(is_new)
     }

@@ -3,6 +3,7 @@
 use crate::payments::account::{self, Added};
 use crate::payments::ledger::Told;
 use crate::payments::{Config, now_ms};
+use crate::planted::{self, Bug};
 use crate::storage::{self, EventState, Storage, Transaction};
 
 /// What is to be written for an event.
@@ -75,6 +76,9 @@ fn is_about_a_row(error: &storage::Error) -> bool {
 }
 
 async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<Added, storage::Error> {
+    if planted::is(Bug::SettledApart) {
+        settle_apart(storage, outcomes.clone()).await?;
+    }
     storage
         .write(|mut transaction| {
             Box::pin(async move {
@@ -96,6 +100,19 @@ async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<Added, stora
             })
         })
         .await
+}
+
+/// What a projector would do that writes in two steps.
+async fn settle_apart(storage: &Storage, outcomes: Vec<Outcome>) -> Result<(), storage::Error> {
+    let settled = storage.write(move |mut transaction| {
+        Box::pin(async move {
+            for outcome in outcomes {
+                transaction.settle_event(outcome.event_id(), EventState::Done).await?;
+            }
+            Ok(())
+        })
+    });
+    settled.await
 }
 
 /// Adds what an event tells to its payment. An event whose payment is not known
