@@ -1,5 +1,6 @@
 //! The table `events`: what Stripe reported, as received.
 
+use super::query::Query;
 use super::{Error, Storage, Transaction, chain};
 use crate::planted::{self, Bug};
 
@@ -127,14 +128,15 @@ impl Storage {
 // === impl Transaction ===
 
 impl Transaction<'_> {
-    /// Ends an event's wait. One that has ended before stays as it is.
-    pub async fn settle_event(&mut self, id: &str, state: EventState) -> Result<(), Error> {
-        sqlx::query("UPDATE events SET state = $2 WHERE id = $1 AND state = 'pending'")
-            .bind(id)
-            .bind(state.as_str())
-            .execute(&mut *self.0)
-            .await?;
-        Ok(())
+    /// Ends the wait of events. One that has ended before stays as it is.
+    pub async fn settle_events(&mut self, ids: &[String], state: EventState) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut query = Query::new("UPDATE events SET state = ");
+        query.bind(state.as_str().to_owned())?.push(" WHERE state = 'pending' AND id IN ");
+        query.bind_all(ids)?;
+        query.execute(&mut *self.0).await
     }
 
     /// Puts an event off, and counts it.

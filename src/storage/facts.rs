@@ -1,6 +1,7 @@
 //! The tables `facts`, `payment_keys` and `waiting`: what Stripe said of each
 //! payment, and how what names no payment finds its own.
 
+use super::query::Query;
 use super::{Error, Storage, Transaction};
 
 /// The strongest thing that was said about one subject of a payment. Of two
@@ -30,14 +31,17 @@ impl Storage {
 // === impl Transaction ===
 
 impl Transaction<'_> {
-    /// Gives all that is known of a payment.
-    pub async fn facts(&mut self, payment_id: &str) -> Result<Vec<Fact>, Error> {
-        let rows: Vec<(String, i64, String, Vec<u8>)> =
-            sqlx::query_as("SELECT subject, rank, told_by, body FROM facts WHERE payment_id = $1")
-                .bind(payment_id)
-                .fetch_all(&mut *self.0)
-                .await?;
-        let fact = |(subject, rank, told_by, body)| Fact { subject, rank, told_by, body };
+    /// Gives all that is known of some payments, each fact with the id of its own.
+    pub async fn facts(&mut self, payments: &[String]) -> Result<Vec<(String, Fact)>, Error> {
+        if payments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = Query::new(
+            "SELECT payment_id, subject, rank, told_by, body FROM facts WHERE payment_id IN ",
+        );
+        query.bind_all(payments)?;
+        let rows: Vec<(String, String, i64, String, Vec<u8>)> = query.rows(&mut *self.0).await?;
+        let fact = |(id, subject, rank, told_by, body)| (id, Fact { subject, rank, told_by, body });
         Ok(rows.into_iter().map(fact).collect())
     }
 

@@ -15,6 +15,7 @@
 #[path = "../it/harness/cluster.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod cluster;
+mod creating;
 mod flood;
 mod follow;
 mod killing;
@@ -23,6 +24,7 @@ mod outage;
 mod racing;
 mod service;
 mod speed;
+mod stuck;
 mod syncing;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ use std::sync::LazyLock;
 use cluster::Cluster;
 use uuid::Uuid;
 
+/// The key of the account at Stripe.
+const API_KEY: &str = "sk_test_chaos";
 /// The secret of the webhook endpoint.
 const WEBHOOK_SECRET: &str = "whsec_chaos";
 
