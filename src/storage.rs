@@ -22,10 +22,10 @@ mod news;
 mod operations;
 mod payments;
 mod quarantine;
+mod query;
 mod refund_requests;
 pub mod retention;
 mod schema;
-mod select;
 mod writer;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};

@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod call;
 pub mod error;
 mod lists;
+mod money;
 pub mod observe;
 mod param;
 pub mod queue;
@@ -34,6 +35,7 @@ use prost::{Message, Name};
 
 pub use self::error::Error;
 pub use self::lists::PageOf;
+pub use self::money::{Charge, PaymentIntent};
 pub use self::stack::Config;
 pub use self::trail::{Made, Marked, Scan};
 pub use self::transport::exchange::STRIPE_VERSION;

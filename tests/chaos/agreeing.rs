@@ -16,14 +16,12 @@ use uuid::Uuid;
 
 use super::gate::{Answers, Gate};
 use super::service::Service;
-use super::{Memory, within};
+use super::{API_KEY, Memory, within};
 
 /// How many ask for one thing at the same time.
 const CALLERS: usize = 64;
 /// Longer than a process may be silent before another takes up what it holds.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-const API_KEY: &str = "sk_test_1";
 
 /// Two processes that share all but themselves.
 struct Pair {

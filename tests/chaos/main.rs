@@ -16,6 +16,7 @@ mod agreeing;
 #[path = "../it/harness/cluster.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod cluster;
+mod creating;
 mod flood;
 mod follow;
 #[path = "../it/harness/gate.rs"]
@@ -27,6 +28,7 @@ mod outage;
 mod racing;
 mod service;
 mod speed;
+mod stuck;
 mod syncing;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ use std::time::Duration;
 use cluster::Cluster;
 use uuid::Uuid;
 
+/// The key of the account at Stripe.
+const API_KEY: &str = "sk_test_chaos";
 /// The secret of the webhook endpoint.
 const WEBHOOK_SECRET: &str = "whsec_chaos";
 

@@ -9,13 +9,12 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::WEBHOOK_SECRET;
+use super::{API_KEY, WEBHOOK_SECRET};
 
+/// A Stripe that cannot be reached.
+const NOBODY: &str = "http://127.0.0.1:1";
 /// How long a start may take, on the slowest of machines.
 const START_MAX: Duration = Duration::from_mins(1);
-
-/// Where nobody answers for Stripe.
-const NOBODY: &str = "http://127.0.0.1:1";
 
 /// A running service.
 pub struct Service {
@@ -33,20 +32,20 @@ pub struct Service {
 impl Service {
     /// Starts a service on a memory, and waits until it serves.
     pub async fn start(storage_url: &str) -> Self {
-        Self::start_under(&[], storage_url).await
+        Self::start_before(NOBODY, storage_url).await
+    }
+
+    /// Starts a service before a Stripe.
+    pub async fn start_before(stripe_url: &str, storage_url: &str) -> Self {
+        Self::start_with(&[], stripe_url, storage_url).await
     }
 
     /// Starts a service below another program, such as one that watches it.
     pub async fn start_under(wrapper: &[&str], storage_url: &str) -> Self {
-        Self::launch(wrapper, NOBODY, storage_url).await
+        Self::start_with(wrapper, NOBODY, storage_url).await
     }
 
-    /// Starts a service before a Stripe that answers.
-    pub async fn start_before(stripe: &str, storage_url: &str) -> Self {
-        Self::launch(&[], stripe, storage_url).await
-    }
-
-    async fn launch(wrapper: &[&str], stripe: &str, storage_url: &str) -> Self {
+    async fn start_with(wrapper: &[&str], stripe_url: &str, storage_url: &str) -> Self {
         let binary = binary();
         let program = wrapper.iter().map(PathBuf::from).chain([binary]).collect::<Vec<_>>();
         let mut command = Command::new(&program[0]);
@@ -54,8 +53,8 @@ impl Service {
             ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__OPERATIONS__LISTEN", "127.0.0.1:0"),
-            ("PAYLINK__STRIPE__BASE_URL", stripe),
-            ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
+            ("PAYLINK__STRIPE__BASE_URL", stripe_url),
+            ("PAYLINK__STRIPE__API_KEY", API_KEY),
             ("PAYLINK__STRIPE__WEBHOOK_SECRETS", WEBHOOK_SECRET),
             ("PAYLINK__STORAGE__URL", storage_url),
             ("PAYLINK__PAYMENTS__HEARTBEAT_MS", "200"),

@@ -11,6 +11,7 @@
 mod access;
 mod bad_input;
 mod calls;
+mod capturing;
 mod catalog;
 mod clients;
 mod consumers;
@@ -39,7 +40,8 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 9] = [
+const ABOUT_MEMORY: [&str; 10] = [
+    "capturing::",
     "consumers::",
     "drain::",
     "fulfillment::",
