@@ -1,5 +1,6 @@
 //! The addresses of the API, and who answers them.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
@@ -22,9 +23,10 @@ pub(super) struct Call {
 }
 
 /// The request that caused an event. Both are absent for what happens on the payment page.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Origin {
     /// `req_…`.
+    #[serde(rename = "id")]
     pub(super) request_id: Option<String>,
     /// The caller's own key.
     pub(super) idempotency_key: Option<String>,

@@ -37,7 +37,7 @@ const KINDS: &[&str] = &[
     "webhook_endpoints",
 ];
 
-/// Why an object was not made. Those before it were, and those after it were not.
+/// Why an object was not made. Then none was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {what}")]
 pub(super) struct NotMade {
@@ -52,7 +52,7 @@ pub(super) fn load(shared: &Shared, path: &Path) -> Result<(), Error> {
     make(shared, &text).map(drop).map_err(|error| failed(error.to_string()))
 }
 
-/// Makes objects one after the other; the answer is each as the API shows it.
+/// Makes objects one after the other, all of them or none; the answer is each as the API shows it.
 pub(super) fn make(shared: &Shared, text: &str) -> Result<Vec<Value>, NotMade> {
     let wanted: Map<String, Value> = serde_json::from_str(text)
         .map_err(|error| NotMade { place: "the text".into(), what: error.to_string() })?;
@@ -65,11 +65,17 @@ pub(super) fn make(shared: &Shared, text: &str) -> Result<Vec<Value>, NotMade> {
         objects.iter().enumerate().map(move |(at, object)| (kind, at, object))
     });
     shared.with(|state| {
-        all.map(|(kind, at, object)| {
-            create(shared, state, kind, object)
-                .map_err(|what| NotMade { place: format!("{kind}[{at}]"), what })
-        })
-        .collect()
+        // What is made before a mistake must not stay, so it is made in a copy.
+        let mut staged = state.clone();
+        let made = identifier::attempt(|| {
+            all.map(|(kind, at, object)| {
+                create(shared, &mut staged, kind, object)
+                    .map_err(|what| NotMade { place: format!("{kind}[{at}]"), what })
+            })
+            .collect::<Result<_, _>>()
+        })?;
+        *state = staged;
+        Ok(made)
     })
 }
 

@@ -3,6 +3,7 @@
 mod asking;
 mod buying;
 mod catalogue;
+mod connected;
 mod discounts;
 mod links;
 mod money_back;

@@ -1,10 +1,11 @@
-//! The page's own words in the languages that it speaks: English, German, French. Words of the
-//! seller's stay as they are, and so do amounts.
+//! The page's own words and amounts in the languages that it speaks: English, German, French. Words
+//! of the seller's stay as they are.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::super::checkout::Session;
+use super::super::money;
 
 /// Each line has the English words, then the same in German and in French.
 static TABLE: LazyLock<HashMap<&str, [&str; 2]>> = LazyLock::new(|| {
@@ -62,6 +63,21 @@ impl Words {
         }
     }
 
+    /// An amount of minor units, as it is written in this language.
+    pub(super) fn amount(self, amount: i64, currency: &str) -> String {
+        match self {
+            Self::English => money::format(amount, currency),
+            Self::German => money::european(amount, currency, ".", ","),
+            Self::French => money::european(amount, currency, "\u{202f}", ","),
+        }
+    }
+
+    /// An amount of minor units, as it is typed in this language.
+    pub(super) fn typed(self, amount: i64, currency: &str) -> String {
+        let plain = money::plain(amount, currency);
+        if self == Self::English { plain } else { plain.replace('.', ",") }
+    }
+
     /// The same with one value in the place of `{}`.
     pub(super) fn with(self, english: &str, value: &str) -> String {
         self.fill(english, &[value])
@@ -103,6 +119,15 @@ mod tests {
         assert_eq!(Words::tagged("de").say("Email"), "E-Mail");
         assert_eq!(Words::tagged("fr-CA").say("Email"), "E-mail");
         assert_eq!(Words::tagged("ja").say("Email"), "Email");
+    }
+
+    #[test]
+    fn amounts_are_written_in_the_language_of_the_tag() {
+        let written = |tag: &str| Words::tagged(tag).amount(123_456, "eur");
+        assert_eq!(written("en"), "€1,234.56");
+        assert_eq!(written("de"), "1.234,56\u{a0}€");
+        assert_eq!(written("fr"), "1\u{202f}234,56\u{a0}€");
+        assert_eq!(Words::German.typed(1_250, "eur"), "12,50");
     }
 
     #[test]
