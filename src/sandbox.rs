@@ -242,6 +242,12 @@ impl Shared {
         done
     }
 
+    /// Reads the whole state, as it is between two pieces of work: its identifiers are lent to
+    /// nobody.
+    fn read<T>(&self, work: impl FnOnce(&State) -> T) -> T {
+        work(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Puts another state in the place of the present one.
     fn replace(&self, mut state: State) {
         let mut present = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -90,7 +90,7 @@ impl SandboxService for Control {
     }
 
     async fn snapshot(&self, _: Request<pb::SnapshotRequest>) -> Answer<pb::SnapshotResponse> {
-        let snapshot = self.shared.look(|state| snapshot::save(state));
+        let snapshot = self.shared.read(snapshot::save);
         let snapshot = snapshot.map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(pb::SnapshotResponse { snapshot }))
     }

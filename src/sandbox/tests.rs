@@ -9,6 +9,7 @@ mod links;
 mod money_back;
 mod objects;
 mod offers;
+mod owing;
 mod parallel;
 mod parameters;
 mod paying;

@@ -156,7 +156,7 @@ async fn only_so_many_accounts_are_connected() {
 async fn a_snapshot_holds_connected_accounts_too() {
     let desk = Desk::new();
     let link = desk.link_for(SHOP).await;
-    let taken = desk.shared.look(|state| snapshot::save(state)).unwrap();
+    let taken = desk.shared.read(snapshot::save).unwrap();
     let elsewhere = Desk::new();
     snapshot::restore(&elsewhere.shared, &taken).unwrap();
     assert_eq!(elsewhere.get_for(SHOP, "/v1/payment_links").await["data"], json!([link]));
