@@ -134,7 +134,19 @@ fn append(pairs: &mut form_urlencoded::Serializer<'_, String>, name: &str, value
 mod tests {
     use serde_json::json;
 
+    use super::super::{Config, snapshot};
     use super::*;
+
+    #[test]
+    fn a_mistake_leaves_the_state_as_it_was() {
+        let address = ([127, 0, 0, 1], 12111).into();
+        let shared = Config { seed: Some(7), ..Config::default() }.share(address).unwrap();
+        let untouched = shared.read(snapshot::save).unwrap();
+        let half = r#"{ "products": [{ "name": "a" }], "prices": [{ "product": "none" }] }"#;
+        let mistake = make(&shared, half).unwrap_err();
+        assert_eq!(mistake.to_string(), "prices[0]: Missing required param: currency.");
+        assert_eq!(shared.read(snapshot::save).unwrap(), untouched);
+    }
 
     #[test]
     fn parameters_are_written_as_clients_write_them() {

@@ -252,7 +252,7 @@ def _connected(client):
     options = {"stripe_account": "acct_1Connected"}
     made = client.products.create({"name": "Theirs"}, options)
     assert [one.id for one in client.products.list({}, options).data] == [made.id]
-    assert client.accounts.retrieve_current(options).id == "acct_1Connected"
+    assert client.accounts.retrieve_current({}, options).id == "acct_1Connected"
     assert client.events.list({}, options).data[0].account == "acct_1Connected"
     try:
         client.products.retrieve(made.id)
@@ -263,7 +263,7 @@ def _connected(client):
     try:
         client.products.list({}, {"stripe_account": "nobody"})
     except stripe.PermissionError as error:
-        assert error.code == "account_invalid"
+        assert error.json_body["error"]["code"] == "account_invalid"
     else:
         raise AssertionError("an account that is none was let in")
 

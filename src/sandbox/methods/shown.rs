@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 const DETAILS: &[(&str, &str, &str, &str)] = &[
     ("affirm", "transaction_id", "", "affirm"),
     ("afterpay_clearpay", "order_id reference", "", "afterpay_clearpay"),
-    ("alipay", "buyer_id fingerprint transaction_id", "", "alipay"),
+    ("alipay", "fingerprint transaction_id", "", "alipay"),
     ("alma", "transaction_id", "", "alma"),
     (
         "bancontact",
