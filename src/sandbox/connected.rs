@@ -17,9 +17,9 @@ use super::{account, agenda};
 /// How many accounts are connected at most. Each may hold as much as the platform's own.
 pub(super) const ACCOUNTS_MAX: usize = 32;
 
-/// The account that a request is for: none for the platform's own. Refuses what names no account,
-/// in Stripe's words, and one account too many.
-pub(super) fn named(state: &State, id: &str, key: &str) -> Result<Option<String>, Refusal> {
+/// Connects the account that a request is for; the answer is none for the platform's own. Refuses
+/// what names no account, in Stripe's words, and one account too many.
+pub(super) fn connect(state: &mut State, id: &str, key: &str) -> Result<Option<String>, Refusal> {
     if id == account::ID {
         return Ok(None);
     }
@@ -27,6 +27,7 @@ pub(super) fn named(state: &State, id: &str, key: &str) -> Result<Option<String>
     let formed = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let has_room = state.connected.len() < ACCOUNTS_MAX || state.connected.contains_key(id);
     if formed && has_room {
+        state.within(Some(id), |_| {});
         return Ok(Some(id.to_owned()));
     }
     let message = format!(

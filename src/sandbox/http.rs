@@ -89,7 +89,7 @@ fn receive<'a>(
         ));
     }
     let account = match header("stripe-account") {
-        Some(account) => shared.look(|state| connected::named(state, account, &key))?,
+        Some(account) => shared.look(|state| connected::connect(state, account, &key))?,
         None => None,
     };
     version::check(&shared.tables, header("stripe-version"))?;
