@@ -18,6 +18,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::caller::Peer;
+
 /// How long to wait when the process has no file descriptors left. Without a
 /// pause the loop would spin on the connection that it cannot accept.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -49,10 +51,6 @@ pub struct Listener {
     address: SocketAddr,
 }
 
-/// Who is at the other end of the connection that a request came by.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
-
 // === impl Listener ===
 
 impl Listener {
@@ -77,7 +75,7 @@ impl Listener {
         while let Some(permit) = stop.run_until_cancelled(permits.clone().acquire_owned()).await {
             let (accepted, peer) = match stop.run_until_cancelled(self.tcp.accept()).await {
                 None => break,
-                Some(Ok((socket, peer))) => (socket, Peer(peer)),
+                Some(Ok((socket, address))) => (socket, Peer { address, certificate: None }),
                 Some(Err(error)) => {
                     tracing::warn!(%error, "A connection could not be accepted");
                     tokio::time::sleep(EXHAUSTED_PAUSE).await;
@@ -87,7 +85,7 @@ impl Listener {
             // Small messages must not wait to be sent together.
             let _ = accepted.set_nodelay(true);
             let service = routes.clone().map_request(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(peer.clone());
                 request
             });
             let service = TowerToHyperService::new(service);
