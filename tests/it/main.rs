@@ -31,6 +31,7 @@ mod sandbox;
 mod searching;
 mod sharing;
 mod shipping;
+mod tls;
 mod traces;
 mod validating;
 mod watching;
