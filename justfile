@@ -118,7 +118,7 @@ image:
 release:
     cargo build --release --locked --bin paylink
 
-# Kill, race and cut off the release binary in full, and print the figures.
+# Kill, race, cut off and attack the release binary in full, and print the figures.
 chaos *arguments: release
     PAYLINK_CHAOS_BINARY="{{ target }}/release/paylink" PAYLINK_CHAOS_SCALE=20 \
       cargo test --locked --test chaos -- --nocapture --test-threads 1 {{ arguments }}

@@ -94,13 +94,9 @@ impl App {
             stop.clone(),
         );
 
-        let [grpc, webhook, operations] =
-            [config.grpc.listen, config.webhook.listen, config.operations.listen].map(
-                |address| async move {
-                    Listener::bind(address).await.with_context(|| format!("listening on {address}"))
-                },
-            );
-        let (grpc, webhook, operations) = (grpc.await?, webhook.await?, operations.await?);
+        let grpc = Listener::bind(config.grpc.entrance()).await?;
+        let webhook = Listener::bind(config.webhook.entrance()).await?;
+        let operations = Listener::bind(config.operations.entrance()).await?;
         let addresses = Addresses {
             grpc: grpc.address(),
             webhook: webhook.address(),

@@ -1,10 +1,21 @@
 //! Who calls, until when, and under which id.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
+
+/// Who is at the other end of the connection that a request came by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The address of the other end. Behind a balancer it is the balancer's.
+    pub address: SocketAddr,
+    /// The certificate that the other end has shown, in DER, where it has shown
+    /// one: it is in time, of an authority that is trusted, and not revoked.
+    pub certificate: Option<Arc<[u8]>>,
+}
 
 /// The caller of one method, as the layers of the server know it.
 #[derive(Debug, Clone)]

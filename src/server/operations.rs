@@ -11,6 +11,8 @@ use axum::routing::get;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 
+use super::listener::{Entrance, Speaks};
+use super::tls::Plaintext;
 use crate::telemetry::Metrics;
 
 /// Where operations are served.
@@ -26,6 +28,22 @@ pub type Readiness = Result<&'static str, &'static str>;
 
 /// Tells whether the process can do its work now.
 pub type Ready = Arc<dyn Fn() -> BoxFuture<'static, Readiness> + Send + Sync>;
+
+// === impl Config ===
+
+impl Config {
+    /// What is to be listened on. Nothing that is told here is worth hiding, and
+    /// what probes and scrapes a cluster has no certificates.
+    pub(crate) fn entrance(&self) -> Entrance {
+        Entrance {
+            name: "operations",
+            address: self.listen,
+            speaks: Speaks::Http,
+            plaintext: Plaintext::Anywhere,
+            tls: None,
+        }
+    }
+}
 
 /// Routes `/live`, `/ready` and `/metrics`.
 pub fn routes(ready: Ready, metrics: Metrics) -> Router {

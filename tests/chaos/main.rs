@@ -1,5 +1,5 @@
-//! The binary under violence: killed, raced, cut off. What was acknowledged is
-//! told, once and in order.
+//! The binary under violence: killed, raced, cut off, attacked. What was acknowledged
+//! is told, once and in order, and who does nothing wrong is served.
 //!
 //! `cargo test` runs each a little, with the binary of the build. `just chaos`
 //! runs each in full with the release binary, and prints the figures.
@@ -13,6 +13,7 @@
 )]
 
 mod agreeing;
+mod attack;
 #[path = "../it/harness/cluster.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod cluster;

@@ -33,6 +33,7 @@ mod sandbox;
 mod searching;
 mod sharing;
 mod shipping;
+mod tls;
 mod traces;
 mod validating;
 mod watching;
