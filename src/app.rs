@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -44,6 +45,7 @@ pub struct App {
     storage: Storage,
     payments: Payments,
     writes: Operations,
+    auth: Auth,
     sandbox: Option<Sandbox>,
     health: HealthReporter,
     listeners: [(Listener, Router); 3],
@@ -82,6 +84,7 @@ impl App {
 
     async fn assemble(config: Config, sandbox: Option<Sandbox>) -> Result<Self> {
         let telemetry = config.telemetry.start()?;
+        let auth = config.auth.build(config.grpc.listen).await?;
         let storage = config.storage.open().await?;
         let stripe = config.stripe.client()?;
         let stop = CancellationToken::new();
@@ -122,7 +125,8 @@ impl App {
             payments: payments.clone(),
             shipping: ShippingRates::new(stripe.clone(), writes.clone()),
         };
-        let methods = grpc::routes(&config.grpc, services, health.clone(), stop.clone())?;
+        let methods =
+            grpc::routes(&config.grpc, services, auth.clone(), health.clone(), stop.clone())?;
         let secrets = config.stripe.webhook_secrets.clone();
         let hooks = webhook::routes(
             config.webhook.clone(),
@@ -139,6 +143,7 @@ impl App {
             storage,
             payments,
             writes,
+            auth,
             sandbox,
             health,
             listeners,
@@ -159,6 +164,7 @@ impl App {
         for (listener, routes) in self.listeners {
             parts.spawn(listener.serve(routes, self.config.connections, self.stop.clone()));
         }
+        parts.spawn(self.auth.run(self.stop.clone()));
         parts.spawn(self.payments.run());
         parts.spawn(self.writes.clone().resolve(self.stop.clone()));
         let retention = self.config.storage.retention;
