@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::contract::{self, Draft};
 use crate::endings::{Endings, REASON};
-use crate::error::OrderError;
+use crate::error::{Error, OrderError};
 use crate::operations::Operations;
 use crate::pb::payment_link::DeactivationReason;
 use crate::pb::{self, payment_link_service_server::PaymentLinkService};
@@ -63,6 +63,26 @@ impl Links {
         Self { config: config.clone(), stripe, operations, storage, endings, clock }
     }
 
+    /// Gives a link that the caller may see. Who sees its owner's links alone is
+    /// told of others what is told of links that do not exist.
+    async fn seen(&self, id: &str, caller: &Caller) -> Result<pb::PaymentLink, Status> {
+        if caller.only_owner().is_none() {
+            return Ok(self.stripe.get(id, caller).await?);
+        }
+        let is_seen = |link: &pb::PaymentLink| caller.sees(&link.owner);
+        let link = self.stripe.get_seen(id, caller, is_seen).await?;
+        Ok(link.ok_or_else(|| Error::LinkNotFound { id: id.to_owned() })?)
+    }
+
+    /// Refuses a link that the caller may not see. Owners do not change, so what
+    /// is kept of one will do.
+    async fn require_seen(&self, id: &str, caller: &Caller) -> Result<(), Status> {
+        if caller.only_owner().is_some() {
+            self.seen(id, caller).await?;
+        }
+        Ok(())
+    }
+
     async fn create(
         &self,
         request: pb::CreatePaymentLinkRequest,
@@ -72,7 +92,7 @@ impl Links {
         let together = rules::check(link, rules::Purpose::Create);
         let draft = contract::check(&request).and(together).pass()?;
         let order_ref = link.map(|link| link.order_ref.clone()).unwrap_or_default();
-        self.refuse_if_over(&order_ref, &draft).await?;
+        self.refuse_if_over(caller.owner().unwrap_or_default(), &order_ref, &draft, caller).await?;
         let written = contract::check(&ends::dated(request, self.clock.now_ms())).pass()?;
         let link = self.operations.create_as(&written, &draft, caller).await?;
         Ok(self.told(link, &draft).await)
@@ -86,12 +106,13 @@ impl Links {
         let together = rules::check(request.payment_link.as_ref(), rules::Purpose::Update);
         let request = ends::with_end_for_ttl(request);
         let draft = contract::check(&request).and(together).pass()?;
+        let id = draft.resource_id();
+        self.require_seen(id, caller).await?;
         let written = contract::check(&ends::dated(request, self.clock.now_ms())).pass()?;
         let mut write = Write::update::<pb::PaymentLink>(&written);
-        if write.clears_notes() && !draft.validate_only() {
-            let now: pb::PaymentLink =
-                self.stripe.get(draft.resource_id(), &caller.clone().wanting_fresh()).await?;
-            write = write.clearing(now.metadata.keys());
+        if write.clears_metadata() {
+            let link = self.seen(id, &caller.clone().wanting_fresh()).await?;
+            write = write.clearing(link.metadata.keys().map(String::as_str));
         }
         let link = self.operations.change(write, &draft, caller).await?;
         Ok(self.told(link, &draft).await)
@@ -105,20 +126,21 @@ impl Links {
         let together = ends::check_ttl(request.ttl.as_ref(), "ttl");
         let draft = contract::check(&request).and(together).pass()?;
         let known = match self.storage.link(&request.id).await? {
-            Some(known) => known.link,
-            None => self.stripe.get(&request.id, caller).await?,
+            Some(known) if caller.sees(&known.link.owner) => known.link,
+            _ => self.seen(&request.id, caller).await?,
         };
-        self.refuse_if_over(&known.order_ref, &draft).await?;
+        self.refuse_if_over(&known.owner, &known.order_ref, &draft, caller).await?;
         for reason in [DeactivationReason::Caller, DeactivationReason::Replaced] {
             self.storage.forget_ending(request.id.clone(), reason).await?;
         }
         let now_ms = self.clock.now_ms();
         let end = ends::end(request.expire_time, request.ttl, now_ms);
-        let has_passed = ends::has_passed(known.expire_time, now_ms);
         let mut parameters = vec![("active", "true".to_owned()), (REASON, String::new())];
         match end {
             Some(end) => parameters.push((ends::END, end.seconds.to_string())),
-            None if has_passed => parameters.push((ends::END, String::new())),
+            None if ends::has_passed(known.expire_time, now_ms) => {
+                parameters.push((ends::END, String::new()));
+            }
             None => {}
         }
         let parameters: Vec<(&str, &str)> =
@@ -128,14 +150,50 @@ impl Links {
         Ok(self.told(link, &draft).await)
     }
 
+    /// Lists a page of the links that the caller may see, as Stripe has them. Where
+    /// others are among them the page can be short, and the next one starts after
+    /// what was looked at.
+    async fn list(
+        &self,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<pb::ListPaymentLinksResponse, Status> {
+        let listed = match caller.only_owner() {
+            None => self.stripe.list::<pb::PaymentLink, _>(draft, caller).await?,
+            Some(_) => self.stripe.list_many::<pb::PaymentLink, _>(draft, caller).await?,
+        };
+        let (mut list, mut has_more): (pb::ListPaymentLinksResponse, _) =
+            (listed.list, listed.has_more);
+        let looked_at = list.payment_links.last().map(|last| last.id.clone());
+        list.payment_links.retain(|link| caller.sees(&link.owner));
+        let mut last = looked_at;
+        let size = draft.page().size as usize;
+        if list.payment_links.len() > size {
+            list.payment_links.truncate(size);
+            last = list.payment_links.last().map(|last| last.id.clone());
+            has_more = true;
+        }
+        if let (true, Some(last)) = (has_more, last) {
+            list.next_page_token = draft.page().token_after(&last);
+        }
+        list.payment_links = list.payment_links.into_iter().map(ends::explained).collect();
+        Ok(list)
+    }
+
     /// Refuses to make a link payable whose order is paid or closed, unless that
     /// was asked before it was.
-    async fn refuse_if_over(&self, order_ref: &str, draft: &Draft) -> Result<(), Status> {
+    async fn refuse_if_over(
+        &self,
+        owner: &str,
+        order_ref: &str,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<(), Status> {
         if order_ref.is_empty() {
             return Ok(());
         }
-        let over = self.storage.order(order_ref).await?.and_then(|order| order.over());
-        if over.is_none() || self.operations.is_known(draft).await? {
+        let over = self.storage.order(owner, order_ref).await?.and_then(|order| order.over());
+        if over.is_none() || self.operations.is_known(draft, caller).await? {
             return Ok(());
         }
         let order_ref = order_ref.to_owned();
@@ -147,21 +205,29 @@ impl Links {
     }
 
     /// Notes how a link is after a change, and gives it as callers see it.
+    ///
+    /// What is missed here is brought by the event of the change. So nobody waits
+    /// for it, but where an order or an end depends on it.
     async fn told(&self, link: pb::PaymentLink, draft: &Draft) -> pb::PaymentLink {
         if !draft.validate_only() && !link.id.is_empty() {
             let now_ms = self.clock.now_ms();
             let seen = SeenLink { link: link.clone(), created_at_ms: now_ms, seen_at_ms: now_ms };
-            let ends = link.active && (link.expire_time.is_some() || !link.order_ref.is_empty());
-            // What is missed here is brought by the event of the change.
-            match self.storage.put_link(seen, now_ms).await {
-                Ok(()) if ends => self.endings.wake(),
-                Ok(()) => {}
-                Err(error) => {
-                    tracing::warn!(%error, link.id, "A link is not in the index for now");
-                }
+            let noted = self.clone().note(seen);
+            if link.expire_time.is_some() || !link.order_ref.is_empty() {
+                noted.await;
+            } else {
+                tokio::spawn(noted);
             }
         }
         ends::explained(link)
+    }
+
+    async fn note(self, seen: SeenLink) {
+        let (id, now_ms) = (seen.link.id.clone(), seen.seen_at_ms);
+        match self.storage.put_link(seen, now_ms).await {
+            Ok(()) => self.endings.wake(),
+            Err(error) => tracing::warn!(%error, link.id = id, "A link is not in the index yet"),
+        }
     }
 }
 
@@ -181,8 +247,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        let link = self.stripe.get(&request.id, &caller).await?;
-        Ok(Response::new(ends::explained(link)))
+        Ok(Response::new(ends::explained(self.seen(&request.id, &caller).await?)))
     }
 
     async fn update_payment_link(
@@ -199,16 +264,10 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::ListPaymentLinksResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        if request.filter.is_some() {
-            return Ok(Response::new(find::list(&self.storage, &request, &draft).await?));
-        }
-        let listed = self.stripe.list::<pb::PaymentLink, _>(&draft, &caller).await?;
-        let mut list: pb::ListPaymentLinksResponse = listed.list;
-        if let (true, Some(last)) = (listed.has_more, list.payment_links.last()) {
-            list.next_page_token = draft.page().token_after(&last.id);
-        }
-        list.payment_links = list.payment_links.into_iter().map(ends::explained).collect();
-        Ok(Response::new(list))
+        Ok(Response::new(match &request.filter {
+            Some(_) => find::list(&self.storage, &caller, &request, &draft).await?,
+            None => self.list(&draft, &caller).await?,
+        }))
     }
 
     async fn list_line_items(
@@ -217,6 +276,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::ListLineItemsResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
+        self.require_seen(&request.payment_link, &caller).await?;
         let listed = self.stripe.link_line_items(&request.payment_link, &draft, &caller).await?;
         let mut list = listed.list;
         if let (true, Some(last)) = (listed.has_more, list.line_items.last()) {
@@ -239,6 +299,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
+        self.require_seen(&request.id, &caller).await?;
         let parameters = [("active", "false"), (REASON, "caller")];
         let write = Write::set::<pb::PaymentLink>(&request.id, &parameters);
         let link = self.operations.change(write, &draft, &caller).await?;
@@ -259,7 +320,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::ShareUrlResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        let link = self.stripe.get(&request.id, &caller).await?;
+        let link = self.seen(&request.id, &caller).await?;
         let url = share::url(&link, &request.options.unwrap_or_default())?;
         Ok(Response::new(pb::ShareUrlResponse { url }))
     }
@@ -270,7 +331,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::RenderQrCodeResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        let link = self.stripe.get(&request.id, &caller).await?;
+        let link = self.seen(&request.id, &caller).await?;
         let options = request.options.clone().unwrap_or_default();
         Ok(Response::new(qr::render(share::url(&link, &options)?, &request)?))
     }

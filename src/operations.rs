@@ -188,7 +188,8 @@ impl Operations {
 
     /// Creates the draft's resource.
     pub async fn create<R: Resourceful>(&self, draft: &Draft, caller: &Caller) -> Result<R, Error> {
-        self.change(Write::create::<R>(draft, &key(draft)), draft, caller).await
+        let write = Write::create::<R>(draft, &key(draft, caller), caller.owner());
+        self.change(write, draft, caller).await
     }
 
     /// Updates the draft's resource.
@@ -204,13 +205,16 @@ impl Operations {
         draft: &Draft,
         caller: &Caller,
     ) -> Result<R, Error> {
-        self.change(Write::create::<R>(written, &key(draft)), draft, caller).await
+        let write = Write::create::<R>(written, &key(draft, caller), caller.owner());
+        self.change(write, draft, caller).await
     }
 
-    /// Whether the draft's request was made before: then it gets the same answer,
+    /// Whether the caller's request was made before: then it gets the same answer,
     /// whatever has changed since.
-    pub async fn is_known(&self, draft: &Draft) -> Result<bool, Error> {
-        Ok(draft.is_callers_id() && self.0.memory.get(&key(draft)).await?.is_some())
+    pub async fn is_known(&self, draft: &Draft, caller: &Caller) -> Result<bool, Error> {
+        let known =
+            draft.is_callers_id() && self.0.memory.get(&key(draft, caller)).await?.is_some();
+        Ok(known)
     }
 
     /// Deletes a resource.
@@ -282,7 +286,8 @@ impl Operations {
             return Err(Error::Deadline { state: OperationState::New });
         }
         let new = Operation {
-            key: key(draft),
+            key: key(draft, caller),
+            owner: caller.owner().unwrap_or_default().to_owned(),
             method: draft.method().to_owned(),
             request_id: draft.request_id().to_string(),
             fingerprint: draft.fingerprint().to_vec(),
@@ -303,6 +308,7 @@ impl Operations {
         let now_ms = self.0.clock.now_ms();
         Operation {
             key: String::new(),
+            owner: String::new(),
             method: String::new(),
             request_id: String::new(),
             fingerprint: Vec::new(),
@@ -370,10 +376,10 @@ pub fn is_key(key: &str) -> bool {
 /// What the key of every operation begins with.
 const KEY_PREFIX: &str = "plv1-";
 
-/// Derives Stripe's idempotency key, so that the same request always meets the
-/// same one, even where nothing is remembered of it.
-fn key(draft: &Draft) -> String {
-    key_of(draft.method(), draft.request_id())
+/// Derives Stripe's idempotency key, so that the same request of the same owner
+/// always meets the same one, even where nothing is remembered of it.
+fn key(draft: &Draft, caller: &Caller) -> String {
+    key_of(draft.method(), caller.remembered_as(draft.request_id()))
 }
 
 fn key_of(method: &str, request_id: Uuid) -> String {

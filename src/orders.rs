@@ -75,10 +75,10 @@ impl Orders {
     }
 
     /// Gives an order as it is known; `None` where nothing is.
-    async fn order(&self, order_ref: &str) -> Result<Option<pb::Order>, Status> {
-        let links = self.links(order_ref).await?;
-        let payments = self.storage.payments_of_order(order_ref).await?;
-        let over = self.storage.order(order_ref).await?;
+    async fn order(&self, owner: &str, order_ref: &str) -> Result<Option<pb::Order>, Status> {
+        let links = self.links(owner, order_ref).await?;
+        let payments = self.storage.payments_of_order(owner, order_ref).await?;
+        let over = self.storage.order(owner, order_ref).await?;
         if links.is_empty() && payments.is_empty() && over.is_none() {
             return Ok(None);
         }
@@ -103,8 +103,8 @@ impl Orders {
         }))
     }
 
-    async fn links(&self, order_ref: &str) -> Result<Vec<pb::PaymentLink>, Status> {
-        let terms = vec![Term::Order(order_ref).text()];
+    async fn links(&self, owner: &str, order_ref: &str) -> Result<Vec<pb::PaymentLink>, Status> {
+        let terms = vec![Term::Order(order_ref).text(), Term::Owner(owner).text()];
         let listing = LinkListing { terms, limit: LINKS_MAX, ..LinkListing::default() };
         let links = self.storage.links(listing).await?;
         Ok(links.into_iter().map(|seen| seen.link).collect())
@@ -119,12 +119,12 @@ impl OrderService for Orders {
     ) -> Result<Response<pb::Order>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        let order_ref = request.order_ref;
+        let (owner, order_ref) = (owner(&caller), request.order_ref);
         if request.last_look {
-            let links = self.links(&order_ref).await?;
+            let links = self.links(&owner, &order_ref).await?;
             (self.look)(links.into_iter().map(|link| link.id).collect(), caller).await?;
         }
-        let order = self.order(&order_ref).await?;
+        let order = self.order(&owner, &order_ref).await?;
         Ok(Response::new(order.ok_or(OrderError::NotFound { order_ref })?))
     }
 
@@ -135,12 +135,18 @@ impl OrderService for Orders {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
         self.writes.admit(&draft, &caller)?;
-        let (order_ref, reason) = (request.order_ref.clone(), request.reason());
-        let links = self.storage.close_order(order_ref, reason, self.clock.now_ms()).await?;
+        let (owner, order_ref) = (owner(&caller), request.order_ref.clone());
+        let (reason, now_ms) = (request.reason(), self.clock.now_ms());
+        let closing = self.storage.close_order(owner.clone(), order_ref.clone(), reason, now_ms);
+        let links = closing.await?;
         self.endings.wake();
         self.endings.wait(&links, WAIT_MAX.min(caller.time_left() / 2)).await?;
-        let order_ref = request.order_ref;
-        let order = self.order(&order_ref).await?;
+        let order = self.order(&owner, &order_ref).await?;
         Ok(Response::new(order.ok_or(OrderError::NotFound { order_ref })?))
     }
+}
+
+/// Whose orders a caller speaks of: its own.
+fn owner(caller: &Caller) -> String {
+    caller.owner().unwrap_or_default().to_owned()
 }

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["error"],
     &["endings"],
     &["operations"],
-    &["stripe", "storage"],
+    &["auth", "stripe", "storage"],
     &["contract"],
     &["caller", "clock", "dice", "planted", "telemetry", "pb"],
 ];
@@ -163,9 +163,11 @@ fn the_sandbox_knows_nothing_of_the_service() {
 #[test]
 fn each_library_of_the_outside_world_has_one_room() {
     for (library, rooms) in [
-        ("reqwest", &["stripe"][..]),
+        ("reqwest", &["stripe", "auth"][..]),
         ("form_urlencoded", &["stripe", "sandbox"]),
-        ("serde_json", &["stripe", "sandbox"]),
+        ("serde_json", &["stripe", "sandbox", "auth"]),
+        ("jsonwebtoken", &["auth"]),
+        ("x509_parser", &["auth"]),
         ("sqlx", &["storage"]),
         ("prost_reflect", &["pb"]),
         ("figment2", &["config"]),

@@ -2,7 +2,7 @@
 
 use super::rules::METADATA;
 use super::violation::{Reason, Violation};
-use crate::pb::plan::{Field, Kind, Message, Shape};
+use crate::pb::plan::{Kind, Message, Shape};
 use crate::pb::{self, walk};
 
 /// The fields of a resource that an update touches.
@@ -60,7 +60,7 @@ impl Mask {
         let mut mask = Self { full: true, ..Self::default() };
         let given: Vec<usize> = walk::fields(message, resource).map(|(at, _, _)| at).collect();
         for (at, field) in message.fields.iter().enumerate() {
-            let fixed = field.output_only || field.identifier || field.immutable || is_own(field);
+            let fixed = field.output_only || field.identifier || field.immutable || field.local;
             if !fixed && (field.clearable || given.contains(&at)) {
                 mask.root.child(at).whole = true;
             }
@@ -117,7 +117,7 @@ impl Node {
             };
             return Err((Reason::UnknownField, why));
         };
-        if field.output_only || field.identifier || is_own(field) {
+        if field.output_only || field.identifier || field.local {
             return Err((Reason::OutputOnly, "is set by the service alone"));
         }
         if field.immutable {
@@ -151,11 +151,6 @@ impl Node {
         #[expect(clippy::indexing_slicing, reason = "the place was found or made just now")]
         &mut self.fields[place].1
     }
-}
-
-/// Whether the service alone sets a field: it is kept neither at Stripe nor in its notes.
-fn is_own(field: &Field) -> bool {
-    field.local && field.note.is_none()
 }
 
 fn shorten(path: &str) -> String {

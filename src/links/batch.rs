@@ -106,7 +106,8 @@ impl Links {
         self.operations.admit(&draft, caller)?;
         let (mut after, mut matched): (Option<Cursor>, usize) = (None, 0);
         loop {
-            let listing = LinkListing { after, limit: PAGE, ..find::listing(&filter, Some(true)) };
+            let listing =
+                LinkListing { after, limit: PAGE, ..find::listing(&filter, caller, Some(true)) };
             let links = self.storage.links(listing).await?;
             matched = matched.saturating_add(links.len());
             after = links.last().map(SeenLink::cursor);

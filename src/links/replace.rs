@@ -53,11 +53,12 @@ impl Links {
         self.operations.admit(&draft, caller)?;
 
         let fresh = caller.clone().wanting_fresh();
-        let mut old: pb::PaymentLink = self.stripe.get(&request.id, &fresh).await?;
+        let mut old = self.seen(&request.id, &fresh).await?;
         old.line_items = self.stripe.all_line_items(&old, &fresh).await?;
         let now_ms = self.clock.now_ms();
         let Merged { link, carried_over, changed } = merged(old.clone(), &request, now_ms);
-        self.refuse_if_over(&link.order_ref, &draft).await?;
+        let owner = caller.owner().unwrap_or_default();
+        self.refuse_if_over(owner, &link.order_ref, &draft, caller).await?;
         let create =
             pb::CreatePaymentLinkRequest { payment_link: Some(link), ..Default::default() };
         let together = rules::check(create.payment_link.as_ref(), rules::Purpose::Create);
@@ -104,8 +105,7 @@ fn merged(old: pb::PaymentLink, request: &pb::ReplacePaymentLinkRequest, now_ms:
     let mut carried_over = Vec::new();
     let mut bytes = asked.clone();
     for (_, field, value) in walk::fields(plan, &old) {
-        let is_own = field.local && field.note.is_none();
-        if !set(&field) || is_own || changed.contains(field.name.as_str()) {
+        if !set(&field) || field.local || changed.contains(field.name.as_str()) {
             continue;
         }
         if carried_over.last() != Some(&field.name) {

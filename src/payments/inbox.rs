@@ -33,7 +33,7 @@ impl Payments {
     /// On an error, Stripe must send the event again.
     pub async fn receive(&self, event: Event, body: Bytes) -> Result<bool, storage::Error> {
         let foreign = self.foreign(&event);
-        let is_told = foreign.is_none() && is_told_by(&event.kind);
+        let is_told = foreign.is_none() && is_told_by(&event);
         let is_alarm = event.kind == EVENTS_FAILED;
         let new = NewEvent {
             id: event.id,
@@ -76,7 +76,7 @@ impl Payments {
     }
 }
 
-/// Whether events of this kind tell of payments, or of links.
-fn is_told_by(kind: &str) -> bool {
-    ledger::is_told_by(kind) || links::KINDS.contains(&kind)
+/// Whether an event tells of a payment, or of a link.
+fn is_told_by(event: &Event) -> bool {
+    ledger::is_told_by(event) || links::KINDS.contains(&event.kind.as_str())
 }

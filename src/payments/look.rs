@@ -6,8 +6,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tonic::Status;
 
+use super::ledger::{self, Told};
 use super::reconcile::{Failure, before_refunds};
-use super::{Payments, account, ledger};
+use super::{Payments, account};
 use crate::caller::Caller;
 use crate::pb;
 use crate::pb::payment::State;
@@ -36,7 +37,7 @@ impl Payments {
                 let Some(state) = ledger::state_of(&session) else { continue };
                 let known = self.storage.payment(&session.id).await?;
                 if known.as_ref().is_none_or(|known| before_refunds(known) < state) {
-                    self.take_in(&session, state).await?;
+                    self.take_in(session, state).await?;
                 }
             }
             match page.next {
@@ -46,17 +47,26 @@ impl Payments {
         }
     }
 
-    /// Adds a session that no event has told of. Says whether that changed anything.
-    pub(super) async fn take_in(&self, page: &pb::Payment, state: State) -> Result<bool, Failure> {
-        let full = self.stripe.payment_in_full(&page.id, &Caller::itself(READ_TIME)).await?;
-        let Some(mut told) = ledger::session(page.clone(), state, "") else { return Ok(false) };
-        told.facts.push(ledger::details(&full, ""));
-        let id = page.id.clone();
+    async fn take_in(&self, page: pb::Payment, state: State) -> Result<(), Failure> {
+        let Some(told) = self.in_full(&page, state).await? else { return Ok(()) };
         let written = self.storage.write(move |mut transaction| {
-            Box::pin(async move { account::add(&mut transaction, &id, told, "").await })
+            Box::pin(async move { account::add(&mut transaction, &page.id, told, "").await })
         });
         let added = written.await?;
         self.announce(added);
-        Ok(added.changed)
+        Ok(())
+    }
+
+    /// What a session tells, with what its list does not show.
+    pub(super) async fn in_full(
+        &self,
+        page: &pb::Payment,
+        state: State,
+    ) -> Result<Option<Told>, Failure> {
+        let full = self.stripe.payment_in_full(&page.id, &Caller::itself(READ_TIME)).await?;
+        Ok(ledger::session(page.clone(), state, "").map(|mut told| {
+            told.facts.push(ledger::details(&full, ""));
+            told
+        }))
     }
 }

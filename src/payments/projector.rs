@@ -6,6 +6,7 @@
 //! point loses nothing: an event is due until the transaction that knows of it
 //! is committed, and the ledger does not mind to hear it twice.
 
+mod lacking;
 mod settle;
 
 use std::collections::HashSet;
@@ -16,14 +17,14 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::lacking::{Details, Unread};
 use self::settle::Outcome;
 use super::ledger::{self, Told};
 use super::links::{self, Shown};
 use super::{Config, Payments, now_ms};
-use crate::caller::Caller;
 use crate::pb;
-use crate::storage::{self, DueEvent, Lease, SeenLink, Storage};
-use crate::stripe::{self, webhook};
+use crate::storage::{self, DueEvent, Fact, Lease, SeenLink};
+use crate::stripe::webhook;
 
 /// How often to look for due events, in case no arrival was noticed.
 const POLL: Duration = Duration::from_secs(1);
@@ -31,28 +32,9 @@ const POLL: Duration = Duration::from_secs(1);
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 /// How long after the crash of the replica that does this another takes over.
 const LEASE: Duration = Duration::from_secs(5);
+
 /// How long the event of a change of our own waits for the index, in milliseconds.
 const OWN_CHANGE_MS: i64 = 1_000;
-/// How long one question may take, its retries included.
-const READ_TIME: Duration = Duration::from_secs(30);
-
-/// Where payments are asked for in full: Stripe, or a test's own idea of it.
-pub(super) trait Details: Clone + Send + Sync + 'static {
-    /// Gives a payment with its line items.
-    fn read(&self, payment: &str) -> impl Future<Output = Result<pb::Payment, Unread>> + Send;
-
-    /// Gives a link as it is now.
-    fn link(&self, link: &str) -> impl Future<Output = Result<pb::PaymentLink, Unread>> + Send;
-}
-
-/// A payment could not be read.
-#[derive(Debug)]
-pub(super) struct Unread {
-    /// Whether asking again later can help.
-    pub(super) is_temporary: bool,
-    /// What is logged.
-    pub(super) cause: String,
-}
 
 /// The one reader of due events.
 pub(super) struct Projector<D> {
@@ -75,28 +57,8 @@ struct Read {
 
 /// What was answered.
 enum Answer {
-    Payment { told: Told, details: Result<pb::Payment, Unread> },
+    Facts { told: Told, facts: Result<Vec<Fact>, Unread> },
     Link { created_at_ms: i64, asked_at_ms: i64, link: Result<pb::PaymentLink, Unread> },
-}
-
-// === impl stripe::Client ===
-
-impl Details for stripe::Client {
-    async fn read(&self, payment: &str) -> Result<pb::Payment, Unread> {
-        Ok(self.payment_in_full(payment, &Caller::itself(READ_TIME)).await?)
-    }
-
-    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
-        Ok(self.get(link, &Caller::itself(READ_TIME).wanting_fresh()).await?)
-    }
-}
-
-// === impl Unread ===
-
-impl From<stripe::Error> for Unread {
-    fn from(error: stripe::Error) -> Self {
-        Self { is_temporary: error.is_temporary(), cause: error.to_string() }
-    }
 }
 
 // === impl Projector ===
@@ -177,14 +139,14 @@ impl<D: Details> Projector<D> {
             self.ready.push(Outcome::Ignored { event_id: event.id });
             return Ok(());
         };
-        let Some(payment) = lacking(&self.payments.storage, &told).await? else {
+        let Some(lack) = lacking::lacking(&self.payments.storage, &told).await? else {
             self.ready.push(Outcome::Told { event_id: event.id, told });
             return Ok(());
         };
-        let details = self.details.clone();
+        let (details, event_id) = (self.details.clone(), event.id.clone());
         self.ask(event, async move {
-            let details = details.read(&payment).await;
-            Answer::Payment { told, details }
+            let facts = details.read(&lack, &event_id).await;
+            Answer::Facts { told, facts }
         });
         Ok(())
     }
@@ -223,9 +185,9 @@ impl<D: Details> Projector<D> {
     fn conclude(&mut self, read: Read) {
         let Read { event_id, attempts, answer } = read;
         let outcome = match answer {
-            Answer::Payment { mut told, details } => match details {
-                Ok(page) => {
-                    told.facts.push(ledger::details(&page, &event_id));
+            Answer::Facts { mut told, facts } => match facts {
+                Ok(facts) => {
+                    told.facts.extend(facts);
                     Outcome::Told { event_id, told }
                 }
                 Err(unread) if unread.is_temporary => self.put_off(event_id, attempts, &unread),
@@ -234,7 +196,7 @@ impl<D: Details> Projector<D> {
                         event.id = event_id,
                         payment.id = told.payment,
                         cause = unread.cause,
-                        "A payment cannot be read in full; it is told as its event has it"
+                        "What an event lacks cannot be read; it is told as it is"
                     );
                     Outcome::Told { event_id, told }
                 }
@@ -258,8 +220,8 @@ impl<D: Details> Projector<D> {
     fn put_off(&self, event_id: String, attempts: u32, unread: &Unread) -> Outcome {
         let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
         let due_at_ms = now_ms().saturating_add(wait_ms);
-        let cause = &unread.cause;
-        tracing::info!(event.id = event_id, cause, "What an event lacks cannot be read for now");
+        let (id, cause) = (&event_id, &unread.cause);
+        tracing::info!(event.id = id, cause, "What an event lacks could not be read for now");
         Outcome::PutOff { event_id, due_at_ms }
     }
 
@@ -282,22 +244,6 @@ impl<D: Details> Projector<D> {
 fn read(event: &DueEvent) -> Option<Told> {
     let parsed = webhook::Event::parse(&event.body).ok()?;
     ledger::read(&parsed)
-}
-
-/// Names the payment that must be read in full before it can be told: one that
-/// was submitted, and whose line items nobody has told yet.
-async fn lacking(storage: &Storage, told: &Told) -> Result<Option<String>, storage::Error> {
-    let Some(payment) = told.payment.as_ref().filter(|_| ledger::lacks_details(told)) else {
-        return Ok(None);
-    };
-    match storage.payment(payment).await {
-        // The transaction will meet the same row, and puts the event off.
-        Err(storage::Error::Corrupt { .. }) => Ok(None),
-        known => {
-            let is_known = known?.is_some_and(|known| !known.line_items.is_empty());
-            Ok((!is_known).then(|| payment.clone()))
-        }
-    }
 }
 
 /// How long an event waits after failure number `attempts`, counted from 0:

@@ -36,10 +36,9 @@ pub(super) async fn decide(
     if payment.order_ref.is_empty() || !has_come(payment.state()) {
         return Ok(Decided::Nothing);
     }
-    let (standing, decided) = match transaction.order(&payment.order_ref).await? {
+    let (standing, decided) = match transaction.order(&payment.owner, &payment.order_ref).await? {
         None => {
-            let now_ms = super::now_ms();
-            transaction.take_order(&payment.order_ref, &payment.id, now_ms).await?;
+            transaction.take_order(payment, super::now_ms()).await?;
             (OrderStanding::First, Decided::First)
         }
         Some(order) if order.taken_by.is_empty() => (OrderStanding::Late, Decided::TooLate),

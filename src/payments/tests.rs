@@ -7,13 +7,15 @@ use serde_json::json;
 use tokio_util::sync::DropGuard;
 use tonic_types::StatusExt as _;
 
+use super::ledger::Lack;
 use super::projector::{Details, Unread};
 use super::*;
 use crate::clock::Clock;
+use crate::endings;
 use crate::operations;
 use crate::pb::payment::State;
 use crate::pb::watch_payments_response::Content;
-use crate::storage;
+use crate::storage::{self, Fact};
 use crate::stripe::webhook::Event;
 
 /// How long to wait for a change. Only a broken promise takes it.
@@ -26,9 +28,9 @@ pub(super) const COMPLETED: &str = "checkout.session.completed";
 pub(super) struct OneItem;
 
 impl Details for OneItem {
-    async fn read(&self, _: &str) -> Result<pb::Payment, Unread> {
+    async fn read(&self, _: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
         let line_items = vec![pb::LineItem { price: "price_1".into(), ..Default::default() }];
-        Ok(pb::Payment { line_items, ..Default::default() })
+        Ok(vec![ledger::details(&pb::Payment { line_items, ..Default::default() }, told_by)])
     }
 
     async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
@@ -77,8 +79,14 @@ fn over(storage: Storage, config: &Config) -> Payments {
         keep_days: NonZeroU32::new(7).unwrap(),
     };
     let memory = Arc::new(storage.clone());
-    let writes = Operations::new(&writes, memory, stripe.clone(), Clock::of_machine());
-    Payments::new(config, storage, stripe, writes, CancellationToken::new())
+    let clock = Clock::of_machine();
+    let writes = Operations::new(&writes, memory, stripe.clone(), clock.clone());
+    let endings = endings::Config {
+        running_max: NonZeroUsize::new(1).unwrap(),
+        retry_max_ms: NonZeroU32::new(1_000).unwrap(),
+    };
+    let endings = Endings::new(&endings, storage.clone(), stripe.clone(), writes.clone(), clock);
+    Payments::new(config, storage, stripe, writes, endings, false, CancellationToken::new())
 }
 
 pub(super) async fn open(config: &Config) -> Payments {

@@ -72,34 +72,39 @@ pub struct Field {
     pub input_only: bool,
     /// The field is the resource's own id.
     pub identifier: bool,
-    /// The field is paylink's own and unknown to Stripe by its name.
+    /// The field is paylink's own and unknown to Stripe.
     pub local: bool,
-    /// The key of the resource's metadata that holds the field, where one does.
-    pub note: Option<String>,
-    /// Of metadata: the entries that are fields of the same message.
-    pub notes: Vec<Part>,
-    /// Of an id: the fields of the same message that Stripe gives in the object
-    /// which has the id.
-    pub parts: Vec<Part>,
     /// Stripe takes an empty value on update, which clears the field.
     pub clearable: bool,
     /// Stripe takes the field on update only.
     pub update_only: bool,
     /// Callers may choose this id when they create the resource.
     pub chosen: bool,
+    /// The key of the metadata beside it that holds the field's value at Stripe.
+    pub noted_as: Option<String>,
+    /// Of an id: the fields of the same message that Stripe gives in the object
+    /// which has the id.
+    pub parts: Vec<Part>,
     /// What a value must satisfy.
     pub rules: Rules,
 }
 
-/// A field whose value Stripe gives within another.
+/// A field that Stripe gives within another.
 #[derive(Debug)]
 pub struct Part {
-    /// The key or name there.
+    /// Its name there.
     pub name: String,
     /// The field's number.
     pub number: u32,
-    /// What its value is.
-    pub kind: Kind,
+}
+
+/// A method that is served.
+#[derive(Debug)]
+pub(super) struct Method {
+    /// Whether its answer is a stream.
+    pub(super) streams: bool,
+    /// What a caller must be permitted.
+    pub(super) permission: String,
 }
 
 /// What a name at Stripe stands for.
@@ -240,9 +245,8 @@ pub fn all() -> &'static [Message] {
     &PLAN.messages
 }
 
-/// Names every method of our own services, and of health checks, and says
-/// whether its answer is a stream.
-pub(super) fn methods() -> BTreeMap<String, bool> {
+/// Describes every method that is served, by its name.
+pub(super) fn methods() -> BTreeMap<String, Method> {
     read::methods()
 }
 
@@ -260,6 +264,12 @@ impl Message {
     #[must_use]
     pub fn has_identifier(&self) -> bool {
         self.fields.iter().any(|field| field.identifier)
+    }
+
+    /// Gives the field that a key of the message's metadata holds, where it holds one.
+    #[must_use]
+    pub fn field_noted_as(&self, key: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.noted_as.as_deref() == Some(key))
     }
 
     /// Gives the field of a proto name.

@@ -5,7 +5,7 @@ use prost::Message as _;
 use prost_types::Timestamp;
 
 use super::payments::Cursor;
-use super::select::Select;
+use super::query::Query;
 use super::{Error, Storage, Transaction};
 use crate::pb;
 use crate::pb::payment_link::DeactivationReason;
@@ -25,7 +25,9 @@ pub struct SeenLink {
 /// What a link can be found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Term<'a> {
-    /// Its order.
+    /// Whose it is; nobody's where it is empty.
+    Owner(&'a str),
+    /// Its order, whoever's that is.
     Order(&'a str),
     /// One of its notes.
     Note(&'a str, &'a str),
@@ -80,6 +82,7 @@ impl Term<'_> {
     #[must_use]
     pub fn text(self) -> String {
         match self {
+            Term::Owner(owner) => format!("owner {owner}"),
             Term::Order(order) => format!("order {order}"),
             // No key has a line break in it that a form would keep apart.
             Term::Note(key, value) => format!("note {} {key} {value}", key.len()),
@@ -101,7 +104,7 @@ impl Storage {
     pub async fn links(&self, listing: LinkListing) -> Result<Vec<SeenLink>, Error> {
         // Built by parts, so that each combination can use the index made for it.
         let mut terms = listing.terms.into_iter();
-        let mut query = Select::new("SELECT links.id, links.created_at_ms, seen_at_ms, link FROM ");
+        let mut query = Query::new("SELECT links.id, links.created_at_ms, seen_at_ms, link FROM ");
         let (time, id) = if let Some(term) = terms.next() {
             query.push("link_terms AS first JOIN links ON links.id = first.link_id");
             query.push(" WHERE first.term = ").bind(term)?;
@@ -223,7 +226,8 @@ impl Transaction<'_> {
         }
         if link.active
             && !link.order_ref.is_empty()
-            && let Some(reason) = self.order(&link.order_ref).await?.and_then(|order| order.over())
+            && let Some(order) = self.order(&link.owner, &link.order_ref).await?
+            && let Some(reason) = order.over()
         {
             self.put_ending(&link.id, reason, now_ms).await?;
         }
@@ -231,9 +235,18 @@ impl Transaction<'_> {
     }
 
     /// Names the links of an order, as far as they are known.
-    pub async fn links_of_order(&mut self, order_ref: &str) -> Result<Vec<String>, Error> {
-        let links = sqlx::query_scalar("SELECT link_id FROM link_terms WHERE term = $1");
-        Ok(links.bind(Term::Order(order_ref).text()).fetch_all(&mut *self.0).await?)
+    pub async fn links_of_order(
+        &mut self,
+        owner: &str,
+        order_ref: &str,
+    ) -> Result<Vec<String>, Error> {
+        let links = sqlx::query_scalar(
+            "SELECT link_id FROM link_terms AS first WHERE term = $1 AND EXISTS (
+                SELECT 1 FROM link_terms WHERE link_id = first.link_id
+                AND created_at_ms = first.created_at_ms AND term = $2)",
+        );
+        let links = links.bind(Term::Order(order_ref).text()).bind(Term::Owner(owner).text());
+        Ok(links.fetch_all(&mut *self.0).await?)
     }
 }
 
@@ -245,7 +258,8 @@ fn terms(link: &pb::PaymentLink) -> Vec<String> {
     let products = link.line_items.iter().map(|item| item.product.as_str());
     let products = products.filter(|product| !product.is_empty()).map(Term::Product);
     let notes = link.metadata.iter().map(|(key, value)| Term::Note(key, value));
-    order.map(Term::Order).into_iter().chain(products).chain(notes).map(Term::text).collect()
+    let own = [Term::Owner(&link.owner)].into_iter().chain(order.map(Term::Order));
+    own.chain(products).chain(notes).map(Term::text).collect()
 }
 
 fn seen((id, created_at_ms, seen_at_ms, bytes): Row) -> Result<SeenLink, Error> {

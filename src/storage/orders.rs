@@ -7,7 +7,7 @@ use crate::pb;
 use crate::pb::order::CloseReason;
 use crate::pb::payment_link::DeactivationReason;
 
-/// The account and the owner of every order, while there is one of each.
+/// The account of every order, while there is one.
 const ONLY: &str = "";
 
 /// An order that was paid or closed.
@@ -39,17 +39,23 @@ impl OverOrder {
 
 impl Storage {
     /// Gives an order that is over.
-    pub async fn order(&self, order_ref: &str) -> Result<Option<OverOrder>, Error> {
-        let row = sqlx::query_as(SELECT).bind(ONLY).bind(order_ref);
+    pub async fn order(&self, owner: &str, order_ref: &str) -> Result<Option<OverOrder>, Error> {
+        let row = sqlx::query_as(SELECT).bind(ONLY).bind(owner).bind(order_ref);
         row.fetch_optional(self.readers()).await?.map(|row| over(row, order_ref)).transpose()
     }
 
     /// Gives the payments of an order, the oldest first.
-    pub async fn payments_of_order(&self, order_ref: &str) -> Result<Vec<pb::Payment>, Error> {
+    pub async fn payments_of_order(
+        &self,
+        owner: &str,
+        order_ref: &str,
+    ) -> Result<Vec<pb::Payment>, Error> {
         let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
-            "SELECT id, payment FROM payments WHERE order_ref = $1 ORDER BY created_at_ms, id",
+            "SELECT id, payment FROM payments WHERE order_ref = $1 AND owner = $2
+             ORDER BY created_at_ms, id",
         )
         .bind(order_ref)
+        .bind(owner)
         .fetch_all(self.readers())
         .await?;
         let decode = |(id, bytes): (String, Vec<u8>)| {
@@ -91,14 +97,16 @@ impl Storage {
     /// Closing it again changes nothing. Gives its links.
     pub async fn close_order(
         &self,
+        owner: String,
         order_ref: String,
         reason: CloseReason,
         now_ms: i64,
     ) -> Result<Vec<String>, Error> {
         self.write(move |mut transaction| {
             Box::pin(async move {
-                transaction.put_closed(&order_ref, reason, now_ms).await?;
-                transaction.end_order(&order_ref, DeactivationReason::OrderClosed, now_ms).await
+                transaction.put_closed(&owner, &order_ref, reason, now_ms).await?;
+                let ended = DeactivationReason::OrderClosed;
+                transaction.end_order(&owner, &order_ref, ended, now_ms).await
             })
         })
         .await
@@ -109,46 +117,49 @@ impl Storage {
 
 impl Transaction<'_> {
     /// Gives an order that is over, as of this transaction.
-    pub async fn order(&mut self, order_ref: &str) -> Result<Option<OverOrder>, Error> {
-        let row = sqlx::query_as(SELECT).bind(ONLY).bind(order_ref);
+    pub async fn order(
+        &mut self,
+        owner: &str,
+        order_ref: &str,
+    ) -> Result<Option<OverOrder>, Error> {
+        let row = sqlx::query_as(SELECT).bind(ONLY).bind(owner).bind(order_ref);
         row.fetch_optional(&mut *self.0).await?.map(|row| over(row, order_ref)).transpose()
     }
 
     /// Lets a payment take an order that nobody has taken, and notes that all of
     /// its links are to be deactivated.
-    pub async fn take_order(
-        &mut self,
-        order_ref: &str,
-        payment: &str,
-        now_ms: i64,
-    ) -> Result<(), Error> {
+    pub async fn take_order(&mut self, payment: &pb::Payment, now_ms: i64) -> Result<(), Error> {
+        let pb::Payment { owner, order_ref, .. } = payment;
         sqlx::query(
             "INSERT INTO orders (account, owner, order_ref, taken_by, taken_at_ms, close_reason)
-             VALUES ($1, $1, $2, $3, $4, 0)",
+             VALUES ($1, $2, $3, $4, $5, 0)",
         )
         .bind(ONLY)
+        .bind(owner)
         .bind(order_ref)
-        .bind(payment)
+        .bind(&payment.id)
         .bind(now_ms)
         .execute(&mut *self.0)
         .await?;
-        self.end_order(order_ref, DeactivationReason::OrderPaid, now_ms).await.map(drop)
+        self.end_order(owner, order_ref, DeactivationReason::OrderPaid, now_ms).await.map(drop)
     }
 
     async fn put_closed(
         &mut self,
+        owner: &str,
         order_ref: &str,
         reason: CloseReason,
         now_ms: i64,
     ) -> Result<(), Error> {
         sqlx::query(
             "INSERT INTO orders (account, owner, order_ref, taken_by, closed_at_ms, close_reason)
-             VALUES ($1, $1, $2, '', $3, $4)
+             VALUES ($1, $2, $3, '', $4, $5)
              ON CONFLICT (account, owner, order_ref) DO UPDATE SET
              closed_at_ms = excluded.closed_at_ms, close_reason = excluded.close_reason
              WHERE orders.closed_at_ms IS NULL",
         )
         .bind(ONLY)
+        .bind(owner)
         .bind(order_ref)
         .bind(now_ms)
         .bind(i64::from(i32::from(reason)))
@@ -159,11 +170,12 @@ impl Transaction<'_> {
 
     async fn end_order(
         &mut self,
+        owner: &str,
         order_ref: &str,
         reason: DeactivationReason,
         now_ms: i64,
     ) -> Result<Vec<String>, Error> {
-        let links = self.links_of_order(order_ref).await?;
+        let links = self.links_of_order(owner, order_ref).await?;
         for link in &links {
             self.put_ending(link, reason, now_ms).await?;
         }
@@ -172,7 +184,7 @@ impl Transaction<'_> {
 }
 
 const SELECT: &str = "SELECT taken_by, closed_at_ms, close_reason FROM orders
-    WHERE account = $1 AND owner = $1 AND order_ref = $2";
+    WHERE account = $1 AND owner = $2 AND order_ref = $3";
 
 fn over(row: (String, Option<i64>, i64), order_ref: &str) -> Result<OverOrder, Error> {
     let (taken_by, closed_at_ms, reason) = row;

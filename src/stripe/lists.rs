@@ -74,6 +74,18 @@ impl Client {
         .await
     }
 
+    /// Lists the newest refunds of a charge, a hundred at most.
+    pub async fn refunds(&self, charge: &str, caller: &Caller) -> Result<Vec<pb::Refund>, Error> {
+        let route = "/v1/refunds";
+        let place = Place { path: route.into(), route };
+        let mut query = format!("limit={PAGE_ITEMS_MAX}");
+        form::push(&mut query, "charge", charge);
+        let page = self.listed(place, query, caller, |raw| {
+            json::read::<pb::Refund>(raw.as_bytes()).ok().map(|read| read.message)
+        });
+        Ok(page.await?.items)
+    }
+
     /// Lists the Checkout Sessions of a link: all, or those that are open.
     pub async fn sessions_of(
         &self,
@@ -109,7 +121,8 @@ impl Client {
         if let Some(after) = after {
             form::push(&mut query, "starting_after", after);
         }
-        self.listed(pb::PaymentLink::collection(), query, &caller.clone().wanting_fresh(), |raw| {
+        let place = pb::PaymentLink::collection();
+        self.listed(place, query, &caller.clone().wanting_fresh(), |raw| {
             json::read::<pb::PaymentLink>(raw.as_bytes()).ok().map(|read| read.message)
         })
         .await

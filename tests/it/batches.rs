@@ -97,8 +97,11 @@ async fn all_links_that_fit_are_deactivated() {
         validate_only,
         ..Default::default()
     };
-    let counted = paylink.links().batch_deactivate_payment_links(request(true)).await.unwrap();
-    assert_eq!(counted.into_inner().matched, 20);
+    let count = async || {
+        let counted = paylink.links().batch_deactivate_payment_links(request(true)).await;
+        counted.unwrap().into_inner().matched
+    };
+    until(async || count().await == 20).await;
     let done = paylink.links().batch_deactivate_payment_links(request(false)).await.unwrap();
     assert_eq!(done.into_inner().matched, 20);
     let inactive = async || {

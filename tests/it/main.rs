@@ -8,9 +8,11 @@
     reason = "a test that finds something else than it expects fails by panicking"
 )]
 
+mod access;
 mod bad_input;
 mod batches;
 mod calls;
+mod capturing;
 mod catalog;
 mod clients;
 mod consumers;
@@ -37,6 +39,7 @@ mod sandbox;
 mod searching;
 mod sharing;
 mod shipping;
+mod tls;
 mod traces;
 mod validating;
 mod watching;
@@ -44,8 +47,9 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 13] = [
+const ABOUT_MEMORY: [&str; 14] = [
     "batches::",
+    "capturing::",
     "consumers::",
     "drain::",
     "ends::",

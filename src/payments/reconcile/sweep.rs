@@ -2,7 +2,7 @@
 
 use super::{Failure, READ_TIME, Run};
 use crate::caller::Caller;
-use crate::payments::{ledger, now_ms};
+use crate::payments::ledger;
 use crate::pb;
 use crate::pb::payment::{PaymentStatus, State};
 
@@ -37,28 +37,21 @@ impl Run<'_> {
         let storage = self.payments.storage.clone();
         let mut known = storage.payment(&page.id).await?;
         if known.as_ref().is_none_or(|known| before_refunds(known) < state) {
-            self.repair(&page, state).await?;
+            self.complete(&page, state).await?;
             known = storage.payment(&page.id).await?;
         }
         let difference = known.as_ref().and_then(|known| difference(known, &page));
-        if let Some(difference) = difference {
-            self.differs(&page.id, difference);
-        }
-        let id = page.id;
-        let noted = storage.write(move |mut transaction| {
-            Box::pin(async move { transaction.put_unexplained(&id, difference, now_ms()).await })
-        });
-        Ok(noted.await?)
+        self.note(page.id, difference).await
     }
 
-    /// Adds a session that no event has told of.
-    async fn repair(&mut self, page: &pb::Payment, state: State) -> Result<(), Failure> {
+    /// Adds a session that no event has told of, with what its list does not show.
+    async fn complete(&mut self, page: &pb::Payment, state: State) -> Result<(), Failure> {
         self.before_reading().await?;
-        if self.payments.take_in(page, state).await? {
-            self.report.payments_repaired = self.report.payments_repaired.saturating_add(1);
-            super::MISSED.add(1, &[]);
+        let told = self.payments.in_full(page, state).await?;
+        match told {
+            Some(told) => self.repair(page.id.clone(), told).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -12,12 +12,9 @@ use prost_reflect::{
 
 use super::names::Names;
 use super::{
-    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Part, Pattern, Resource, Rules,
-    Shape,
+    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Method, Part, Pattern, Resource,
+    Rules, Shape,
 };
-
-/// The notes of a resource.
-const METADATA: &str = "metadata";
 
 /// The options that the contract uses.
 struct Options {
@@ -32,19 +29,35 @@ struct Options {
     zero_is_a_word: ExtensionDescriptor,
 }
 
-/// Names every method, and says whether its answer is a stream.
-pub(super) fn methods() -> BTreeMap<String, bool> {
+/// The methods that are served beside those of the contract.
+const FURTHER: [(&str, bool, &str); 4] = [
+    ("grpc.health.v1.Health/Check", false, "health.read"),
+    ("grpc.health.v1.Health/Watch", true, "health.read"),
+    ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, "reflection.read"),
+    ("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, "reflection.read"),
+];
+
+/// Describes every method, by its name. One without a permission stops the program.
+#[expect(clippy::expect_used, reason = "the descriptors are compiled in, and tested")]
+pub(super) fn methods() -> BTreeMap<String, Method> {
     let pool = pool();
-    let methods = pool.services().flat_map(|service| {
-        let name = service.full_name().to_owned();
-        let named = |method: MethodDescriptor| {
-            (format!("{name}/{}", method.name()), method.is_server_streaming())
-        };
-        service.methods().map(named).collect::<Vec<_>>()
+    let option = pool.get_extension_by_name("paylink.annotations.v1.permission");
+    let option = option.expect("options are imported");
+    let described = |method: MethodDescriptor| {
+        let options = method.options();
+        let permission = options.get_extension(&option);
+        let permission = permission.as_str().unwrap_or_default().to_owned();
+        if permission.is_empty() {
+            unknown(method.full_name());
+        }
+        let name = format!("{}/{}", method.parent_service().full_name(), method.name());
+        (name, Method { streams: method.is_server_streaming(), permission })
+    };
+    let own = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    let further = FURTHER.map(|(name, streams, permission)| {
+        (name.to_owned(), Method { streams, permission: permission.to_owned() })
     });
-    let health = [("Check", false), ("Watch", true)]
-        .map(|(method, streams)| (format!("grpc.health.v1.Health/{method}"), streams));
-    methods.chain(health).collect()
+    own.map(described).chain(further).collect()
 }
 
 /// Reads every message of our own package, and the few others that it uses.
@@ -119,20 +132,15 @@ impl Options {
     fn place_parts(&self, message: &MessageDescriptor, fields: &mut [Field]) {
         for own in message.fields() {
             let Some(mapping) = sub(&own.options(), &self.mapping) else { continue };
-            let (note, within) = (text(&mapping, "note"), text(&mapping, "within"));
-            let (is_note, number) = (!note.is_empty(), own.number());
-            let kind = fields.iter().find(|field| field.number == number).map(|field| field.kind);
-            let holder = if is_note { METADATA } else { within.as_str() };
-            let holder = fields.iter_mut().find(|field| field.name == holder);
-            match (holder, kind) {
-                (Some(holder), Some(kind)) if is_note => {
-                    holder.notes.push(Part { name: plain(note), number, kind });
+            let within = text(&mapping, "within");
+            if within.is_empty() {
+                continue;
+            }
+            match fields.iter_mut().find(|field| field.name == within) {
+                Some(holder) => {
+                    holder.parts.push(Part { name: own.name().to_owned(), number: own.number() });
                 }
-                (Some(holder), Some(kind)) => {
-                    holder.parts.push(Part { name: own.name().to_owned(), number, kind });
-                }
-                _ if is_note || !within.is_empty() => unknown(own.full_name()),
-                _ => {}
+                None => unknown(own.full_name()),
             }
         }
     }
@@ -158,8 +166,9 @@ impl Options {
         let is = |word: &str| has_behavior(&behavior, &self.behavior, word);
         let mapping = sub(&options, &self.mapping);
         let marked = |mark: &str| mapping.as_ref().is_some_and(|mapping| flag(mapping, mark));
-        let said =
-            |what: &str| mapping.as_ref().is_some_and(|mapping| !text(mapping, what).is_empty());
+        let said = |what: &str| {
+            mapping.as_ref().map(|mapping| text(mapping, what)).filter(|said| !said.is_empty())
+        };
         let named = mapping.as_ref().map(|mapping| text(mapping, "name")).unwrap_or_default();
         let wire_name = if named.is_empty() { field.name().to_owned() } else { named };
         Field {
@@ -180,13 +189,12 @@ impl Options {
             output_only: is("OUTPUT_ONLY"),
             input_only: is("INPUT_ONLY"),
             identifier: is("IDENTIFIER"),
-            local: marked("local") || said("note") || said("within"),
-            note: mapping.as_ref().map(|mapping| text(mapping, "note")).filter(|n| !n.is_empty()),
-            notes: Vec::new(),
-            parts: Vec::new(),
+            local: marked("local") || said("within").is_some(),
             clearable: marked("clearable"),
             update_only: marked("update_only"),
             chosen: marked("chosen"),
+            noted_as: said("noted_as"),
+            parts: Vec::new(),
             rules: sub(&options, &self.rules).map(|rules| field_rules(&rules)).unwrap_or_default(),
         }
     }
@@ -266,7 +274,8 @@ fn field_rules(rules: &DynamicMessage) -> Rules {
 fn by_wire_name(fields: &[Field], choices: &[Choice]) -> Names<Key> {
     let discriminators = choices.iter().filter_map(|choice| choice.discriminator.clone());
     let discriminators = discriminators.map(|name| (name, Key::Discriminator));
-    let fields = fields.iter().enumerate().filter(|(_, field)| !field.local);
+    let at_stripe = |field: &Field| !field.local && field.noted_as.is_none();
+    let fields = fields.iter().enumerate().filter(|(_, field)| at_stripe(field));
     let fields = fields.map(|(at, field)| (field.wire_name.clone(), Key::Field(at)));
     discriminators.chain(fields).collect()
 }

@@ -53,7 +53,7 @@ impl Upstream {
         pass.acquire().await.unwrap().forget();
         let id = call.place.path.rsplit('/').next().unwrap();
         let body = format!(r#"{{"id":"{id}","object":"product","name":"{changes}"}}"#);
-        Ok(Answer { body: body.into(), request_id: None })
+        Ok(Answer { body: body.into(), request_id: None, resource: id.to_owned() })
     }
 
     fn reads(&self) -> usize {
@@ -66,7 +66,7 @@ async fn get(client: &Client, caller: &Caller) -> String {
 }
 
 async fn change(client: &Client) {
-    let write = Write::set::<pb::Product>("prod_1", ("name", "x"));
+    let write = Write::set::<pb::Product>("prod_1", &[("name", "x")]);
     client.write(&write, Some("key".into()), Instant::now() + MINUTE).await.unwrap();
 }
 

@@ -65,7 +65,7 @@ impl Writer {
                 continue;
             }
             self.discriminate(message, field);
-            if let Some(note) = &field.note {
+            if let Some(note) = &field.noted_as {
                 self.note(note, |writer| writer.one(field.kind, value, None));
                 continue;
             }
@@ -108,7 +108,7 @@ impl Writer {
         for (at, touched) in &node.fields {
             let Some(field) = message.fields.get(*at) else { continue };
             let given = || walk::fields(message, bytes).filter(|(given, _, _)| given == at);
-            if let Some(note) = &field.note {
+            if let Some(note) = &field.noted_as {
                 if given().next().is_none() {
                     self.note(note, |writer| writer.plain(""));
                 }
@@ -141,8 +141,7 @@ impl Writer {
         let chooses = !self.updating && field.chosen;
         let fixed = self.updating && field.immutable;
         let named = !field.identifier || says_which || chooses;
-        let known = !field.local || field.note.is_some();
-        !field.output_only && known && !fixed && named
+        !field.output_only && !field.local && !fixed && named
     }
 
     /// Goes on below a key of the resource's metadata, where a field is kept.

@@ -7,10 +7,12 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::{Notes, Object};
 use crate::pb;
-use crate::pb::plan::{Field, Kind, Part, Shape};
+use crate::pb::plan::{Field, Kind, Message, Part, Shape};
 
 /// A JSON value that belongs to a field.
 pub(super) struct Slot<'a> {
+    /// The message that the field is in.
+    message: &'static Message,
     field: &'static Field,
     /// The field's number, or that of the value in a map entry.
     number: u32,
@@ -29,8 +31,13 @@ const ENTRY_VALUE: u32 = 2;
 
 impl<'a> Slot<'a> {
     /// The place of a field's value.
-    pub(super) fn of(field: &'static Field, out: &'a mut Vec<u8>, notes: &'a mut Notes) -> Self {
-        Self { field, number: field.number, shape: field.shape, out, notes }
+    pub(super) fn of(
+        message: &'static Message,
+        field: &'static Field,
+        out: &'a mut Vec<u8>,
+        notes: &'a mut Notes,
+    ) -> Self {
+        Self { message, field, number: field.number, shape: field.shape, out, notes }
     }
 
     /// What a value of a scalar type is to be, where the field has one value.
@@ -56,55 +63,54 @@ impl<'a> Slot<'a> {
         match self.kind() {
             Some(Kind::Int) => self.varint(value_bits),
             Some(Kind::String) => self.text(&value.to_string()),
-            Some(Kind::Timestamp) => time(self.number, value_bits, self.out),
+            Some(Kind::Timestamp) => {
+                let start = open(self.number, self.out);
+                encode_key(1, WireType::Varint, self.out);
+                encode_varint(value_bits, self.out);
+                close(start, self.out);
+            }
             _ => self.not_understood(),
         }
     }
 
     /// Reads an object as the entries of a map.
     fn entries<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Slot { field, out, notes, .. } = self;
+        let Slot { message, field, out, notes, .. } = self;
         loop {
             let before = out.len();
             let start = open(field.number, out);
-            let Some(entry) = map.next_key_seed(EntryKey(field, out))? else {
-                out.truncate(before);
-                return Ok(());
-            };
-            match entry {
-                Entry::Callers => {}
-                Entry::Own => {
+            match map.next_key_seed(EntryKey(message, out))? {
+                None => {
+                    out.truncate(before);
+                    return Ok(());
+                }
+                Some(Entry::Callers) => {
+                    let (number, shape) = (ENTRY_VALUE, Shape::Single);
+                    map.next_value_seed(Slot { message, field, number, shape, out, notes })?;
+                    close(start, out);
+                }
+                Some(Entry::Noted(noted)) => {
+                    out.truncate(before);
+                    map.next_value_seed(Slot::of(message, noted, out, notes))?;
+                }
+                Some(Entry::Own) => {
                     out.truncate(before);
                     map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                Entry::Note(note) => {
-                    // It becomes a field beside the map.
-                    out.truncate(before);
-                    map.next_value_seed(Note(note, out))?;
-                    continue;
                 }
             }
-            let (number, shape) = (ENTRY_VALUE, Shape::Single);
-            map.next_value_seed(Slot { field, number, shape, out, notes })?;
-            close(start, out);
         }
     }
 
     /// Reads the property of an object that is wanted of it, and those that are
     /// fields beside it.
     fn property<'de, A: MapAccess<'de>>(self, name: &str, mut map: A) -> Result<(), A::Error> {
-        let Slot { field, number, shape, out, notes } = self;
+        let Slot { message, field, number, shape, out, notes } = self;
         while let Some(wanted) = map.next_key_seed(Is(name, &field.parts))? {
-            match wanted {
-                Wanted::Value => {
-                    map.next_value_seed(Slot { field, number, shape, out, notes })?;
+            match wanted.map(|part| part.map_or(number, |part| part.number)) {
+                Some(number) => {
+                    map.next_value_seed(Slot { message, field, number, shape, out, notes })?;
                 }
-                Wanted::Part(part) => {
-                    let number = part.number;
-                    map.next_value_seed(Slot { field, number, shape, out, notes })?;
-                }
-                Wanted::Nothing => drop(map.next_value::<IgnoredAny>()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(())
@@ -162,6 +168,11 @@ impl<'de> Visitor<'de> for Slot<'_> {
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
         match self.kind() {
             Some(Kind::String) => self.text(value),
+            // A note is a text, whatever its field is.
+            Some(Kind::Timestamp) => match value.parse() {
+                Ok(seconds) => self.integer(seconds),
+                Err(_) => self.not_understood(),
+            },
             Some(Kind::Enum(words)) => match words.number(value) {
                 Some(number) => self.varint(i64::from(number).cast_unsigned()),
                 None => self.not_understood(),
@@ -172,14 +183,15 @@ impl<'de> Visitor<'de> for Slot<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Slot { field, number, shape, out, notes } = self;
+        let Slot { message, field, number, shape, out, notes } = self;
         if shape != Shape::Repeated {
             notes.unknown += 1;
             while seq.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(());
         }
         let shape = Shape::Single;
-        while seq.next_element_seed(Slot { field, number, shape, out, notes })?.is_some() {}
+        while seq.next_element_seed(Slot { message, field, number, shape, out, notes })?.is_some() {
+        }
         Ok(())
     }
 
@@ -202,18 +214,18 @@ impl<'de> Visitor<'de> for Slot<'_> {
     }
 }
 
-/// Whose an entry of a map is.
+/// What an entry of a map is.
 enum Entry {
-    /// The caller's.
+    /// The callers' own.
     Callers,
-    /// The service's own, which nobody reads here.
+    /// The value of a field beside the map.
+    Noted(&'static Field),
+    /// The service's own, which callers do not see.
     Own,
-    /// The service's own, which is a field of the same message.
-    Note(&'static Part),
 }
 
-/// Writes the key of a map entry without owning it, and tells whose it is.
-struct EntryKey<'a>(&'static Field, &'a mut Vec<u8>);
+/// Writes the key of a map entry without owning it, and tells what the entry is.
+struct EntryKey<'a>(&'static Message, &'a mut Vec<u8>);
 
 impl<'de> DeserializeSeed<'de> for EntryKey<'_> {
     type Value = Entry;
@@ -235,89 +247,35 @@ impl Visitor<'_> for EntryKey<'_> {
         if !key.starts_with(pb::OWN_METADATA) {
             return Ok(Entry::Callers);
         }
-        let note = self.0.notes.iter().find(|note| note.name == key);
-        Ok(note.map_or(Entry::Own, Entry::Note))
+        Ok(self.0.field_noted_as(key).map_or(Entry::Own, Entry::Noted))
     }
 }
 
-/// The text of a note, which is the value of a field. What it cannot be, it is not.
-struct Note<'a>(&'static Part, &'a mut Vec<u8>);
-
-impl<'de> DeserializeSeed<'de> for Note<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Note<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the text of {}", self.0.name)
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        let Note(Part { number, kind, .. }, out) = self;
-        match kind {
-            Kind::String => text(*number, value, out),
-            Kind::Enum(words) => {
-                if let Some(word) = words.number(value) {
-                    encode_key(*number, WireType::Varint, out);
-                    encode_varint(i64::from(word).cast_unsigned(), out);
-                }
-            }
-            Kind::Timestamp => {
-                if let Ok(seconds) = value.parse::<i64>() {
-                    time(*number, seconds.cast_unsigned(), out);
-                }
-            }
-            Kind::Bool | Kind::Int | Kind::Message(_) => {}
-        }
-        Ok(())
-    }
-}
-
-/// What a property of an object is wanted for.
-enum Wanted {
-    Value,
-    Part(&'static Part),
-    Nothing,
-}
-
-/// Compares a key without owning it.
+/// Compares a key without owning it: it is the one that is wanted, or a part
+/// beside it.
 struct Is<'a>(&'a str, &'static [Part]);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {
-    type Value = Wanted;
+    type Value = Option<Option<&'static Part>>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Wanted, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Is<'_> {
-    type Value = Wanted;
+    type Value = Option<Option<&'static Part>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<Wanted, E> {
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
         if key == self.0 {
-            return Ok(Wanted::Value);
+            return Ok(Some(None));
         }
-        let part = self.1.iter().find(|part| part.name == key);
-        Ok(part.map_or(Wanted::Nothing, Wanted::Part))
+        Ok(self.1.iter().find(|part| part.name == key).map(Some))
     }
-}
-
-fn time(number: u32, seconds: u64, out: &mut Vec<u8>) {
-    let start = open(number, out);
-    encode_key(1, WireType::Varint, out);
-    encode_varint(seconds, out);
-    close(start, out);
 }
 
 fn text(number: u32, value: &str, out: &mut Vec<u8>) {
