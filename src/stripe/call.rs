@@ -43,6 +43,8 @@ pub struct Answer {
     pub body: Bytes,
     /// Stripe's id of the request, `req_…`.
     pub request_id: Option<String>,
+    /// The id of what a change has made or changed. Empty in the answer to a read.
+    pub resource: String,
 }
 
 // === impl Place ===

@@ -8,6 +8,7 @@
     reason = "a test that finds something else than it expects fails by panicking"
 )]
 
+mod access;
 mod bad_input;
 mod calls;
 mod capturing;
@@ -32,6 +33,7 @@ mod sandbox;
 mod searching;
 mod sharing;
 mod shipping;
+mod tls;
 mod traces;
 mod validating;
 mod watching;
