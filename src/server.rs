@@ -3,6 +3,7 @@
 //! gRPC for callers, one webhook route for Stripe, and operations for whoever
 //! runs the process. [`grpc`] has the order of the layers around every method.
 
+mod authorize;
 mod body;
 mod deadline;
 pub mod grpc;
@@ -10,7 +11,9 @@ pub mod listener;
 mod observe;
 pub mod operations;
 mod panic;
+mod places;
 mod request_id;
 mod shed;
 mod streams;
+pub mod tls;
 pub mod webhook;

@@ -8,7 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Addresses, App};
 use crate::config::{self, Profile, Sources};
-use crate::{storage, stripe, telemetry};
+use crate::server::listener::SetupError;
+use crate::{auth, storage, stripe, telemetry};
 
 /// `EX_CONFIG` of `sysexits.h`: something is wrong with the configuration.
 const EXIT_CONFIG: u8 = 78;
@@ -112,6 +113,11 @@ fn is_about_a_setting(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(ApiKey | BaseUrl))
         || matches!(error.downcast_ref(), Some(Url(_) | File(_) | InUse | Setting { .. }))
         || matches!(error.downcast_ref(), Some(telemetry::Error::Filter(_)))
+        || matches!(
+            error.downcast_ref(),
+            Some(SetupError::Plaintext { .. } | SetupError::Tls { .. })
+        )
+        || error.is::<auth::SetupError>()
 }
 
 /// Says where everything is, and what to try next.

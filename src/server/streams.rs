@@ -1,5 +1,6 @@
-//! Ends streams: at the caller's deadline, and when the service stops. Without
-//! this, one open stream would hold up a graceful stop for ever.
+//! Ends streams: at the caller's deadline, when what let the caller in has ended, when
+//! their connection is to end, and when the service stops. Without this, one open
+//! stream would hold up each for ever.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +14,9 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 use tokio_util::sync::CancellationToken;
 
+use super::authorize::Standing;
 use super::deadline::StreamEnd;
+use super::listener::Leaving;
 use crate::error::{self, Error};
 
 /// A body that ends with an error when told to.
@@ -28,11 +31,13 @@ pub(super) async fn end(
     request: Request,
     next: Next,
 ) -> Response {
+    let leaving = request.extensions().get::<Leaving>().cloned().unwrap_or_default();
     let response = next.run(request).await;
     if response.body().is_end_stream() {
         return response;
     }
     let deadline = response.extensions().get::<StreamEnd>().copied();
+    let standing = response.extensions().get::<Standing>().cloned();
     let end = async move {
         let deadline = async {
             match deadline {
@@ -40,9 +45,17 @@ pub(super) async fn end(
                 None => std::future::pending().await,
             }
         };
+        let standing = async {
+            match standing {
+                Some(standing) => standing.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = drain.cancelled() => Error::Draining,
+            () = leaving.0.cancelled() => Error::Draining,
             () = deadline => Error::Deadline,
+            error = standing => error,
         }
     };
     response.map(|inner| Body::new(Ending { inner: Some(inner), end: Box::pin(end) }))

@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 
-use super::select::Select;
+use super::query::Query;
 use super::{Error, Storage, Transaction};
 use crate::pb;
 
@@ -22,6 +22,8 @@ pub struct Known {
 /// Which payments to list.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
+    /// Only those of this owner.
+    pub owner: Option<String>,
     /// Only those of this link.
     pub payment_link: Option<String>,
     /// Only those in this state.
@@ -70,7 +72,10 @@ impl Storage {
     /// Lists payments, newest first.
     pub async fn payments(&self, listing: Listing) -> Result<Vec<pb::Payment>, Error> {
         // Built by parts, so that each combination can use the index made for it.
-        let mut query = Select::new("SELECT id, payment FROM payments WHERE true");
+        let mut query = Query::new("SELECT id, payment FROM payments WHERE true");
+        if let Some(owner) = listing.owner {
+            query.push(" AND owner = ").bind(owner)?;
+        }
         if let Some(payment_link) = listing.payment_link {
             query.push(" AND payment_link = ").bind(payment_link)?;
         }
@@ -88,19 +93,45 @@ impl Storage {
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
 
+    /// Gives payments that are pending and whose page was opened between two
+    /// times, without the bounds, the oldest first.
+    pub async fn pending(
+        &self,
+        after_ms: i64,
+        before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<pb::Payment>, Error> {
+        let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, payment FROM payments
+             WHERE state = $1 AND created_at_ms > $2 AND created_at_ms < $3
+             ORDER BY created_at_ms, id LIMIT $4",
+        )
+        .bind(i32::from(pb::payment::State::Pending))
+        .bind(after_ms)
+        .bind(before_ms)
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
+    }
+
     /// Gives payments that can be claimed now, the oldest first.
     pub async fn claimable(
         &self,
+        owner: Option<&str>,
         payment_link: Option<&str>,
         now_ms: i64,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<pb::Payment>, Error> {
-        let mut query = Select::new(
+        let mut query = Query::new(
             "SELECT id, payment FROM payments
              WHERE claimable_at_ms IS NOT NULL AND claimable_at_ms <= ",
         );
         query.bind(now_ms)?;
+        if let Some(owner) = owner {
+            query.push(" AND owner = ").bind(owner.to_owned())?;
+        }
         if let Some(payment_link) = payment_link {
             query.push(" AND payment_link = ").bind(payment_link.to_owned())?;
         }
@@ -119,17 +150,26 @@ impl Storage {
 impl Transaction<'_> {
     /// Gives what is known of a payment, as of this transaction.
     pub async fn known(&mut self, id: &str) -> Result<Option<Known>, Error> {
-        let row: Option<(Vec<u8>, String, String, Option<i64>)> = sqlx::query_as(
-            "SELECT payment, decided_by, claim, claimable_at_ms FROM payments WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&mut *self.0)
-        .await?;
-        row.map(|(bytes, decided_by, claim, claimable_at_ms)| {
-            let payment = decode(id, &bytes)?;
-            Ok(Known { payment, decided_by, claim, claimable_at_ms })
-        })
-        .transpose()
+        Ok(self.known_of(&[id.to_owned()]).await?.pop())
+    }
+
+    /// Gives what is known of some payments, as of this transaction.
+    pub async fn known_of(&mut self, ids: &[String]) -> Result<Vec<Known>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = Query::new(
+            "SELECT id, payment, decided_by, claim, claimable_at_ms FROM payments WHERE id IN ",
+        );
+        query.bind_all(ids)?;
+        let rows: Vec<(String, Vec<u8>, String, String, Option<i64>)> =
+            query.rows(&mut *self.0).await?;
+        rows.into_iter()
+            .map(|(id, bytes, decided_by, claim, claimable_at_ms)| {
+                let payment = decode(&id, &bytes)?;
+                Ok(Known { payment, decided_by, claim, claimable_at_ms })
+            })
+            .collect()
     }
 
     /// Replaces what is known of a payment.
@@ -138,13 +178,14 @@ impl Transaction<'_> {
         sqlx::query(
             "INSERT INTO payments
              (id, payment_link, state, created_at_ms, updated_at_ms, decided_by, payment, claim,
-              claimable_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+              claimable_at_ms, owner)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              ON CONFLICT (id) DO UPDATE SET
              payment_link = excluded.payment_link, state = excluded.state,
              created_at_ms = excluded.created_at_ms, updated_at_ms = excluded.updated_at_ms,
              decided_by = excluded.decided_by, payment = excluded.payment,
-             claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms",
+             claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms,
+             owner = excluded.owner",
         )
         .bind(&payment.id)
         .bind(&payment.payment_link)
@@ -155,6 +196,7 @@ impl Transaction<'_> {
         .bind(payment.encode_to_vec())
         .bind(&known.claim)
         .bind(known.claimable_at_ms)
+        .bind(&payment.owner)
         .execute(&mut *self.0)
         .await?;
         Ok(())

@@ -27,7 +27,10 @@ fn add(
     for name in names.chain(message.constant.as_ref().map(|(name, _)| name)) {
         kinds.insert(path(name), ("word", Vec::new()));
     }
-    let fields = message.fields.iter().filter(|field| !field.local && !field.input_only);
+    let fields = message
+        .fields
+        .iter()
+        .filter(|field| !field.local && field.noted_as.is_none() && !field.input_only);
     for field in fields {
         let mut here = path(&field.wire_name);
         match field.shape {
@@ -65,7 +68,7 @@ fn add(
 /// Compares a message with an object. `elsewhere` names what is deliberately not
 /// read, with everything below it, and why; `shared` what the message has for the
 /// sake of another object.
-fn check<M: prost::Name>(object: &str, elsewhere: &[(&str, &str)], shared: &[&str]) {
+pub fn check<M: prost::Name>(object: &str, elsewhere: &[(&str, &str)], shared: &[&str]) {
     let ours = read(plan::of::<M>());
     let theirs = facts::section(facts::OBJECTS, object);
     let left_out = |path: &str| {
