@@ -54,9 +54,9 @@ run *arguments:
 sandbox *arguments:
     cargo run --locked -- sandbox {{ arguments }}
 
-# Measure what the mapping and the layers to Stripe cost; docs/performance.md has the figures.
+# Measure what the mapping, the layers to Stripe and whole calls cost; docs/performance.md has the figures.
 bench *arguments:
-    cargo bench --locked --bench wire --bench stack {{ arguments }}
+    cargo bench --locked --bench wire --bench stack --bench service {{ arguments }}
 
 # Check the contract: buf's rules, that nothing breaks callers, and that docs/api.md tells of it.
 proto:

@@ -23,8 +23,11 @@ pub struct Config {
     pub listen: SocketAddr,
 }
 
+/// Whether the process can do its work, and either way how it is, in a few words.
+pub type Readiness = Result<&'static str, &'static str>;
+
 /// Tells whether the process can do its work now.
-pub type Ready = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+pub type Ready = Arc<dyn Fn() -> BoxFuture<'static, Readiness> + Send + Sync>;
 
 // === impl Config ===
 
@@ -51,10 +54,9 @@ pub fn routes(ready: Ready, metrics: Metrics) -> Router {
 }
 
 async fn readiness(State(ready): State<Ready>) -> Response {
-    if ready().await {
-        "ready\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    match ready().await {
+        Ok(how) => format!("{how}\n").into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 

@@ -9,8 +9,12 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::WEBHOOK_SECRET;
+use super::{API_KEY, WEBHOOK_SECRET};
 
+/// A Stripe that cannot be reached.
+const NOBODY: &str = "http://127.0.0.1:1";
+/// The setting that says where Stripe is.
+const BASE_URL: &str = "PAYLINK__STRIPE__BASE_URL";
 /// How long a start may take, on the slowest of machines.
 const START_MAX: Duration = Duration::from_mins(1);
 
@@ -35,6 +39,11 @@ impl Service {
         Self::start_under(&[], storage_url).await
     }
 
+    /// Starts a service before a Stripe.
+    pub async fn start_before(stripe_url: &str, storage_url: &str) -> Self {
+        Self::start_with(&[], storage_url, &[(BASE_URL, stripe_url)]).await
+    }
+
     /// Starts a service below another program, such as one that watches it.
     pub async fn start_under(wrapper: &[&str], storage_url: &str) -> Self {
         Self::start_with(wrapper, storage_url, &[]).await
@@ -53,8 +62,8 @@ impl Service {
             ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__OPERATIONS__LISTEN", "127.0.0.1:0"),
-            ("PAYLINK__STRIPE__BASE_URL", "http://127.0.0.1:1"),
-            ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
+            (BASE_URL, NOBODY),
+            ("PAYLINK__STRIPE__API_KEY", API_KEY),
             ("PAYLINK__STRIPE__WEBHOOK_SECRETS", WEBHOOK_SECRET),
             ("PAYLINK__STORAGE__URL", storage_url),
             ("PAYLINK__PAYMENTS__HEARTBEAT_MS", "200"),
