@@ -23,9 +23,6 @@ use crate::caller::Peer;
 use crate::dice;
 use crate::server::tls::{Tls, Trust};
 
-/// Those who are asked to connect anew at one time do so within this.
-const LEAVE_WITHIN: Duration = Duration::from_secs(3);
-
 /// By how much the ages of connections differ, so that those who came together do
 /// not all come back together.
 const AGE_JITTER: (f64, f64) = (0.9, 1.1);
@@ -150,17 +147,15 @@ impl House {
         End::Broken
     }
 
-    /// Waits until the service stops, or the client would have to be judged anew.
+    /// Waits until the service stops, or the client would no longer be let in.
     async fn asked_to_leave(&self, trust: Option<Trust>) {
-        let outdated = async {
+        let lost = async {
             match trust {
-                Some(mut trust) => trust.changed().await,
+                Some(mut trust) => trust.lost().await,
                 None => std::future::pending().await,
             }
-            let pause = LEAVE_WITHIN.mul_f64(dice::between(0.0, 1.0));
-            tokio::time::sleep(pause).await;
         };
-        let _ = self.stop.run_until_cancelled(outdated).await;
+        let _ = self.stop.run_until_cancelled(lost).await;
     }
 
     fn limits(&self) -> conversation::Limits {
