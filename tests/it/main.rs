@@ -8,6 +8,7 @@
     reason = "a test that finds something else than it expects fails by panicking"
 )]
 
+mod authorization;
 mod bad_input;
 mod calls;
 mod catalog;
@@ -21,6 +22,7 @@ mod harness;
 mod identity;
 mod links;
 mod outage;
+mod owners;
 mod payments;
 mod program;
 mod reconciliation;
@@ -38,11 +40,12 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 9] = [
+const ABOUT_MEMORY: [&str; 10] = [
     "consumers::",
     "drain::",
     "fulfillment::",
     "outage::",
+    "owners::",
     "payments::",
     "reconciliation::",
     "refunds::",
