@@ -53,6 +53,23 @@ struct Noted {
 /// How long a call lasts that no layer has given a deadline, as in tests of a slice alone.
 const UNBOUNDED: Duration = Duration::from_mins(1);
 
+tokio::task_local! {
+    static DEADLINE: Instant;
+}
+
+/// Does work of which the result is of no use after `deadline`. What it waits for
+/// on the way can ask [`deadline`], and need not begin what nobody waits for. A
+/// task that the work spawns has its own time.
+pub async fn until<T>(deadline: Instant, work: impl Future<Output = T>) -> T {
+    DEADLINE.scope(deadline, work).await
+}
+
+/// When what is being done is of no more use; `None` where nobody has said.
+#[must_use]
+pub fn deadline() -> Option<Instant> {
+    DEADLINE.try_with(|deadline| *deadline).ok()
+}
+
 // === impl Caller ===
 
 impl Caller {

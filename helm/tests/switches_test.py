@@ -49,6 +49,13 @@ def the_configuration_carries_the_settings_of_stripe_and_of_logs():
     assert settings["telemetry"] == {"log_filter": "info,paylink=debug", "log_format": "text"}
 
 
+def a_service_demands_request_ids_unless_told_otherwise_and_a_preview_does_not():
+    assert _settings({})["writes"] == {"require_request_id": True}
+    relaxed = _settings({"writes": {"requireRequestId": False}})
+    assert relaxed["writes"] == {"require_request_id": False}
+    assert "writes" not in _settings({"mode": "dev"})
+
+
 def a_secret_is_made_from_values_only_when_asked():
     created = chart.one(chart.render(chart.PROFILES["created secret"]), "Secret", "paylink-stripe")
     assert created["stringData"] == {

@@ -8,9 +8,11 @@
     reason = "a test that finds something else than it expects fails by panicking"
 )]
 
+mod access;
 mod authorization;
 mod bad_input;
 mod calls;
+mod capturing;
 mod catalog;
 mod clients;
 mod consumers;
@@ -33,6 +35,7 @@ mod sandbox;
 mod searching;
 mod sharing;
 mod shipping;
+mod tls;
 mod traces;
 mod validating;
 mod watching;
@@ -41,6 +44,7 @@ mod writes;
 
 /// The files of tests that concern memory.
 const ABOUT_MEMORY: [&str; 10] = [
+    "capturing::",
     "consumers::",
     "drain::",
     "fulfillment::",
