@@ -223,7 +223,7 @@ async fn serving_anyone_on_other_machines_must_be_said_in_so_many_words() {
                 ("PAYLINK__AUTH__TRUST_DOMAINS", "prod.example"),
                 ("PAYLINK__AUTH__POLICY", file),
             ],
-            "auth.policy",
+            "grpc.tls",
         ),
     ] {
         let output = Program::run(&["serve"], &[&[key], &*environment].concat()).await;

@@ -43,7 +43,7 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 10] = [
+const ABOUT_MEMORY: [&str; 11] = [
     "capturing::",
     "consumers::",
     "drain::",

@@ -111,7 +111,7 @@ async fn a_link_carries_its_owner_and_only_that_one_sees_it() {
 }
 
 #[tokio::test]
-async fn anothers_link_is_told_of_as_one_that_does_not_exist() {
+async fn a_link_of_another_owner_is_told_of_as_one_that_does_not_exist() {
     let guarded = Guarded::start().await;
     let link = link_of(&guarded, "shop").await;
     // Twice, since what was read the first time may be kept.
@@ -124,7 +124,7 @@ async fn anothers_link_is_told_of_as_one_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn to_ask_for_anothers_link_takes_stripe_as_many_calls_as_for_none() {
+async fn a_link_of_another_owner_costs_the_calls_of_a_missing_one() {
     let guarded = Guarded::start().await;
     let link = link_of(&guarded, "shop").await;
     let reads = async |caller: &str, id: &str| {
