@@ -113,11 +113,11 @@ fn is_about_a_setting(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(ApiKey | BaseUrl))
         || matches!(error.downcast_ref(), Some(Url(_) | File(_) | InUse | Setting { .. }))
         || matches!(error.downcast_ref(), Some(telemetry::Error::Filter(_)))
-        || error.is::<auth::SetupError>()
         || matches!(
             error.downcast_ref(),
             Some(SetupError::Plaintext { .. } | SetupError::Tls { .. })
         )
+        || error.is::<auth::SetupError>()
 }
 
 /// Says where everything is, and what to try next.

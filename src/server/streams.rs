@@ -1,6 +1,6 @@
-//! Ends streams: at the caller's deadline, when what let the caller in has ended,
-//! when their connection is to end, and when the service stops. Without this, one
-//! open stream would hold up each for ever.
+//! Ends streams: at the caller's deadline, when what let the caller in has ended, when
+//! their connection is to end, and when the service stops. Without this, one open
+//! stream would hold up each for ever.
 
 use std::future::Future;
 use std::pin::Pin;
