@@ -1,12 +1,9 @@
 //! What Stripe sends by itself: signed events.
 
-use std::collections::BTreeMap;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use prost::{Message, Name};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use sha2::Sha256;
 
@@ -130,7 +127,7 @@ fn parse(header: &[u8]) -> Option<(i64, Vec<[u8; 32]>)> {
     let header = str::from_utf8(header).ok().filter(|header| header.len() <= HEADER_BYTES_MAX)?;
     let (mut signed_secs, mut signatures) = (None, Vec::new());
     for part in header.split(',') {
-        match part.trim().split_once('=')? {
+        match part.split_once('=')? {
             ("t", text) => {
                 let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
                 let canonical = digits && (text == "0" || !text.starts_with('0'));
@@ -139,6 +136,10 @@ fn parse(header: &[u8]) -> Option<(i64, Vec<[u8; 32]>)> {
                 }
             }
             ("v1", text) => {
+                // Stripe's own libraries compare the text.
+                if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                    return None;
+                }
                 let mut signature = [0; 32];
                 hex::decode_to_slice(text, &mut signature).ok()?;
                 signatures.push(signature);
@@ -183,7 +184,7 @@ impl Event {
     #[must_use]
     pub fn has_changed(&self, attribute: &str) -> bool {
         let Some(previous) = &self.previous else { return false };
-        let previous = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(previous.get());
+        let previous = serde_json::from_str::<serde_json::Map<_, _>>(previous.get());
         previous.is_ok_and(|previous| previous.contains_key(attribute))
     }
 
@@ -219,7 +220,6 @@ mod tests {
         let zeros = "0".repeat(64);
         assert_eq!(check(&format!("t={T},v1={V1}"), T), Ok(()));
         assert_eq!(check(&format!("t={T},v1={zeros},v1={V1},v0=abc"), T + 300), Ok(()));
-        assert_eq!(check(&format!("t={T}, v1={V1}"), T - 300), Ok(()));
     }
 
     #[test]

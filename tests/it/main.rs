@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod authorization;
 mod bad_input;
 mod batches;
 mod calls;
@@ -27,6 +28,7 @@ mod identity;
 mod links;
 mod orders;
 mod outage;
+mod owners;
 mod payments;
 mod program;
 mod qr;
@@ -47,7 +49,7 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 14] = [
+const ABOUT_MEMORY: [&str; 15] = [
     "batches::",
     "capturing::",
     "consumers::",
@@ -57,6 +59,7 @@ const ABOUT_MEMORY: [&str; 14] = [
     "fulfillment::",
     "orders::",
     "outage::",
+    "owners::",
     "payments::",
     "reconciliation::",
     "refunds::",

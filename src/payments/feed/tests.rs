@@ -26,7 +26,7 @@ async fn append(payments: &Payments, id: &str, payment_link: &str) {
 async fn refusal(payments: &Payments, position: &str) -> String {
     let request = pb::WatchPaymentsRequest { position: position.into(), ..Default::default() };
     let refused =
-        payments.feed.watch(&Caller::itself(Duration::from_mins(1)), request).await.err().unwrap();
+        payments.feed.watch(&Caller::itself(Duration::from_secs(9)), request).await.err().unwrap();
     reason(&refused)
 }
 
