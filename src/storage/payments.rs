@@ -50,9 +50,6 @@ pub struct Cursor {
     pub id: String,
 }
 
-/// A payment's id, the payment, what decided it, its claim, and from when on it can be claimed.
-type Row = (String, Vec<u8>, String, String, Option<i64>);
-
 // === impl Cursor ===
 
 impl Cursor {
