@@ -28,17 +28,17 @@ const POLL: Duration = Duration::from_millis(2);
 const LATER_MS: i64 = i64::MAX / 4;
 
 /// A database file, gone with the test.
-struct File(PathBuf);
+pub struct File(PathBuf);
 
 // === impl File ===
 
 impl File {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let name = format!("memory-{}.db", Uuid::now_v7().simple());
         Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
     }
 
-    async fn open(&self) -> Storage {
+    pub async fn open(&self) -> Storage {
         let mut config = CONFIG.storage.clone();
         config.url = format!("sqlite:{}", self.0.display());
         config.open().await.unwrap()
@@ -62,7 +62,7 @@ impl Drop for File {
 }
 
 /// Lives one life of a process, which ends without a word.
-fn live<T>(life: impl Future<Output = T>) -> T {
+pub fn live<T>(life: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(life)
 }
