@@ -339,3 +339,6 @@ fn draft(link: &str, id: Uuid) -> Result<Draft, Violations> {
         pb::DeactivatePaymentLinkRequest { id: link.to_owned(), request_id: id.to_string() };
     contract::check(&request).pass()
 }
+
+#[cfg(test)]
+mod tests;

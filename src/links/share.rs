@@ -3,11 +3,10 @@
 //! Stripe drops what it cannot use without a word:
 //! <https://docs.stripe.com/payment-links/url-parameters>. Here it is refused.
 
-use form_urlencoded::Serializer;
-
 use crate::contract::{Reason, Violation, Violations};
 use crate::pb;
 use crate::pb::payment_link::after_completion;
+use crate::stripe::wire::form;
 
 /// Builds the URL, or says what of the options has no effect with this link.
 pub(super) fn url(
@@ -38,10 +37,12 @@ pub(super) fn url(
         ("client_reference_id", &options.client_reference_id),
         ("locale", &options.locale),
     ];
-    let mut query = Serializer::new(String::new());
-    let all = parameters.into_iter().chain(sources(options));
-    query.extend_pairs(all.filter(|(_, value)| !value.is_empty()));
-    let query = query.finish();
+    let mut query = String::new();
+    for (name, value) in parameters.into_iter().chain(sources(options)) {
+        if !value.is_empty() {
+            form::push(&mut query, name, value);
+        }
+    }
     let joint = match (query.is_empty(), link.url.contains('?')) {
         (true, _) => "",
         (false, true) => "&",

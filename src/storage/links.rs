@@ -155,7 +155,9 @@ impl Transaction<'_> {
         let known: Option<Row> =
             sqlx::query_as(SELECT).bind(&new.link.id).fetch_optional(&mut *self.0).await?;
         let known = known.map(seen).transpose()?;
-        if known.as_ref().is_some_and(|known| known.seen_at_ms > new.seen_at_ms) {
+        // A picture of the future was taken before the clock was set back.
+        let newer = new.seen_at_ms.saturating_add(1)..=now_ms;
+        if known.as_ref().is_some_and(|known| newer.contains(&known.seen_at_ms)) {
             return Ok(());
         }
         let mut link = new.link.clone();
