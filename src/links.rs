@@ -209,15 +209,16 @@ impl Links {
     /// What is missed here is brought by the event of the change. So nobody waits
     /// for it, but where an order or an end depends on it.
     async fn told(&self, link: pb::PaymentLink, draft: &Draft) -> pb::PaymentLink {
-        if !draft.validate_only() && !link.id.is_empty() {
-            let now_ms = self.clock.now_ms();
-            let seen = SeenLink { link: link.clone(), created_at_ms: now_ms, seen_at_ms: now_ms };
-            let noted = self.clone().note(seen);
-            if link.expire_time.is_some() || !link.order_ref.is_empty() {
-                noted.await;
-            } else {
-                tokio::spawn(noted);
-            }
+        if draft.validate_only() {
+            return link;
+        }
+        let now_ms = self.clock.now_ms();
+        let seen = SeenLink { link: link.clone(), created_at_ms: now_ms, seen_at_ms: now_ms };
+        let noted = self.clone().note(seen);
+        if link.expire_time.is_some() || !link.order_ref.is_empty() {
+            noted.await;
+        } else {
+            tokio::spawn(noted);
         }
         ends::explained(link)
     }

@@ -100,7 +100,8 @@ fn answer(
     failures: &AtomicU32,
 ) -> Result<Answer, stripe::Error> {
     let told = |body: serde_json::Value| {
-        Ok(Answer { body: Bytes::from(body.to_string()), request_id: None })
+        let resource = body["id"].as_str().unwrap_or_default().to_owned();
+        Ok(Answer { body: Bytes::from(body.to_string()), request_id: None, resource })
     };
     if call.method == Method::GET {
         return told(json!({ "object": "list", "data": [], "has_more": false }));

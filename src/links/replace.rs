@@ -14,7 +14,10 @@ use tonic::Status;
 use super::{Links, ends, rules};
 use crate::caller::Caller;
 use crate::contract::{self, Reason, Violation};
-use crate::pb::payment_link::{CustomerCreation, DeactivationReason, PaymentMethodCollection};
+use crate::pb::account_reference::Type;
+use crate::pb::payment_link::{
+    CustomerCreation, DeactivationReason, PaymentMethodCollection, SubscriptionData,
+};
 use crate::pb::plan::{self, Field};
 use crate::pb::{self, walk};
 
@@ -139,8 +142,20 @@ fn settable(mut link: pb::PaymentLink, now_ms: i64) -> pb::PaymentLink {
         link.set_payment_method_collection(PaymentMethodCollection::Unspecified);
     }
     link.invoice_creation = link.invoice_creation.filter(|one| one.enabled == Some(true));
+    link.subscription_data = link.subscription_data.filter(says_something);
     link.expire_time = link.expire_time.filter(|end| !ends::has_passed(Some(*end), now_ms));
     link
+}
+
+/// Whether what subscriptions are given is more than Stripe's defaults, which links
+/// without recurring prices show too.
+fn says_something(data: &SubscriptionData) -> bool {
+    let SubscriptionData { description, invoice_settings, metadata, .. } = data;
+    let issuer = invoice_settings.as_ref().and_then(|settings| settings.issuer.as_ref());
+    let is_another =
+        matches!(issuer, Some(issuer) if matches!(issuer.r#type, Some(Type::Account(_))));
+    let has_trial = data.trial_period_days.is_some() || data.trial_settings.is_some();
+    is_another || has_trial || !description.is_empty() || !metadata.is_empty()
 }
 
 #[cfg(test)]

@@ -127,7 +127,8 @@ async fn links(stripe: &Stripe) -> Vec<pb::PaymentLink> {
             .body(Bytes::from(form))
             .unwrap();
         let made = stripe.answer(request, Fate::Answered).await.unwrap();
-        let answer = call::Answer { body: made.body, request_id: None };
+        let resource = String::new();
+        let answer = call::Answer { body: made.body, request_id: None, resource };
         links.push(pb::PaymentLink::of(&answer).unwrap());
     }
     links
