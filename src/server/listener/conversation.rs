@@ -104,10 +104,9 @@ impl Conversation {
         }
         match state.leaving_since {
             Some(since) if for_long(since, grace) => Verdict::Cut("grace"),
-            Some(_) => Verdict::Stay,
             None if for_long(state.begun, age) => Verdict::Leave,
             None if state.calls == 0 && for_long(state.idle_since, idle) => Verdict::Leave,
-            None => Verdict::Stay,
+            _ => Verdict::Stay,
         }
     }
 
