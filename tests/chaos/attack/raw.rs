@@ -139,7 +139,7 @@ fn unfolding_headers(listing: &[u8]) -> Vec<u8> {
     text(&mut block, "bomb");
     text(&mut block, &"x".repeat(3_500));
     // … and named again, by a byte each time.
-    block.extend([0x80 | 62].repeat(8_000));
+    block.extend([0xbe].repeat(8_000));
     frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)
 }
 
