@@ -173,6 +173,9 @@ mod tests {
         permissions = ["*"]
     "#;
 
+    /// Patterns that can be meant.
+    const PATTERN: &str = "[ab]{1,2}([/:|][ab]{1,2}){0,2}([/:|]\\*)?";
+
     fn check(identity: &str, permission: &str, expected: bool) {
         let policy = Policy::read(POLICY.as_bytes()).unwrap();
         let permitted = policy.grant(identity).is_some_and(|grant| grant.permits(permission));
@@ -240,14 +243,14 @@ mod tests {
 
         #[test]
         fn a_grant_comes_only_of_a_pattern_that_fits(
-            patterns in proptest::collection::btree_set("[ab]{1,2}([/:|][ab]{1,2}){0,2}([/:|]\\*)?", 0..5),
+            patterns in proptest::collection::btree_set(PATTERN, 0..5),
             identity in "[ab]{0,2}([/:|][ab]{0,2}){0,3}",
         ) {
             let identities = patterns.iter().map(|pattern| format!("{pattern:?}"));
             let identities = identities.collect::<Vec<_>>().join(", ");
             let text = format!("[[rule]]\nidentities = [{identities}]\npermissions = [\"*\"]");
             let fits = patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(beginning) => identity.len() > beginning.len() && identity.starts_with(beginning),
+                Some(start) => identity.len() > start.len() && identity.starts_with(start),
                 None => *pattern == identity,
             });
             let policy = Policy::read(text.as_bytes()).unwrap();

@@ -48,7 +48,7 @@ fn callers(guarded: &Guarded) -> Vec<(&'static str, Option<String>, Option<&'sta
         ("nobody", None, Some("TOKEN_MISSING")),
         ("junk", Some("a.b.c".to_owned()), Some("TOKEN_MALFORMED")),
         ("huge", Some("a".repeat(8 * 1024 + 1)), Some("TOKEN_MALFORMED")),
-        ("unsigned", Some(issuer.unsigned_token("operator")), Some("TOKEN_ALGORITHM")),
+        ("unsigned", Some(issuer.unsigned_token("operator")), Some("TOKEN_MALFORMED")),
         ("confused", Some(issuer.confused_token("operator")), Some("TOKEN_ALGORITHM")),
         ("forged", Some(thief.token("operator")), Some("TOKEN_SIGNATURE")),
         ("keyless", Some(stranger.token("operator")), Some("TOKEN_KEY")),
