@@ -196,7 +196,7 @@ async fn a_stream_ends_when_the_policy_does_not_permit_it_any_more() {
     let watch = guarded.paylink.payments().watch_payments(request).await.unwrap();
     let mut watch = Watch::new(watch.into_inner());
     watch.heartbeat().await;
-    guarded.put_policy("");
+    guarded.put_policy("[[rule]]\nidentities = [\"https://id.example|crm\"]\npermissions = []\n");
     let ended = within(watch.end()).await;
     assert_eq!(code_of(&ended), (Code::PermissionDenied, "METHOD_NOT_ALLOWED".to_owned()));
 }
