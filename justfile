@@ -135,6 +135,10 @@ page pictures=(target / "page-tour"): release
 judges program=(target / "release/paylink"):
     PYTHONPATH=scripts python tests/judges/run.py "{{ program }}" .tools/judges
 
+# Let Stripe's SDKs judge the check of webhook signatures: paylink may only be stricter.
+signatures program=(target / "release/paylink"):
+    python tests/judges/signatures.py "{{ program }}" .tools/judges
+
 # Make the calls that docs/api.md shows with the release binary, and compare the answers.
 examples: release
     scripts/api-docs --run "{{ target }}/release/paylink"
