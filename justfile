@@ -71,7 +71,19 @@ api-docs:
 # Check the Helm chart: YAML, Helm's linter, and one promise a test.
 chart *arguments:
     yamllint --strict .
-    pytest helm/tests {{ arguments }}
+    pytest helm/tests --ignore helm/tests/program_test.py {{ arguments }}
+
+# Write the chart's tables of values and its schema of settings anew.
+chart-reference:
+    scripts/chart-reference
+
+# Scan every profile of the chart for what an attacker would like.
+chart-scan:
+    python helm/tests/scan.py .tools/checkov/bin/checkov
+
+# Start the release binary with the configuration that each profile of the chart renders.
+chart-program program=(target / "release/paylink"):
+    PAYLINK_BINARY="{{ program }}" pytest helm/tests/program_test.py
 
 # Accept a changed default release of the chart, for review of its diff.
 chart-accept:

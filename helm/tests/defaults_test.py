@@ -1,5 +1,8 @@
 """What a release is when nobody asked for anything."""
 
+import subprocess
+import sys
+
 import helm_python as helm
 import yaml
 
@@ -20,6 +23,11 @@ def every_key_of_the_values_is_known_to_the_schema():
     # A closed schema refuses an unknown key, so accepting the file proves that all are known.
     values = yaml.safe_load((chart.ROOT / "values.yaml").read_text())
     assert chart.kinds(chart.render(values)) == chart.kinds(chart.render())
+
+
+def the_schema_of_settings_and_the_readme_are_up_to_date():
+    script = chart.ROOT.parent / "scripts/chart-reference"
+    subprocess.run([sys.executable, script, "--check"], check=True)
 
 
 def every_key_of_the_schema_stands_in_the_values():

@@ -1,11 +1,12 @@
 """What each switch changes, and that it changes nothing else."""
 
-import tomllib
+import json
+import shutil
 
 import chart
 
 EVERYTHING = chart.PROFILES["everything"]
-SHARED = chart.PROFILES["shared database"]
+SHARED = chart.PROFILES["postgresql"]
 
 
 def a_preview_needs_no_secret_and_keeps_nothing():
@@ -23,13 +24,29 @@ def a_preview_opens_the_sandbox_and_a_service_does_not():
     assert sandbox not in chart.kinds(chart.render())
 
 
-def a_previews_links_start_with_the_public_url():
-    values = {"mode": "dev", "sandbox": {"publicUrl": "https://pay.preview.example.com"}}
-    assert _settings(values)["sandbox"]["public_url"] == "https://pay.preview.example.com"
+def a_previews_links_begin_with_its_ingress_or_a_port_forward_or_what_is_asked_for():
+    def check(ingress, settings, expected):
+        values = {"mode": "dev", "sandbox": {"ingress": ingress}, "config": {"sandbox": settings}}
+        assert chart.settings(values)["sandbox"]["public_url"] == expected
+
+    opened = {"enabled": True, "host": "pay.preview.example.com"}
+    check({}, {}, "http://localhost:12111")
+    check(opened, {}, "http://pay.preview.example.com")
+    check(opened | {"tlsSecretName": "tls"}, {}, "https://pay.preview.example.com")
+    check({}, {"public_url": "https://tunnel.example.com"}, "https://tunnel.example.com")
+
+
+def a_previews_ingress_opens_its_pages_and_not_its_api():
+    ingress = chart.one(chart.render(chart.PROFILES["preview"]), "Ingress", "shop-paylink-sandbox")
+    (rule,) = ingress["spec"]["rules"]
+    assert [it["path"] for it in rule["http"]["paths"]] == ["/b", "/c"]
+    assert {it["backend"]["service"]["name"] for it in rule["http"]["paths"]} == {
+        "shop-paylink-sandbox"
+    }
 
 
 def the_configuration_is_toml_and_listens_on_every_address():
-    settings = _settings({})
+    settings = chart.settings()
     listens = {name: table["listen"] for name, table in settings.items() if "listen" in table}
     assert listens == {
         "grpc": "0.0.0.0:50051",
@@ -38,15 +55,21 @@ def the_configuration_is_toml_and_listens_on_every_address():
     }
 
 
-def the_configuration_carries_the_settings_of_stripe_and_of_logs():
-    settings = _settings(
-        {
-            "stripe": {"baseUrl": "http://other-sandbox:12111"},
-            "telemetry": {"logFilter": "info,paylink=debug", "logFormat": "text"},
-        }
-    )
-    assert settings["stripe"] == {"base_url": "http://other-sandbox:12111"}
-    assert settings["telemetry"] == {"log_filter": "info,paylink=debug", "log_format": "text"}
+def every_setting_of_the_program_reaches_its_file_as_it_was_given():
+    given = {
+        "connections": {"drain_ms": 20000},
+        "payments": {"far_sweep_interval_ms": 86400000, "source": "poll"},
+        "storage": {"url": "sqlite:/data/other.db", "retention": {"event_body_days": 7}},
+        "stripe": {"proxy_url": 'http://proxy:3128/"\\é<&>'},
+        "telemetry": {"log_filter": "info,paylink=debug", "log_format": "text", "otlp": True},
+    }
+    settings = chart.settings({"config": given})
+    for table, keys in given.items():
+        assert keys.items() <= settings[table].items()
+
+
+def a_caller_must_give_a_request_id_unless_told_otherwise():
+    assert chart.settings()["writes"]["require_request_id"] is True
 
 
 def a_secret_is_made_from_values_only_when_asked():
@@ -59,7 +82,7 @@ def a_secret_is_made_from_values_only_when_asked():
 
 def a_changed_setting_or_secret_replaces_the_pod():
     before = _checksums({})
-    assert _checksums({"telemetry": {"logFilter": "debug"}}) != before
+    assert _checksums({"config": {"telemetry": {"log_filter": "debug"}}}) != before
     created = chart.PROFILES["created secret"]
     secret = created["stripe"]["secret"] | {"webhookSecrets": ["whsec_three"]}
     assert _checksums(created) != _checksums({"stripe": {"secret": secret}})
@@ -85,8 +108,7 @@ def a_shared_database_is_read_from_its_secret_and_needs_no_volume():
     objects = chart.render(SHARED)
     sources = _volume(objects, "secrets")["projected"]["sources"]
     assert sources[1]["secret"]["name"] == "paylink-database"
-    assert _variables(objects)["PAYLINK__STORAGE__URL_FILE"] == "/etc/paylink/secrets/storage-url"
-    assert "storage" not in _settings(SHARED)
+    assert chart.settings(SHARED)["storage"] == {"url_file": "/etc/paylink/secrets/storage-url"}
     assert "data" not in [it["name"] for it in chart.pod(objects)["volumes"]]
 
 
@@ -94,12 +116,43 @@ def several_pods_roll_spread_and_have_a_disruption_budget():
     objects = chart.render(SHARED)
     budget = chart.one(objects, "PodDisruptionBudget")["spec"]
     assert chart.one(objects, "Deployment")["spec"]["strategy"]["type"] == "RollingUpdate"
-    assert chart.pod(objects)["topologySpreadConstraints"]
+    spread = {it["topologyKey"] for it in chart.pod(objects)["topologySpreadConstraints"]}
+    assert spread == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
     assert budget["maxUnavailable"] == 1
 
 
 def one_pod_has_no_disruption_budget():
     assert "PodDisruptionBudget shop-paylink" not in chart.kinds(chart.render())
+
+
+def an_autoscaler_decides_alone_how_many_pods_there_are():
+    objects = chart.render(chart.PROFILES["autoscaled"])
+    scaler = chart.one(objects, "HorizontalPodAutoscaler")["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 6)
+    assert scaler["scaleTargetRef"]["name"] == "shop-paylink"
+    assert "replicas" not in chart.one(objects, "Deployment")["spec"]
+    assert "HorizontalPodAutoscaler shop-paylink" not in chart.kinds(chart.render(SHARED))
+
+
+def a_shared_database_is_migrated_before_anything_else_of_the_release():
+    job = chart.one(chart.render(SHARED), "Job", "shop-paylink-migrate")
+    hooks = job["metadata"]["annotations"]["helm.sh/hook"]
+    (migrate,) = job["spec"]["template"]["spec"]["containers"]
+    assert hooks == "pre-install,pre-upgrade"
+    assert migrate["args"] == ["migrate"]
+    # Whatever else a release makes is not there yet.
+    (volume,) = job["spec"]["template"]["spec"]["volumes"]
+    (source,) = volume["projected"]["sources"]
+    assert source["secret"]["name"] == "paylink-database"
+
+
+def the_pod_that_migrates_reaches_names_and_the_database_and_is_reached_by_nobody():
+    objects = chart.render(SHARED)
+    policy = chart.one(objects, "NetworkPolicy", "shop-paylink-migrate")["spec"]
+    job = chart.one(objects, "Job", "shop-paylink-migrate")["spec"]["template"]["metadata"]
+    assert policy["podSelector"]["matchLabels"] == job["labels"]
+    assert [it["port"] for rule in policy["egress"] for it in rule["ports"]] == [53, 53, 5432]
+    assert "ingress" not in policy and "Ingress" in policy["policyTypes"]
 
 
 def the_grpc_service_can_be_headless():
@@ -115,6 +168,50 @@ def the_ingress_lets_one_path_through_to_webhooks_alone():
     assert path["pathType"] == "Exact"
     assert path["backend"]["service"]["name"] == "shop-paylink-webhook"
     assert ingress["tls"] == [{"hosts": ["pay.example.com"], "secretName": "pay-tls"}]
+
+
+def the_route_lets_one_path_through_to_webhooks_alone():
+    route = chart.one(chart.render(EVERYTHING), "HTTPRoute", "shop-paylink-webhook")["spec"]
+    (rule,) = route["rules"]
+    assert rule["matches"] == [
+        {"method": "POST", "path": {"type": "Exact", "value": "/webhooks/stripe"}}
+    ]
+    assert rule["backendRefs"] == [{"name": "shop-paylink-webhook", "port": 8080}]
+    assert route["parentRefs"] == [{"name": "public", "namespace": "gateways"}]
+
+
+def the_monitor_finds_the_operations_port_alone():
+    objects = chart.render(EVERYTHING)
+    monitor = chart.one(objects, "ServiceMonitor")
+    labels = monitor["spec"]["selector"]["matchLabels"].items()
+    services = [it for it in objects if it["kind"] == "Service"]
+    (found,) = [it for it in services if labels <= it["metadata"]["labels"].items()]
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert found["metadata"]["name"] == "shop-paylink-operations"
+    assert endpoint["port"] in [it["name"] for it in found["spec"]["ports"]]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def each_file_of_rules_and_dashboards_becomes_an_object(tmp_path):
+    copy = shutil.copytree(chart.ROOT, tmp_path / "paylink")
+    for folder in ("rules", "dashboards"):
+        shutil.rmtree(copy / folder, ignore_errors=True)
+        (copy / folder).mkdir()
+    rule = '{"alert": "Down", "expr": "up == 0", "annotations": {"summary": "{{ $labels.pod }}"}}'
+    (copy / "rules/slo.yaml").write_text(f"groups:\n  - name: slo\n    rules: [{rule}]\n")
+    (copy / "dashboards/calls.json").write_text('{\n  "title": "{{method}}"\n}\n')
+
+    objects = chart.render(EVERYTHING, copy)
+    made = chart.one(objects, "PrometheusRule", "shop-paylink-slo")
+    assert made["spec"]["groups"][0]["rules"] == [json.loads(rule)]
+    assert made["metadata"]["labels"]["release"] == "prometheus"
+    board = chart.one(objects, "ConfigMap", "shop-paylink-dashboard-calls")
+    assert json.loads(board["data"]["calls.json"]) == {"title": "{{method}}"}
+    assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert board["metadata"]["annotations"]["grafana_folder"] == "Payments"
+    assert not {"PrometheusRule", "shop-paylink-dashboard-calls"} & {
+        word for it in chart.kinds(chart.render({}, copy)) for word in it.split()
+    }
 
 
 def there_is_no_ingress_by_default():
@@ -151,10 +248,6 @@ def the_network_policy_can_be_left_to_the_cluster():
 
 def names_follow_the_release_and_can_be_replaced():
     assert chart.one(chart.render({"fullnameOverride": "links"}), "Deployment", "links")
-
-
-def _settings(values):
-    return tomllib.loads(chart.one(chart.render(values), "ConfigMap")["data"]["paylink.toml"])
 
 
 def _variables(objects):

@@ -1,0 +1,65 @@
+{{/* The program's configuration: `config` of the values, and over it what the chart decides. */}}
+{{- define "paylink.settings" -}}
+{{- $made := dict
+  "grpc" (dict "listen" "0.0.0.0:50051")
+  "webhook" (dict "listen" "0.0.0.0:8080")
+  "operations" (dict "listen" "0.0.0.0:9090")
+-}}
+{{- $config := deepCopy .Values.config -}}
+{{- if eq .Values.mode "dev" -}}
+{{- $_ := set $made "sandbox" (dict "listen" "0.0.0.0:12111") -}}
+{{- $default := dict "sandbox" (dict "public_url" (include "paylink.publicUrl" .)) -}}
+{{- $config = mustMergeOverwrite $default $config -}}
+{{- else -}}
+{{- $_ := set $made "stripe" (dict
+  "api_key_file" "/etc/paylink/secrets/stripe-api-key"
+  "webhook_secrets_file" "/etc/paylink/secrets/stripe-webhook-secrets"
+) -}}
+{{- end -}}
+{{- if not (include "paylink.ownsDatabase" .) -}}
+{{- $_ := set $config "storage" (omit (default dict $config.storage) "url") -}}
+{{- $_ := set $made "storage" (dict "url_file" "/etc/paylink/secrets/storage-url") -}}
+{{- end -}}
+{{- mustMergeOverwrite $config $made | toJson -}}
+{{- end -}}
+
+{{/* What the links of a preview begin with. */}}
+{{- define "paylink.publicUrl" -}}
+{{- with .Values.sandbox.ingress -}}
+{{- if not .enabled -}}
+http://localhost:12111
+{{- else if .tlsSecretName -}}
+https://{{ .host }}
+{{- else -}}
+http://{{ .host }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A table of TOML: first its settings, since whatever follows a table's name belongs to it. They
+     are written as JSON, which TOML understands for text, whole numbers, switches and lists. */}}
+{{- define "paylink.toml" -}}
+{{- $names := .names -}}
+{{- range $key, $value := .table }}
+{{- if not (kindIs "map" $value) }}
+{{ $key }} = {{ toJson $value }}
+{{- end }}
+{{- end }}
+{{- range $key, $value := .table }}
+{{- if kindIs "map" $value }}
+{{- $path := append $names $key }}
+
+[{{ join "." $path }}]
+{{- include "paylink.toml" (dict "names" $path "table" $value) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* What a schema cannot say, since it cannot add. */}}
+{{- define "paylink.checks" -}}
+{{- $drain := div (dig "connections" "drain_ms" 25000 .Values.config | int) 1000 -}}
+{{- $least := add .Values.termination.preStopSeconds $drain 10 -}}
+{{- if lt (int .Values.termination.gracePeriodSeconds) (int $least) -}}
+{{- fail (printf "termination.gracePeriodSeconds must be %d or more: the pause before shutdown, config.connections.drain_ms and ten seconds" $least) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,136 @@
+"""The release binary starts with what the chart renders. `just chart-program` says which binary."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+import urllib.request
+
+import pytest
+
+import chart
+
+START_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 40
+
+# What the Secrets hold in the test. The database is a file here: what is tested is the way from
+# values to the program, and PostgreSQL has tests of its own.
+SECRETS = {
+    "stripe-api-key": "rk_test_4eC39HqLyjWDarjtT1zdp7dc\n",
+    "stripe-webhook-secrets": "whsec_one\nwhsec_two\n",
+    "storage-url": "sqlite:{data}/paylink.db\n",
+}
+
+
+@pytest.fixture
+def binary():
+    found = os.environ.get("PAYLINK_BINARY")
+    assert found, "PAYLINK_BINARY names no program; `just chart-program` does"
+    return found
+
+
+@pytest.mark.parametrize("values", chart.PROFILES.values(), ids=chart.PROFILES)
+def the_rendered_configuration_starts_the_program(binary, values, tmp_path):
+    objects = chart.render(values)
+    arguments = chart.container(objects)["args"]
+    ports = {name: _free_port() for name in ("50051", "8080", "9090", "12111")}
+    config = _as_if_in_the_pod(objects, tmp_path, ports)
+
+    command = [binary, arguments[0], arguments[1], config]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    killer = threading.Timer(START_SECONDS_MAX + STOP_SECONDS_MAX, process.kill)
+    killer.start()
+    try:
+        # `serve` logs where it listens and `dev` prints it; both say the ports.
+        said = ""
+        while not all(port in said for port in list(ports.values())[:3]):
+            line = process.stdout.readline()
+            assert line, f"it ended by itself:\n{said}"
+            said += line
+        live = f"http://127.0.0.1:{ports['9090']}/live"
+        assert urllib.request.urlopen(live, timeout=START_SECONDS_MAX).status == 200
+        process.terminate()
+        process.stdout.read()
+        assert process.wait() == 0
+    finally:
+        process.kill()
+        process.wait()
+        killer.cancel()
+
+
+def the_program_knows_every_setting_of_the_schema(binary, tmp_path):
+    schema = json.loads((chart.ROOT / "values.schema.json").read_text())["$defs"]["config"]
+    given = _examples(schema)
+    settings = chart.settings({"mode": "dev", "config": given})
+    assert _paths(given) <= _paths(settings)
+    file = tmp_path / "all.toml"
+    text = chart.one(chart.render({"mode": "dev", "config": given}), "ConfigMap")
+    file.write_text(text["data"]["paylink.toml"])
+    key = {"PAYLINK__STRIPE__API_KEY": "rk_test_1"}
+    done = subprocess.run(
+        [binary, "config", "--config", file],
+        env=os.environ | key,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _as_if_in_the_pod(objects, folder, ports):
+    """Writes the files that the pod would have, with its folders and ports moved here."""
+    data, secrets, config = folder / "data", folder / "secrets", folder / "paylink.toml"
+    data.mkdir()
+    secrets.mkdir()
+    for name, text in SECRETS.items():
+        (secrets / name).write_text(text.format(data=data))
+    text = chart.one(objects, "ConfigMap")["data"]["paylink.toml"]
+    text = text.replace("/etc/paylink/secrets", str(secrets)).replace("/data", str(data))
+    moved = re.sub(r'"0\.0\.0\.0:(\d+)"', lambda it: f'"127.0.0.1:{ports[it[1]]}"', text)
+    config.write_text(moved)
+    return config
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def _examples(schema):
+    """One allowed value for every setting."""
+    chosen = {
+        "storage.url": "sqlite:/data/paylink.db",
+        "stripe.base_url": "https://api.stripe.com",
+        "stripe.proxy_url": "http://proxy.example.com:3128",
+        "sandbox.public_url": "https://pay.example.com",
+        "telemetry.log_filter": "info",
+    }
+
+    def example(path, node):
+        match node:
+            case {"properties": inside}:
+                return {key: example([*path, key], it) for key, it in inside.items()}
+            case {"enum": [first, *_]}:
+                return first
+            case {"type": "boolean"}:
+                return True
+            case {"type": "integer" | "number"}:
+                # A week's worth of days, and below every bound that a pod has.
+                return 7
+            case {"type": "array", "items": items}:
+                return [example(path, items)]
+        return chosen.get(".".join(path), "text")
+
+    return example([], schema)
+
+
+def _paths(tree, above=()):
+    if not isinstance(tree, dict):
+        return {above}
+    return set().union(*(_paths(held, (*above, key)) for key, held in tree.items()))

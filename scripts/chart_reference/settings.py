@@ -1,0 +1,85 @@
+"""The program's settings, read from its commented defaults, as a JSON schema for the chart."""
+
+import re
+import tomllib
+
+# Settings that the chart makes itself: ports that its Services lead to, and secrets, which are
+# files. Values cannot name them.
+MADE_BY_THE_CHART = {
+    "grpc.listen",
+    "webhook.listen",
+    "operations.listen",
+    "sandbox.listen",
+    "sandbox.api_key",
+    "sandbox.webhook_secret",
+    "sandbox.webhook_url",
+    "stripe.api_key",
+    "stripe.webhook_secrets",
+}
+
+# What a type alone does not say. A pod has no use for what these leave out.
+NARROWER = {
+    "payments.source": {"enum": ["webhook", "poll"]},
+    "sandbox.public_url": {"pattern": "^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$"},
+    "storage.url": {"pattern": "^sqlite:/data/[A-Za-z0-9._-]+$"},
+    "stripe.base_url": {"pattern": "^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?$"},
+    "telemetry.log_format": {"enum": ["json", "text"]},
+}
+
+TABLE = re.compile(r"\[([a-z_.]+)\]")
+SETTING = re.compile(r"(# )?([a-z_0-9]+) = (.+)")
+
+
+def schema(defaults):
+    """Returns the closed schema of everything that `defaults`, a commented TOML file, has."""
+    root = _table("The program's own configuration file, as YAML. Its defaults apply where unset.")
+    for path, value, meaning in settings(defaults):
+        if path in MADE_BY_THE_CHART:
+            continue
+        *tables, key = path.split(".")
+        parent = root
+        for name in tables:
+            parent = parent["properties"].setdefault(name, _table())
+        parent["properties"][key] = {"description": meaning} | _type(value) | _narrower(path)
+    return root
+
+
+def settings(defaults):
+    """Yields the path, the default and the meaning of each setting, in order. What is commented
+    out counts: its value is an example."""
+    table, comment = "", []
+    for line in defaults.splitlines():
+        if opened := TABLE.fullmatch(line):
+            table, comment = opened[1], []
+        elif found := SETTING.fullmatch(line):
+            value = tomllib.loads(f"it = {found[3]}")["it"]
+            yield f"{table}.{found[2]}", value, " ".join(comment)
+            comment = []
+        elif line.startswith("# "):
+            comment.append(line.removeprefix("# "))
+        else:
+            comment = []
+
+
+def _table(meaning=None):
+    described = {"description": meaning} if meaning else {}
+    return described | {"type": "object", "additionalProperties": False, "properties": {}}
+
+
+def _type(value):
+    match value:
+        case bool():
+            return {"type": "boolean"}
+        case int():
+            return {"type": "integer", "minimum": 0}
+        case float():
+            return {"type": "number", "minimum": 0}
+        case str():
+            return {"type": "string"}
+        case list():
+            return {"type": "array", "items": _type(value[0] if value else "")}
+    raise ValueError(f"no schema for {value!r}")
+
+
+def _narrower(path):
+    return NARROWER.get(path, {})
