@@ -119,12 +119,26 @@ bench-sandbox:
 
 # Check the shell and Python scripts.
 scripts:
-    shellcheck .ci/run scripts/setup-tools scripts/proto-breaking
+    shellcheck .ci/run examples/python/generate scripts/image-root scripts/setup-tools \
+      scripts/proto-breaking
     ruff check --quiet
 
 # Check the Dockerfile.
 image:
     hadolint Dockerfile
+
+# Build the image of the release binary without a Docker engine, look into it, and run it.
+image-check program=(target / "release/paylink"):
+    scripts/image-check "{{ program }}"
+
+# Write a bill of what is linked into the program: CycloneDX, as JSON.
+sbom file=(target / "paylink.cdx.json"):
+    mkdir -p "$(dirname "{{ file }}")"
+    scripts/sbom "{{ file }}"
+
+# Build the example clients in four languages, and let each sell, be paid and ship.
+example-clients program=(target / "release/paylink") *names:
+    scripts/example-clients "{{ program }}" {{ names }}
 
 # Build the release binary.
 release:
