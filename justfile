@@ -54,9 +54,9 @@ run *arguments:
 sandbox *arguments:
     cargo run --locked -- sandbox {{ arguments }}
 
-# Measure what the mapping and the layers to Stripe cost; docs/performance.md has the figures.
+# Measure what the mapping, the layers to Stripe and whole calls cost; docs/performance.md has the figures.
 bench *arguments:
-    cargo bench --locked --bench wire --bench stack {{ arguments }}
+    cargo bench --locked --bench wire --bench stack --bench service {{ arguments }}
 
 # Check the contract: buf's rules, that nothing breaks callers, and that docs/api.md tells of it.
 proto:
@@ -144,7 +144,7 @@ example-clients program=(target / "release/paylink") *names:
 release:
     cargo build --release --locked --bin paylink
 
-# Kill, race and cut off the release binary in full, and print the figures.
+# Kill, race, cut off and attack the release binary in full, and print the figures.
 chaos *arguments: release
     PAYLINK_CHAOS_BINARY="{{ target }}/release/paylink" PAYLINK_CHAOS_SCALE=20 \
       cargo test --locked --test chaos -- --nocapture --test-threads 1 {{ arguments }}

@@ -1,5 +1,5 @@
-//! What the sandbox can do: links a second, in one process and over loopback; how soon it answers
-//! after its start, and how much memory it takes when nothing happens.
+//! What the sandbox can do: links a second, over loopback and in one process; how soon it answers
+//! after its start, and how much memory it takes when it is full and when nothing happens.
 //!
 //! `cargo bench --bench sandbox` prints the figures of docs/performance.md.
 
@@ -33,8 +33,10 @@ const FORM: &str = "line_items[0][price_data][currency]=usd\
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        println!("links a second, in one process: {:.0}", in_process().await);
         println!("links a second, over loopback:  {:.0}", over_loopback().await);
+        let memory_kib = resident_kib(std::process::id());
+        println!("memory after that:              {:.1} MiB", memory_kib / 1024.0);
+        println!("links a second, in one process: {:.0}", in_process().await);
     });
     let (start, memory_kib) = program();
     println!("start to first answer:          {:.1} ms", start.as_secs_f64() * 1e3);

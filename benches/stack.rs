@@ -7,7 +7,6 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark may end early")]
 
 use std::sync::LazyLock;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,18 +15,19 @@ use http::Method;
 use paylink::caller::Caller;
 use paylink::config::{Profile, Sources};
 use paylink::pb;
-use paylink::stripe::breaker::BreakerLayer;
+use paylink::stripe::access::{Access, Standing};
+use paylink::stripe::breaker::Breaker;
 use paylink::stripe::call::{Answer, Call, Place};
-use paylink::stripe::observe::ObserveLayer;
-use paylink::stripe::queue::QueueLayer;
-use paylink::stripe::rate_limit::RateLimitLayer;
+use paylink::stripe::observe::Observe;
+use paylink::stripe::queue::Queue;
+use paylink::stripe::rate_limit::RateLimit;
 use paylink::stripe::retry::Retry;
-use paylink::stripe::timeout::TimeoutLayer;
+use paylink::stripe::timeout::Timeout;
+use paylink::stripe::way::Way;
 use paylink::stripe::{self, Client, Error, Resourceful as _, Transport};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
-use tower::retry::RetryLayer;
-use tower::{Layer, Service, ServiceExt as _};
+use tower::service_fn;
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -56,30 +56,29 @@ const LONG: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone)]
 struct AtOnce;
 
-impl Service<Call> for AtOnce {
-    type Response = Answer;
-    type Error = Error;
-    type Future = std::future::Ready<Result<Answer, Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
+impl Way for AtOnce {
+    async fn carry(&self, _: &Call) -> Result<Answer, Error> {
+        at_once()
     }
+}
 
-    fn call(&mut self, _: Call) -> Self::Future {
-        let body = br#"{"id":"prod_1","object":"product","name":"Poster"}"#;
-        std::future::ready(Ok(Answer { body: Bytes::from_static(body), request_id: None }))
-    }
+#[expect(clippy::unnecessary_wraps, reason = "it stands for what can fail")]
+fn at_once() -> Result<Answer, Error> {
+    let body = Bytes::from_static(br#"{"id":"prod_1","object":"product","name":"Poster"}"#);
+    Ok(Answer { body, request_id: None, resource: "prod_1".into() })
+}
+
+/// The same in HTTP's place.
+fn transport() -> Transport {
+    Transport::over(service_fn(|_: Call| std::future::ready(at_once())))
 }
 
 fn main() {
     divan::main();
 }
 
-/// Carries calls through a service, one after the other.
-fn carry<S>(bencher: Bencher, service: &S)
-where
-    S: Service<Call, Response = Answer, Error = Error> + Clone,
-{
+/// Carries calls one after the other.
+fn carry(bencher: Bencher, way: &impl Way) {
     let call = Call {
         method: Method::POST,
         place: Place::one(pb::Product::resource(), "prod_1"),
@@ -87,15 +86,7 @@ where
         idempotency_key: Some("plv1-ff9b066637ba501d93e7fd842cfd790e7e64cef10b414432".into()),
         deadline: Instant::now() + Duration::from_hours(1),
     };
-    bencher.bench_local(|| RUNTIME.block_on(service.clone().oneshot(call.clone())).unwrap());
-}
-
-fn layer<L: Layer<AtOnce>>(bencher: Bencher, layer: &L)
-where
-    L::Service: Service<Call, Response = Answer, Error = Error> + Clone,
-{
-    LazyLock::force(&CONFIG);
-    carry(bencher, &layer.layer(AtOnce));
+    bencher.bench_local(|| RUNTIME.block_on(way.carry(&call)).unwrap());
 }
 
 #[divan::bench]
@@ -105,42 +96,54 @@ fn nothing(bencher: Bencher) {
 
 #[divan::bench]
 fn layer_retry(bencher: Bencher) {
-    layer(bencher, &RetryLayer::new(Retry::new(3, LONG, LONG)));
+    LazyLock::force(&CONFIG);
+    carry(bencher, &Retry::new(AtOnce, 3, LONG, LONG));
 }
 
 #[divan::bench]
 fn layer_breaker(bencher: Bencher) {
-    layer(bencher, &BreakerLayer::new(LONG, LONG));
+    LazyLock::force(&CONFIG);
+    carry(bencher, &Breaker::new(AtOnce, LONG, LONG));
 }
 
 #[divan::bench]
 fn layer_rate_limit(bencher: Bencher) {
-    layer(bencher, &RateLimitLayer::new(1_000_000_000, 1_000_000_000));
+    LazyLock::force(&CONFIG);
+    carry(bencher, &RateLimit::new(AtOnce, 1_000_000_000, 1_000_000_000));
 }
 
 #[divan::bench]
 fn layer_queue(bencher: Bencher) {
-    layer(bencher, &QueueLayer::new(32, 64));
+    LazyLock::force(&CONFIG);
+    carry(bencher, &Queue::new(AtOnce, 32, 64));
+}
+
+#[divan::bench]
+fn layer_access(bencher: Bencher) {
+    LazyLock::force(&CONFIG);
+    carry(bencher, &Access::new(AtOnce, Standing::default()));
 }
 
 #[divan::bench]
 fn layer_observe(bencher: Bencher) {
-    layer(bencher, &ObserveLayer);
+    LazyLock::force(&CONFIG);
+    carry(bencher, &Observe::new(AtOnce));
 }
 
 #[divan::bench]
 fn layer_timeout(bencher: Bencher) {
-    layer(bencher, &TimeoutLayer { read_max: LONG, write_max: LONG });
+    LazyLock::force(&CONFIG);
+    carry(bencher, &Timeout::new(AtOnce, LONG, LONG));
 }
 
 #[divan::bench]
 fn stack_whole(bencher: Bencher) {
-    carry(bencher, &CONFIG.stack(Transport::over(AtOnce)));
+    carry(bencher, &*CONFIG.stack(transport(), Standing::default()));
 }
 
 /// Reads through a client: the layers, and the reading of the answer.
 fn get(bencher: Bencher, fresh: bool) {
-    let client: Client = CONFIG.client_over(Transport::over(AtOnce));
+    let client: Client = CONFIG.client_over(transport());
     bencher.bench_local(|| {
         let caller = Caller::itself(LONG);
         let caller = if fresh { caller.wanting_fresh() } else { caller };

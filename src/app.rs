@@ -1,5 +1,7 @@
 //! The whole program put together: the only place that knows every part.
 
+mod health;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,6 @@ use axum::Router;
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::catalog::Catalog;
@@ -19,7 +20,6 @@ use crate::discounts::Discounts;
 use crate::links::Links;
 use crate::operations::Operations;
 use crate::payments::Payments;
-use crate::pb;
 use crate::sandbox::Sandbox;
 use crate::server::listener::Listener;
 use crate::server::webhook::{Keep, NotKept};
@@ -28,9 +28,6 @@ use crate::shipping::ShippingRates;
 use crate::storage::Storage;
 use crate::stripe;
 use crate::telemetry::Telemetry;
-
-/// How often health is brought up to date with the storage.
-const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long writes may take to finish whose callers have gone when the process stops.
 const WRITES_DRAIN: Duration = Duration::from_secs(5);
@@ -44,6 +41,7 @@ pub struct App {
     storage: Storage,
     payments: Payments,
     writes: Operations,
+    stripe: stripe::Client,
     sandbox: Option<Sandbox>,
     health: HealthReporter,
     listeners: [(Listener, Router); 3],
@@ -96,13 +94,9 @@ impl App {
             stop.clone(),
         );
 
-        let [grpc, webhook, operations] =
-            [config.grpc.listen, config.webhook.listen, config.operations.listen].map(
-                |address| async move {
-                    Listener::bind(address).await.with_context(|| format!("listening on {address}"))
-                },
-            );
-        let (grpc, webhook, operations) = (grpc.await?, webhook.await?, operations.await?);
+        let grpc = Listener::bind(config.grpc.entrance()).await?;
+        let webhook = Listener::bind(config.webhook.entrance()).await?;
+        let operations = Listener::bind(config.operations.entrance()).await?;
         let addresses = Addresses {
             grpc: grpc.address(),
             webhook: webhook.address(),
@@ -127,9 +121,9 @@ impl App {
         let hooks = webhook::routes(
             config.webhook.clone(),
             secrets,
-            keeping(payments.clone(), writes.clone(), stripe),
+            keeping(payments.clone(), writes.clone(), stripe.clone()),
         );
-        let ready = readiness(storage.clone(), stop.clone());
+        let ready = health::readiness(storage.clone(), stripe.clone(), stop.clone());
         let asked = operations::routes(ready, telemetry.metrics());
         let listeners = [(grpc, methods), (webhook, hooks), (operations, asked)];
         Ok(Self {
@@ -139,6 +133,7 @@ impl App {
             storage,
             payments,
             writes,
+            stripe,
             sandbox,
             health,
             listeners,
@@ -167,7 +162,13 @@ impl App {
             Clock::of_machine(),
             self.stop.clone(),
         ));
-        parts.spawn(tell_health(self.health.clone(), self.storage.clone(), self.stop.clone()));
+        parts.spawn(self.stripe.clone().mind_key(self.stop.clone()));
+        parts.spawn(health::tell(
+            self.health.clone(),
+            self.storage.clone(),
+            self.stripe.clone(),
+            self.stop.clone(),
+        ));
         let stop_sandbox = CancellationToken::new();
         let run = |sandbox: Sandbox| sandbox.run(stop_sandbox.clone().cancelled_owned());
         let mut sandbox: JoinSet<_> = self.sandbox.into_iter().map(run).collect();
@@ -215,28 +216,4 @@ fn keeping(payments: Payments, writes: Operations, stripe: stripe::Client) -> Ke
         }
         .boxed()
     })
-}
-
-fn readiness(storage: Storage, stop: CancellationToken) -> operations::Ready {
-    Arc::new(move || {
-        let (storage, stop) = (storage.clone(), stop.clone());
-        async move { !stop.is_cancelled() && storage.ping().await.is_ok() }.boxed()
-    })
-}
-
-/// Keeps gRPC health true: serving while the storage answers, and not when the
-/// process is about to stop.
-async fn tell_health(health: HealthReporter, storage: Storage, stop: CancellationToken) {
-    loop {
-        let works = storage.ping().await.is_ok() && !stop.is_cancelled();
-        let status = if works { ServingStatus::Serving } else { ServingStatus::NotServing };
-        // The empty name stands for the whole server.
-        for service in pb::service_names().chain([""]) {
-            health.set_service_status(service, status).await;
-        }
-        if stop.is_cancelled() {
-            return;
-        }
-        let _ = stop.run_until_cancelled(tokio::time::sleep(HEALTH_INTERVAL)).await;
-    }
 }

@@ -1,10 +1,21 @@
 //! Who calls, until when, and under which id.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
+
+/// Who is at the other end of the connection that a request came by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The address of the other end. Behind a balancer it is the balancer's.
+    pub address: SocketAddr,
+    /// The certificate that the other end has shown, in DER, where it has shown
+    /// one: it is in time, of an authority that is trusted, and not revoked.
+    pub certificate: Option<Arc<[u8]>>,
+}
 
 /// The caller of one method, as the layers of the server know it.
 #[derive(Debug, Clone)]
@@ -27,6 +38,23 @@ struct Noted {
 
 /// How long a call lasts that no layer has given a deadline, as in tests of a slice alone.
 const UNBOUNDED: Duration = Duration::from_mins(1);
+
+tokio::task_local! {
+    static DEADLINE: Instant;
+}
+
+/// Does work of which the result is of no use after `deadline`. What it waits for
+/// on the way can ask [`deadline`], and need not begin what nobody waits for. A
+/// task that the work spawns has its own time.
+pub async fn until<T>(deadline: Instant, work: impl Future<Output = T>) -> T {
+    DEADLINE.scope(deadline, work).await
+}
+
+/// When what is being done is of no more use; `None` where nobody has said.
+#[must_use]
+pub fn deadline() -> Option<Instant> {
+    DEADLINE.try_with(|deadline| *deadline).ok()
+}
 
 // === impl Caller ===
 

@@ -198,10 +198,11 @@ impl From<Violations> for Status {
 
 impl From<storage::Error> for Status {
     fn from(error: storage::Error) -> Status {
-        if let storage::Error::Forgotten { oldest } = error {
-            return Error::PositionForgotten { oldest }.into();
+        match error {
+            storage::Error::Forgotten { oldest } => Error::PositionForgotten { oldest }.into(),
+            storage::Error::Late => Error::Deadline.into(),
+            error => storage_failed(&error).status(),
         }
-        storage_failed(&error).status()
     }
 }
 

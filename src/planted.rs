@@ -18,6 +18,14 @@ pub enum Bug {
     LateRetry,
     /// A link that was made twice is left published.
     NoSweep,
+    /// An event is acknowledged before it is on disk.
+    AcknowledgedUnsafe,
+    /// An event counts as often as it is delivered.
+    CountedAgain,
+    /// A place in the feed is given that is not taken back with what was to have it.
+    PlaceKept,
+    /// An event is done with before its payment knows of it, each in a write of its own.
+    SettledApart,
 }
 
 thread_local! {

@@ -16,7 +16,7 @@
 //! | `refunds`, `disputes`, `early_fraud_warnings`, `balance`, `account` | money that goes back   |
 //! | `page`, `cards`, `money`                | what the buyer sees and types                      |
 //! | `events`, `webhook_endpoints`, `delivery`, `signature` | what happened, and who is told                     |
-//! | `store`, `agenda`, `clock`, `identifier`, `object`| memory, time, names, changes                       |
+//! | `store`, `connected`, `agenda`, `clock`, `identifier`, `object` | memory, time, names, changes |
 //! | `passage`                               | what happens when the clock is moved               |
 //! | `control`                               | `SandboxService`, by which tests steer all of it   |
 //! | `faults`, `journal`                     | what is to go wrong, and what was asked            |
@@ -32,6 +32,7 @@ mod charges;
 mod checkout;
 mod clock;
 mod config;
+mod connected;
 pub mod control;
 mod coupons;
 mod customers;
@@ -241,6 +242,12 @@ impl Shared {
         done
     }
 
+    /// Reads the whole state, as it is between two pieces of work: its identifiers are lent to
+    /// nobody.
+    fn read<T>(&self, work: impl FnOnce(&State) -> T) -> T {
+        work(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Puts another state in the place of the present one.
     fn replace(&self, mut state: State) {
         let mut present = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -255,8 +262,9 @@ async fn sweep(shared: &Shared) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
-        let is_due =
-            |state: &mut State| state.agenda.next_due().is_some_and(|due| due <= state.clock.now());
+        let is_due = |state: &mut State| {
+            connected::next_due(state).is_some_and(|due| due <= state.clock.now())
+        };
         if shared.look(is_due) {
             shared.with(expire_due);
         }
@@ -265,7 +273,7 @@ async fn sweep(shared: &Shared) {
 
 /// Brings the state up to its clock.
 fn expire_due(state: &mut State) {
-    agenda::run_due(state);
+    connected::run_due(state);
 }
 
 #[cfg(test)]

@@ -22,10 +22,10 @@ mod news;
 mod operations;
 mod payments;
 mod quarantine;
+mod query;
 mod refund_requests;
 pub mod retention;
 mod schema;
-mod select;
 mod writer;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -50,6 +50,7 @@ pub use self::operations::{Operation, OperationCount, OperationState};
 pub use self::payments::{Cursor, Known, Listing};
 pub use self::refund_requests::RefundRequest;
 use self::writer::{Batch, Writer};
+use crate::caller;
 
 /// Where the memory is, and its bounds.
 #[derive(Debug, Clone, Deserialize)]
@@ -146,7 +147,8 @@ impl Storage {
     ///
     /// When `work` fails, nothing of it is kept and its error is returned; the
     /// writes that share the commit are not touched. A caller who stops waiting
-    /// does not stop the write.
+    /// does not stop the write; but one whose turn comes after the deadline that
+    /// [`caller::deadline`] tells here is not begun, and gets [`Error::Late`].
     pub async fn write<T, W>(&self, work: W) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -155,7 +157,7 @@ impl Storage {
             + Send
             + 'static,
     {
-        let (job, answer) = writer::job(work);
+        let (job, answer) = writer::job(work, caller::deadline());
         self.queue.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Error::Busy,
             mpsc::error::TrySendError::Closed(_) => Error::Closed,

@@ -4,10 +4,12 @@
 //! and reads the answers. Nothing outside this module knows HTTP, forms or
 //! Stripe's JSON.
 
+pub mod access;
 pub mod breaker;
 pub mod call;
 pub mod error;
 mod lists;
+mod money;
 pub mod observe;
 mod param;
 pub mod queue;
@@ -18,6 +20,7 @@ pub mod stack;
 pub mod timeout;
 mod trail;
 pub mod transport;
+pub mod way;
 pub mod webhook;
 pub mod wire;
 mod write;
@@ -29,19 +32,21 @@ use http::Method;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 use prost::{Message, Name};
-use tower::ServiceExt as _;
 
 pub use self::error::Error;
 pub use self::lists::PageOf;
+pub use self::money::{Charge, PaymentIntent};
 pub use self::stack::Config;
 pub use self::trail::{Made, Marked, Scan};
 pub use self::transport::exchange::STRIPE_VERSION;
 pub use self::transport::{SetupError, Transport};
 pub use self::write::{Effect, OPERATION_METADATA, Write, event_kind};
 
+use self::access::Standing;
 use self::call::{Answer, Call, Place};
 use self::reads::Reads;
 use self::stack::Stack;
+use self::way::Way as _;
 use self::webhook::Event;
 use self::wire::{form, json};
 use crate::caller::Caller;
@@ -55,6 +60,7 @@ pub struct Client {
     stack: Stack,
     livemode: Option<bool>,
     reads: Reads,
+    standing: Standing,
 }
 
 /// A page of a list.
@@ -91,7 +97,9 @@ impl Config {
     #[must_use]
     pub fn client_over(&self, transport: Transport) -> Client {
         let reads = Reads::new(Duration::from_millis(self.cache_age_ms), self.cache_items_max);
-        Client { stack: self.stack(transport), reads, livemode: self.livemode() }
+        let standing = Standing::default();
+        let stack = self.stack(transport, standing.clone());
+        Client { stack, livemode: self.livemode(), reads, standing }
     }
 }
 
@@ -235,7 +243,7 @@ impl Client {
         if call.time_left().is_zero() {
             return Err(Error::Deadline);
         }
-        self.stack.clone().oneshot(call).await
+        self.stack.carry(&call).await
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{Addresses, App};
 use crate::config::{self, Profile, Sources};
+use crate::server::listener::SetupError;
 use crate::{storage, stripe, telemetry};
 
 /// `EX_CONFIG` of `sysexits.h`: something is wrong with the configuration.
@@ -112,6 +113,10 @@ fn is_about_a_setting(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(ApiKey | BaseUrl))
         || matches!(error.downcast_ref(), Some(Url(_) | File(_) | InUse | Setting { .. }))
         || matches!(error.downcast_ref(), Some(telemetry::Error::Filter(_)))
+        || matches!(
+            error.downcast_ref(),
+            Some(SetupError::Plaintext { .. } | SetupError::Tls { .. })
+        )
 }
 
 /// Says where everything is, and what to try next.

@@ -83,9 +83,7 @@ def paid(channel, link):
     for message in feed.WatchPayments(wanted):
         payment = message.event.payment
         if message.HasField("event") and payment.state in SHIPPABLE:
-            seen = payments.AcknowledgePaymentsRequest(
-                consumer=consumer, position=message.position
-            )
+            seen = payments.AcknowledgePaymentsRequest(consumer=consumer, position=message.position)
             feed.AcknowledgePayments(seen, timeout=SECONDS_MAX)
             return payment
     raise RuntimeError("the feed ended")
@@ -95,9 +93,7 @@ def ship(channel, payment):
     """Takes the payment from all other workers, ships it, and closes it for good."""
     desk = payments_grpc.PaymentServiceStub(channel)
     claimed = desk.ClaimFulfillment(
-        payments.ClaimFulfillmentRequest(
-            payment=payment.id, worker="packer-1", request_id=once()
-        ),
+        payments.ClaimFulfillmentRequest(payment=payment.id, worker="packer-1", request_id=once()),
         timeout=SECONDS_MAX,
     )
     # Here the parcel leaves. Who fails to send it gives the claim back by ReleaseFulfillment.

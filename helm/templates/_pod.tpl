@@ -32,3 +32,15 @@ capabilities:
       - key: {{ .Values.storage.urlSecret.key }}
         path: storage-url
 {{- end -}}
+
+{{/* How it is asked whether a pod may get calls. */}}
+{{- define "paylink.readiness" -}}
+{{- if include "paylink.servesTls" . -}}
+httpGet:
+  path: /ready
+  port: operations
+{{- else -}}
+grpc:
+  port: 50051
+{{- end -}}
+{{- end -}}

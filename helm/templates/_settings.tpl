@@ -2,7 +2,7 @@
 {{- define "paylink.settings" -}}
 {{- $made := dict
   "grpc" (dict "listen" "0.0.0.0:50051")
-  "webhook" (dict "listen" "0.0.0.0:8080")
+  "webhook" (dict "listen" "0.0.0.0:8080" "plaintext" "anywhere")
   "operations" (dict "listen" "0.0.0.0:9090")
 -}}
 {{- $config := deepCopy .Values.config -}}
@@ -16,11 +16,34 @@
   "webhook_secrets_file" "/etc/paylink/secrets/stripe-webhook-secrets"
 ) -}}
 {{- end -}}
+{{- if include "paylink.servesTls" . -}}
+{{- $files := dict "certificate_path" "/etc/paylink/tls/tls.crt" "key_path" "/etc/paylink/tls/tls.key" -}}
+{{- if include "paylink.asksForCertificates" . -}}
+{{- $_ := set $files "client_ca_path" "/etc/paylink/tls/ca.crt" -}}
+{{- end -}}
+{{- if .Values.grpc.tls.revocation -}}
+{{- $_ := set $files "client_crl_path" "/etc/paylink/tls/ca.crl" -}}
+{{- end -}}
+{{- $_ := set $made.grpc "tls" $files -}}
+{{- else -}}
+{{- $_ := set $config "grpc" (omit (default dict $config.grpc) "tls") -}}
+{{- $_ := set $made.grpc "plaintext" "anywhere" -}}
+{{- end -}}
 {{- if not (include "paylink.ownsDatabase" .) -}}
 {{- $_ := set $config "storage" (omit (default dict $config.storage) "url") -}}
 {{- $_ := set $made "storage" (dict "url_file" "/etc/paylink/secrets/storage-url") -}}
 {{- end -}}
 {{- mustMergeOverwrite $config $made | toJson -}}
+{{- end -}}
+
+{{/* "true" when gRPC is served over TLS. */}}
+{{- define "paylink.servesTls" -}}
+{{- if and (eq .Values.mode "serve") (not .Values.grpc.plaintext) -}}true{{- end -}}
+{{- end -}}
+
+{{/* "true" when callers may or must show certificates of their own. */}}
+{{- define "paylink.asksForCertificates" -}}
+{{- if ne (dig "grpc" "tls" "client_certificates" "required" .Values.config) "off" -}}true{{- end -}}
 {{- end -}}
 
 {{/* What the links of a preview begin with. */}}

@@ -30,6 +30,7 @@ PROFILES = {
             }
         }
     },
+    "plaintext": {"grpc": {"plaintext": True}},
     "autoscaled": _profile("postgresql") | {"autoscaling": {"enabled": True}},
     "everything": {
         "image": {"digest": "sha256:" + "ab" * 32, "pullSecrets": [{"name": "registry"}]},
@@ -41,7 +42,16 @@ PROFILES = {
             }
         },
         "grpc": {
-            "plaintext": True,
+            "tls": {
+                "secretName": "shop-tls",
+                "revocation": True,
+                "certificate": {
+                    "enabled": True,
+                    "issuerName": "internal",
+                    "issuerKind": "ClusterIssuer",
+                    "dnsNames": ["paylink.example.com"],
+                },
+            },
             "service": {"type": "LoadBalancer", "annotations": {"example.com/lb": "internal"}},
         },
         "webhook": {

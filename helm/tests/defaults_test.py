@@ -59,5 +59,8 @@ def no_default_value_is_a_secret():
 def the_notes_say_how_to_make_the_secret_and_the_first_call():
     text = chart.notes()
     assert "create secret generic paylink-stripe" in text
+    assert "create secret generic paylink-grpc-tls" in text
     assert "port-forward service/shop-paylink 50051" in text
-    assert "grpcurl -plaintext localhost:50051 list" in text
+    assert "grpcurl -authority shop-paylink -cacert" in text
+    plain = chart.notes(chart.PROFILES["plaintext"])
+    assert "grpcurl -plaintext localhost:50051 list" in plain

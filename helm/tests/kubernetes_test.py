@@ -9,7 +9,7 @@ import chart
 VERSIONS = ["1.30", "1.37"]
 
 # Whose objects Kubernetes itself does not know.
-OPERATORS = {"gateway.networking.k8s.io", "monitoring.coreos.com"}
+OPERATORS = {"cert-manager.io", "gateway.networking.k8s.io", "monitoring.coreos.com"}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

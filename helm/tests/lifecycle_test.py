@@ -6,9 +6,16 @@ import chart
 
 
 def readiness_is_asked_on_the_port_that_callers_use():
-    inside = chart.container(chart.render())
+    inside = chart.container(chart.render(chart.PROFILES["plaintext"]))
     assert inside["startupProbe"]["grpc"] == {"port": _ports(inside)["grpc"]}
     assert inside["readinessProbe"]["grpc"] == {"port": _ports(inside)["grpc"]}
+
+
+def readiness_is_asked_elsewhere_over_tls_which_the_kubelets_probe_does_not_speak():
+    inside = chart.container(chart.render())
+    expected = {"path": "/ready", "port": "operations"}
+    assert inside["startupProbe"]["httpGet"] == expected
+    assert inside["readinessProbe"]["httpGet"] == expected
 
 
 def liveness_does_not_depend_on_the_grpc_port():

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -22,6 +23,18 @@ SECRETS = {
     "stripe-webhook-secrets": "whsec_one\nwhsec_two\n",
     "storage-url": "sqlite:{data}/paylink.db\n",
 }
+
+# What OpenSSL asks of an authority before it writes a list of revoked certificates.
+AUTHORITY = """
+[ca]
+default_ca = it
+[it]
+database = index.txt
+crlnumber = number
+crl_extensions = of_lists
+[of_lists]
+authorityKeyIdentifier = keyid
+"""
 
 
 @pytest.fixture
@@ -65,15 +78,11 @@ def the_rendered_configuration_starts_the_program(binary, values, tmp_path):
 def the_program_knows_every_setting_of_the_schema(binary, tmp_path):
     schema = json.loads((chart.ROOT / "values.schema.json").read_text())["$defs"]["config"]
     given = _examples(schema)
-    settings = chart.settings({"mode": "dev", "config": given})
-    assert _paths(given) <= _paths(settings)
-    file = tmp_path / "all.toml"
-    text = chart.one(chart.render({"mode": "dev", "config": given}), "ConfigMap")
-    file.write_text(text["data"]["paylink.toml"])
-    key = {"PAYLINK__STRIPE__API_KEY": "rk_test_1"}
+    objects = chart.render({"config": given})
+    assert _paths(given) <= _paths(chart.settings({"config": given}))
+    config = _as_if_in_the_pod(objects, tmp_path, {})
     done = subprocess.run(
-        [binary, "config", "--config", file],
-        env=os.environ | key,
+        [binary, "config", "--config", config],
         capture_output=True,
         text=True,
         timeout=START_SECONDS_MAX,
@@ -91,9 +100,30 @@ def _as_if_in_the_pod(objects, folder, ports):
         (secrets / name).write_text(text.format(data=data))
     text = chart.one(objects, "ConfigMap")["data"]["paylink.toml"]
     text = text.replace("/etc/paylink/secrets", str(secrets)).replace("/data", str(data))
-    moved = re.sub(r'"0\.0\.0\.0:(\d+)"', lambda it: f'"127.0.0.1:{ports[it[1]]}"', text)
+    text = text.replace("/etc/paylink/tls", str(_certificates(folder / "tls")))
+    moved = re.sub(r'"0\.0\.0\.0:(\d+)"', lambda it: f'"127.0.0.1:{ports.get(it[1], 0)}"', text)
     config.write_text(moved)
     return config
+
+
+def _certificates(folder):
+    """An authority that has certified itself, and a list in which it has revoked nothing."""
+    folder.mkdir()
+    (folder / "ca.cnf").write_text(AUTHORITY)
+    (folder / "index.txt").touch()
+    (folder / "number").write_text("01\n")
+    made = ["-subj", "/CN=shop-paylink", "-addext", "subjectAltName=DNS:shop-paylink"]
+    made += ["-addext", "keyUsage=digitalSignature,keyCertSign,cRLSign"]
+    pair = ["-keyout", "tls.key", "-out", "tls.crt"]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    signed = ["-keyfile", "tls.key", "-cert", "tls.crt", "-md", "sha256", "-crldays", "2"]
+    for command in (
+        ["req", "-x509", *curve, *pair, *made],
+        ["ca", "-config", "ca.cnf", "-gencrl", *signed, "-out", "ca.crl"],
+    ):
+        subprocess.run(["openssl", *command], cwd=folder, check=True, capture_output=True)
+    shutil.copy(folder / "tls.crt", folder / "ca.crt")
+    return folder
 
 
 def _free_port():

@@ -154,10 +154,23 @@ def webhooks_from_outside_for_a_preview_are_refused():
     _check({"mode": "dev", "webhook": {"ingress": ingress}}, "/webhook/ingress/enabled")
 
 
-def calls_in_plaintext_outside_the_cluster_are_refused_unless_it_is_said():
-    service = {"type": "LoadBalancer"}
-    _check({"grpc": {"service": service}}, "/grpc/service/type")
-    assert chart.render({"grpc": {"service": service, "plaintext": True}})
+def calls_in_plaintext_are_refused_unless_it_is_said():
+    grpc = {"tls": {"secretName": ""}}
+    _check({"grpc": grpc}, "/grpc/tls/secretName")
+    assert chart.render({"grpc": grpc | {"plaintext": True}})
+    for table in ("grpc", "webhook"):
+        _check({"config": {table: {"plaintext": "anywhere"}}}, "plaintext")
+
+
+def a_certificate_without_an_issuer_is_refused():
+    certificate = {"enabled": True}
+    _check({"grpc": {"tls": {"certificate": certificate}}}, "/grpc/tls/certificate/issuerName")
+
+
+def a_certificate_for_what_is_not_encrypted_is_refused():
+    grpc = {"tls": {"certificate": {"enabled": True, "issuerName": "internal"}}}
+    _check({"grpc": grpc | {"plaintext": True}}, "/grpc/tls/certificate/enabled")
+    _check({"mode": "dev", "grpc": grpc}, "/grpc/tls/certificate/enabled")
 
 
 def a_headless_load_balancer_is_refused():

@@ -155,6 +155,49 @@ def the_pod_that_migrates_reaches_names_and_the_database_and_is_reached_by_nobod
     assert "ingress" not in policy and "Ingress" in policy["policyTypes"]
 
 
+def callers_and_the_service_show_certificates_unless_told_otherwise():
+    tls = chart.settings()["grpc"]["tls"]
+    mount = "/etc/paylink/tls"
+    assert tls == {
+        "certificate_path": f"{mount}/tls.crt",
+        "key_path": f"{mount}/tls.key",
+        "client_ca_path": f"{mount}/ca.crt",
+    }
+    objects = chart.render()
+    (source,) = _volume(objects, "tls")["projected"]["sources"]
+    assert source["secret"]["name"] == "paylink-grpc-tls"
+    assert {it["path"] for it in source["secret"]["items"]} == {"tls.crt", "tls.key", "ca.crt"}
+    assert mount in [it["mountPath"] for it in chart.container(objects)["volumeMounts"]]
+
+
+def authorities_of_callers_are_asked_for_only_where_callers_show_certificates():
+    values = {"config": {"grpc": {"tls": {"client_certificates": "off"}}}}
+    (source,) = _volume(chart.render(values), "tls")["projected"]["sources"]
+    assert "ca.crt" not in [it["key"] for it in source["secret"]["items"]]
+    assert "client_ca_path" not in chart.settings(values)["grpc"]["tls"]
+    assert chart.settings(EVERYTHING)["grpc"]["tls"]["client_crl_path"].endswith("/ca.crl")
+
+
+def plaintext_is_said_in_so_many_words_and_needs_no_certificate():
+    settings = chart.settings(chart.PROFILES["plaintext"])
+    assert settings["grpc"] == {"listen": "0.0.0.0:50051", "plaintext": "anywhere"}
+    volumes = chart.pod(chart.render(chart.PROFILES["plaintext"]))["volumes"]
+    assert "tls" not in [it["name"] for it in volumes]
+
+
+def the_certificate_is_for_every_name_of_the_service():
+    certificate = chart.one(chart.render(EVERYTHING), "Certificate", "shop-paylink-grpc")["spec"]
+    assert certificate["secretName"] == "shop-tls"
+    assert certificate["issuerRef"] == {"name": "internal", "kind": "ClusterIssuer"}
+    assert certificate["dnsNames"] == [
+        "shop-paylink",
+        "shop-paylink.payments",
+        "shop-paylink.payments.svc",
+        "shop-paylink.payments.svc.cluster.local",
+        "paylink.example.com",
+    ]
+
+
 def the_grpc_service_can_be_headless():
     objects = chart.render({"grpc": {"service": {"headless": True}}})
     assert chart.one(objects, "Service")["spec"]["clusterIP"] == "None"

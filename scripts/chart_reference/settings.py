@@ -3,11 +3,18 @@
 import re
 import tomllib
 
-# Settings that the chart makes itself: ports that its Services lead to, and secrets, which are
-# files. Values cannot name them.
+# Settings and tables that the chart makes itself: ports that its Services lead to, secrets and
+# certificates, which are files, and where TLS ends. Values cannot name them.
 MADE_BY_THE_CHART = {
     "grpc.listen",
+    "grpc.plaintext",
+    "grpc.tls.certificate_path",
+    "grpc.tls.client_ca_path",
+    "grpc.tls.client_crl_path",
+    "grpc.tls.key_path",
     "webhook.listen",
+    "webhook.plaintext",
+    "webhook.tls",
     "operations.listen",
     "sandbox.listen",
     "sandbox.api_key",
@@ -19,6 +26,7 @@ MADE_BY_THE_CHART = {
 
 # What a type alone does not say. A pod has no use for what these leave out.
 NARROWER = {
+    "grpc.tls.client_certificates": {"enum": ["required", "optional", "off"]},
     "payments.source": {"enum": ["webhook", "poll"]},
     "sandbox.public_url": {"pattern": "^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$"},
     "storage.url": {"pattern": "^sqlite:/data/[A-Za-z0-9._-]+$"},
@@ -34,9 +42,9 @@ def schema(defaults):
     """Returns the closed schema of everything that `defaults`, a commented TOML file, has."""
     root = _table("The program's own configuration file, as YAML. Its defaults apply where unset.")
     for path, value, meaning in settings(defaults):
-        if path in MADE_BY_THE_CHART:
-            continue
         *tables, key = path.split(".")
+        if {path, ".".join(tables)} & MADE_BY_THE_CHART:
+            continue
         parent = root
         for name in tables:
             parent = parent["properties"].setdefault(name, _table())

@@ -22,6 +22,7 @@ use super::state::{Report, SEARCH_PAUSE, Step};
 use super::{Operations, signals};
 use crate::planted::{self, Bug};
 use crate::storage::{self, Operation, OperationState};
+use crate::stripe::call::Answer;
 use crate::stripe::{self, Made};
 
 /// How often to look for what is due.
@@ -128,9 +129,8 @@ impl Operations {
         let deadline = Instant::now() + QUESTION_TIME;
         let (path, resource) = (&operation.path, &operation.resource);
         let (operation, report) = match self.0.stripe.answer_of(path, resource, deadline).await {
-            Ok(answer) => {
-                let resource = resource.clone();
-                (operation, Report::Done { resource, answer: answer.body })
+            Ok(Answer { resource, body, .. }) => {
+                (operation, Report::Done { resource, answer: body })
             }
             Err(error) => {
                 tracing::warn!(%error, operation = operation.key, "What was found cannot be read");

@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 
 use super::state::{LEASE, Report, Step};
 use super::{Error, Operations, Progress, Running, signals};
+use crate::caller;
 use crate::dice;
 use crate::planted::{self, Bug};
 use crate::storage::{self, Operation, OperationState};
@@ -100,15 +101,13 @@ impl Operations {
         progress: &watch::Sender<Progress>,
     ) -> Result<Answer, Error> {
         let deadline = Instant::now() + self.0.config.time();
-        let operation = match self.claim(new, start, deadline).await? {
+        let operation = match caller::until(deadline, self.claim(new, start, deadline)).await? {
             Claim::Ours(operation) => operation,
             Claim::Ended(operation) => return told(&operation),
         };
         progress.send_replace(Progress::Sent);
         let (operation, outcome) = self.send(operation, deadline).await;
-        if let (Ok(answer), 0) = (&outcome, operation.generation)
-            && answer.resource_id().is_some()
-        {
+        if let (Ok(answer), 0) = (&outcome, operation.generation) {
             // The record can follow: should it be lost, the same key brings the
             // same answer. No failure is told before it is on record, since what
             // the caller believes undone may not be done later.
@@ -252,7 +251,11 @@ impl Operations {
 /// Tells a result again.
 fn told(operation: &Operation) -> Result<Answer, Error> {
     match operation.state {
-        OperationState::Done => Ok(Answer { body: operation.answer.clone(), request_id: None }),
+        OperationState::Done => Ok(Answer {
+            body: operation.answer.clone(),
+            request_id: None,
+            resource: operation.resource.clone(),
+        }),
         OperationState::Rejected => {
             let refusal = Refusal::recalled(&operation.answer);
             let error = stripe::Error::Refused(Box::new(refusal));

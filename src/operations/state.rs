@@ -75,14 +75,9 @@ impl Report {
     /// Reads the outcome of an attempt.
     pub(super) fn of(outcome: &Result<Answer, stripe::Error>, effect: Effect) -> Self {
         match outcome {
-            Ok(answer) => match (answer.resource_id(), effect) {
-                (Some(resource), _) => Report::Done { resource, answer: answer.body.clone() },
-                (None, Effect::Delete) => {
-                    Report::Done { resource: String::new(), answer: answer.body.clone() }
-                }
-                // Whatever said yes, it was not Stripe in its own words.
-                (None, _) => Report::Doubt { is_failure_stored: false },
-            },
+            Ok(Answer { resource, body, .. }) => {
+                Report::Done { resource: resource.clone(), answer: body.clone() }
+            }
             // An earlier attempt may have deleted it, and it is not there any more.
             Err(stripe::Error::Doubtful(last))
                 if effect == Effect::Delete

@@ -1,13 +1,14 @@
 //! The account of a payment in storage: facts are added to it, and what that
 //! makes of the payment is written and told, in the transaction of the caller.
 
+use std::collections::HashMap;
 use std::ops::BitOrAssign;
 
 use super::ledger::{self, Told};
 use super::now_ms;
 use crate::pb::payment::State;
 use crate::pb::{self, fulfillment};
-use crate::storage::{self, Known, Transaction};
+use crate::storage::{self, Fact, Known, Transaction};
 
 /// What came of adding facts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,12 +19,55 @@ pub(super) struct Added {
     pub(super) woke: bool,
 }
 
+/// The account of one payment, as of a transaction that goes on.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    facts: Vec<Fact>,
+    known: Option<Known>,
+}
+
 // === impl Added ===
 
 impl BitOrAssign for Added {
     fn bitor_assign(&mut self, other: Self) {
         self.changed |= other.changed;
         self.woke |= other.woke;
+    }
+}
+
+// === impl Account ===
+
+impl Account {
+    /// Adds facts to the payment.
+    pub(super) async fn add(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        id: &str,
+        told: Told,
+        told_by: &str,
+    ) -> Result<Added, storage::Error> {
+        let mut added = Added::default();
+        for key in &told.keys {
+            added.woke |= transaction.put_key(key, id, now_ms()).await?;
+        }
+        let news = ledger::join(&mut self.facts, told.facts);
+        if news.is_empty() {
+            return Ok(added);
+        }
+        for fact in news {
+            transaction.put_fact(id, fact).await?;
+        }
+        let corrupt = || storage::Error::Corrupt { what: format!("what is known of payment {id}") };
+        let payment = ledger::view(&self.facts).ok_or_else(corrupt)?;
+        let before = self.known.as_ref();
+        let fulfillment = before.and_then(|before| before.payment.fulfillment.clone());
+        let payment = pb::Payment { fulfillment, ..payment };
+        let claim = before.map(|before| before.claim.clone()).unwrap_or_default();
+        if let Some(known) = put(transaction, before, payment, claim, told_by).await? {
+            added.changed = true;
+            self.known = Some(known);
+        }
+        Ok(added)
     }
 }
 
@@ -51,39 +95,37 @@ pub(super) async fn add(
     told: Told,
     told_by: &str,
 ) -> Result<Added, storage::Error> {
-    let mut added = Added::default();
-    for key in &told.keys {
-        added.woke |= transaction.put_key(key, id, now_ms()).await?;
+    let mut account = open(transaction, &[id.to_owned()]).await?.remove(id).unwrap_or_default();
+    account.add(transaction, id, told, told_by).await
+}
+
+/// Reads the accounts of some payments at once; of one that is not known there is none.
+pub(super) async fn open(
+    transaction: &mut Transaction<'_>,
+    ids: &[String],
+) -> Result<HashMap<String, Account>, storage::Error> {
+    let mut accounts: HashMap<String, Account> = HashMap::new();
+    for (id, fact) in transaction.facts(ids).await? {
+        accounts.entry(id).or_default().facts.push(fact);
     }
-    let mut facts = transaction.facts(id).await?;
-    let news = ledger::join(&mut facts, told.facts);
-    if news.is_empty() {
-        return Ok(added);
+    for known in transaction.known_of(ids).await? {
+        let account = accounts.entry(known.payment.id.clone()).or_default();
+        account.known = Some(known);
     }
-    for fact in news {
-        transaction.put_fact(id, fact).await?;
-    }
-    let corrupt = || storage::Error::Corrupt { what: format!("what is known of payment {id}") };
-    let payment = ledger::view(&facts).ok_or_else(corrupt)?;
-    let before = transaction.known(id).await?;
-    let fulfillment = before.as_ref().and_then(|before| before.payment.fulfillment.clone());
-    let payment = pb::Payment { fulfillment, ..payment };
-    let claim = before.as_ref().map(|before| before.claim.clone()).unwrap_or_default();
-    added.changed = put(transaction, before.as_ref(), payment, claim, told_by).await?;
-    Ok(added)
+    Ok(accounts)
 }
 
 /// Writes what a payment is now, and tells of it where it is something else
-/// than before. Says whether it is.
+/// than before. Gives what is known then.
 pub(super) async fn put(
     transaction: &mut Transaction<'_>,
     before: Option<&Known>,
     payment: pb::Payment,
     claim: String,
     told_by: &str,
-) -> Result<bool, storage::Error> {
+) -> Result<Option<Known>, storage::Error> {
     if before.is_some_and(|before| before.payment == payment && before.claim == claim) {
-        return Ok(false);
+        return Ok(None);
     }
     let now_ms = now_ms();
     let decided_by = told_by.to_owned();
@@ -101,7 +143,7 @@ pub(super) async fn put(
         feed.sequence = sequence,
         "A payment has changed"
     );
-    Ok(true)
+    Ok(Some(known))
 }
 
 /// From when on somebody can claim to ship a payment.

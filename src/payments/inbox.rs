@@ -33,7 +33,7 @@ impl Payments {
     /// On an error, Stripe must send the event again.
     pub async fn receive(&self, event: Event, body: Bytes) -> Result<bool, storage::Error> {
         let foreign = self.foreign(&event);
-        let is_told = foreign.is_none() && ledger::is_told_by(&event.kind);
+        let is_told = foreign.is_none() && ledger::is_told_by(&event);
         let is_alarm = event.kind == EVENTS_FAILED;
         let new = NewEvent {
             id: event.id,

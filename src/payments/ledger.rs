@@ -16,7 +16,9 @@ use prost::Message as _;
 use crate::pb::{self, payment::State};
 use crate::storage::Fact;
 
-pub(super) use self::read::{KINDS, Told, details, is_told_by, read, refunded, session, state_of};
+pub(super) use self::read::{
+    KINDS, Told, collected, details, is_told_by, read, refunded, session, state_of,
+};
 pub(super) use self::view::{is_shippable, left, own_intent, view};
 
 /// Adds facts to those that are known, and gives the ones that are news.
@@ -33,9 +35,47 @@ pub(super) fn join(known: &mut Vec<Fact>, told: Vec<Fact>) -> Vec<Fact> {
     news
 }
 
-/// Whether what was told of a session lacks what was bought, which does not
-/// change any more once the buyer has submitted the page.
-pub(super) fn lacks_details(told: &Told) -> bool {
+/// What Stripe must be asked for, because an event does not say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// What was bought, which does not change any more once the buyer has
+    /// submitted the page.
+    Details {
+        /// The payment.
+        payment: String,
+    },
+    /// The refunds of a charge, of which only the sum was told.
+    Refunds {
+        /// The charge.
+        charge: String,
+    },
+}
+
+/// Whether something may be lacking in what was told; what is known says whether
+/// it is.
+pub(super) fn may_lack(told: &Told) -> bool {
+    told.gone.is_some() || lacks_details(told)
+}
+
+/// Names what is lacking in what was told, given what is known of its payment.
+pub(super) fn lack(told: &Told, known: Option<&pb::Payment>) -> Option<Lack> {
+    if lacks_details(told) && known.is_none_or(|known| known.line_items.is_empty()) {
+        return told.payment.clone().map(|payment| Lack::Details { payment });
+    }
+    let (gone, known) = (told.gone.as_ref()?, known?);
+    let refunds = told.facts.iter().filter(|fact| fact.subject.starts_with(read::REFUND));
+    let mut refunds: Vec<pb::Refund> =
+        refunds.filter_map(|fact| pb::Refund::decode(fact.body.as_slice()).ok()).collect();
+    for refund in known.refunds.iter().filter(|one| one.charge == gone.charge) {
+        if refunds.iter().all(|one| one.id != refund.id) {
+            refunds.push(refund.clone());
+        }
+    }
+    let sum: i64 = refunds.iter().filter(|one| view::is_out(one)).map(|one| one.amount).sum();
+    (sum != gone.amount).then(|| Lack::Refunds { charge: gone.charge.clone() })
+}
+
+fn lacks_details(told: &Told) -> bool {
     let mut sessions = told.facts.iter().filter(|fact| fact.subject == read::SESSION);
     sessions.any(|fact| {
         let page = pb::Payment::decode(fact.body.as_slice()).unwrap_or_default();

@@ -6,6 +6,7 @@
 //! point loses nothing: an event is due until the transaction that knows of it
 //! is committed, and the ledger does not mind to hear it twice.
 
+mod lacking;
 mod settle;
 
 use std::collections::HashSet;
@@ -16,13 +17,12 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::lacking::{Details, Unread};
 use self::settle::Outcome;
 use super::ledger::{self, Told};
 use super::{Config, Payments, now_ms};
-use crate::caller::Caller;
-use crate::pb;
-use crate::storage::{self, DueEvent, Lease, Storage};
-use crate::stripe::{self, webhook};
+use crate::storage::{self, DueEvent, Fact, Lease};
+use crate::stripe::webhook;
 
 /// How often to look for due events, in case no arrival was noticed.
 const POLL: Duration = Duration::from_secs(1);
@@ -30,23 +30,6 @@ const POLL: Duration = Duration::from_secs(1);
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 /// How long after the crash of the replica that does this another takes over.
 const LEASE: Duration = Duration::from_secs(5);
-/// How long one question may take, its retries included.
-const READ_TIME: Duration = Duration::from_secs(30);
-
-/// Where payments are asked for in full: Stripe, or a test's own idea of it.
-pub(super) trait Details: Clone + Send + Sync + 'static {
-    /// Gives a payment with its line items.
-    fn read(&self, payment: &str) -> impl Future<Output = Result<pb::Payment, Unread>> + Send;
-}
-
-/// A payment could not be read.
-#[derive(Debug)]
-pub(super) struct Unread {
-    /// Whether asking again later can help.
-    pub(super) is_temporary: bool,
-    /// What is logged.
-    pub(super) cause: String,
-}
 
 /// The one reader of due events.
 pub(super) struct Projector<D> {
@@ -65,19 +48,7 @@ struct Read {
     event_id: String,
     told: Told,
     attempts: u32,
-    details: Result<pb::Payment, Unread>,
-}
-
-// === impl stripe::Client ===
-
-impl Details for stripe::Client {
-    async fn read(&self, payment: &str) -> Result<pb::Payment, Unread> {
-        let read = self.payment_in_full(payment, &Caller::itself(READ_TIME)).await;
-        read.map_err(|error| Unread {
-            is_temporary: error.is_temporary(),
-            cause: error.to_string(),
-        })
-    }
+    facts: Result<Vec<Fact>, Unread>,
 }
 
 // === impl Projector ===
@@ -155,7 +126,7 @@ impl<D: Details> Projector<D> {
             self.ready.push(Outcome::Ignored { event_id: event.id });
             return Ok(());
         };
-        let Some(payment) = lacking(&self.payments.storage, &told).await? else {
+        let Some(lack) = lacking::lacking(&self.payments.storage, &told).await? else {
             self.ready.push(Outcome::Told { event_id: event.id, told });
             return Ok(());
         };
@@ -163,8 +134,8 @@ impl<D: Details> Projector<D> {
             self.reading.insert(event.id.clone());
             let details = self.details.clone();
             self.reads.push(Box::pin(async move {
-                let details = details.read(&payment).await;
-                Read { event_id: event.id, told, attempts: event.attempts, details }
+                let facts = details.read(&lack, &event.id).await;
+                Read { event_id: event.id, told, attempts: event.attempts, facts }
             }));
         }
         Ok(())
@@ -172,10 +143,10 @@ impl<D: Details> Projector<D> {
 
     /// Decides what an answer means for its event.
     fn conclude(&mut self, read: Read) {
-        let Read { event_id, mut told, attempts, details } = read;
-        let outcome = match details {
-            Ok(page) => {
-                told.facts.push(ledger::details(&page, &event_id));
+        let Read { event_id, mut told, attempts, facts } = read;
+        let outcome = match facts {
+            Ok(facts) => {
+                told.facts.extend(facts);
                 Outcome::Told { event_id, told }
             }
             Err(unread) if unread.is_temporary => {
@@ -185,7 +156,7 @@ impl<D: Details> Projector<D> {
                     event.id = event_id,
                     payment.id = told.payment,
                     cause = unread.cause,
-                    "A payment could not be read in full for now"
+                    "What an event lacks could not be read for now"
                 );
                 Outcome::PutOff { event_id, due_at_ms }
             }
@@ -194,7 +165,7 @@ impl<D: Details> Projector<D> {
                     event.id = event_id,
                     payment.id = told.payment,
                     cause = unread.cause,
-                    "A payment cannot be read in full; it is told as its event has it"
+                    "What an event lacks cannot be read; it is told as it is"
                 );
                 Outcome::Told { event_id, told }
             }
@@ -221,22 +192,6 @@ impl<D: Details> Projector<D> {
 fn read(event: &DueEvent) -> Option<Told> {
     let parsed = webhook::Event::parse(&event.body).ok()?;
     ledger::read(&parsed)
-}
-
-/// Names the payment that must be read in full before it can be told: one that
-/// was submitted, and whose line items nobody has told yet.
-async fn lacking(storage: &Storage, told: &Told) -> Result<Option<String>, storage::Error> {
-    let Some(payment) = told.payment.as_ref().filter(|_| ledger::lacks_details(told)) else {
-        return Ok(None);
-    };
-    match storage.payment(payment).await {
-        // The transaction will meet the same row, and puts the event off.
-        Err(storage::Error::Corrupt { .. }) => Ok(None),
-        known => {
-            let is_known = known?.is_some_and(|known| !known.line_items.is_empty());
-            Ok((!is_known).then(|| payment.clone()))
-        }
-    }
 }
 
 /// How long an event waits after failure number `attempts`, counted from 0:

@@ -2,10 +2,12 @@
 //! the same ledger.
 //!
 //! Events are polled, since a webhook can fail to come. Sessions are swept,
-//! since Stripe can fail to make the event. Both on a schedule, by one replica
-//! at a time, and within what Stripe allows to be read.
+//! since Stripe can fail to make the event. Payments that are overdue are asked
+//! for one by one. All on a schedule, by one replica at a time, and within what
+//! Stripe allows to be read.
 
 mod allowance;
+mod overdue;
 mod schedule;
 mod sweep;
 
@@ -18,7 +20,8 @@ use tokio::sync::OwnedMutexGuard;
 use tonic::Status;
 
 pub(super) use self::schedule::Schedule;
-use super::{Payments, ledger, now_ms};
+use super::ledger::{self, Told};
+use super::{Payments, account, now_ms};
 use crate::caller::Caller;
 use crate::error::PaymentError;
 use crate::pb::ReconcilePaymentsResponse as Report;
@@ -89,7 +92,8 @@ impl Payments {
         let mut run = Run::begin(self, false).await?;
         let outcome = async {
             run.poll(since_secs).await?;
-            run.sweep(since_secs).await
+            run.sweep(since_secs).await?;
+            run.ask_overdue().await
         };
         let outcome = outcome.await;
         let report = run.end().await?;
@@ -173,15 +177,37 @@ impl<'a> Run<'a> {
         if self.lease.hold(now_ms()).await? { Ok(()) } else { Err(Failure::Elsewhere) }
     }
 
-    fn differs(&mut self, payment: &str, difference: &str) {
-        tracing::warn!(
-            payment.id = payment,
-            difference,
-            "Stripe tells something else of a payment"
-        );
-        if self.report.unexplained.len() < UNEXPLAINED_MAX {
-            let (payment, difference) = (payment.to_owned(), difference.to_owned());
-            self.report.unexplained.push(Unexplained { payment, difference });
+    /// Adds what no event has told of a payment.
+    async fn repair(&mut self, id: String, told: Told) -> Result<(), Failure> {
+        let written = self.payments.storage.write(move |mut transaction| {
+            Box::pin(async move { account::add(&mut transaction, &id, told, "").await })
+        });
+        let added = written.await?;
+        self.payments.announce(added);
+        if added.changed {
+            self.report.payments_repaired = self.report.payments_repaired.saturating_add(1);
+            MISSED.add(1, &[]);
         }
+        Ok(())
+    }
+
+    /// Keeps what Stripe tells differently of a payment, or that nothing is.
+    async fn note(&mut self, id: String, what: Option<&'static str>) -> Result<(), Failure> {
+        if let Some(difference) = what {
+            let payment = &*id;
+            tracing::warn!(
+                payment.id = payment,
+                difference,
+                "Stripe tells something else of a payment"
+            );
+            if self.report.unexplained.len() < UNEXPLAINED_MAX {
+                let (payment, difference) = (id.clone(), difference.to_owned());
+                self.report.unexplained.push(Unexplained { payment, difference });
+            }
+        }
+        let noted = self.payments.storage.write(move |mut transaction| {
+            Box::pin(async move { transaction.put_unexplained(&id, what, now_ms()).await })
+        });
+        Ok(noted.await?)
     }
 }

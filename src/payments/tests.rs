@@ -7,13 +7,14 @@ use serde_json::json;
 use tokio_util::sync::DropGuard;
 use tonic_types::StatusExt as _;
 
+use super::ledger::Lack;
 use super::projector::{Details, Unread};
 use super::*;
 use crate::clock::Clock;
 use crate::operations;
 use crate::pb::payment::State;
 use crate::pb::watch_payments_response::Content;
-use crate::storage;
+use crate::storage::{self, Fact};
 use crate::stripe::webhook::Event;
 
 /// How long to wait for a change. Only a broken promise takes it.
@@ -26,9 +27,9 @@ pub(super) const COMPLETED: &str = "checkout.session.completed";
 pub(super) struct OneItem;
 
 impl Details for OneItem {
-    async fn read(&self, _: &str) -> Result<pb::Payment, Unread> {
+    async fn read(&self, _: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
         let line_items = vec![pb::LineItem { price: "price_1".into(), ..Default::default() }];
-        Ok(pb::Payment { line_items, ..Default::default() })
+        Ok(vec![ledger::details(&pb::Payment { line_items, ..Default::default() }, told_by)])
     }
 }
 

@@ -1,4 +1,5 @@
-//! The account behind the key: a shop in the United States that may do everything.
+//! The account behind the key, and every connected one: a shop in the United States that may do
+//! everything.
 
 use serde_json::{Value, json};
 
@@ -6,16 +7,17 @@ use super::api::Call;
 use super::refusal::Refusal;
 use super::store::State;
 
-/// The account, by its identifier.
+/// The platform's own account, by its identifier.
 pub(super) const ID: &str = "acct_1SandboxSandboxS";
 /// When it was opened: 2026-01-01.
 const CREATED: i64 = 1_767_225_600;
 
 /// `GET /v1/account`.
 #[expect(clippy::unnecessary_wraps, reason = "every endpoint may refuse, this one never does")]
-pub(super) fn retrieve(_: &mut State, _: &Call) -> Result<Value, Refusal> {
+pub(super) fn retrieve(state: &mut State, _: &Call) -> Result<Value, Refusal> {
+    let id = state.account.as_deref().unwrap_or(ID);
     Ok(json!({
-        "id": ID,
+        "id": id,
         "object": "account",
         "business_profile": {
             "annual_revenue": null,
@@ -43,7 +45,7 @@ pub(super) fn retrieve(_: &mut State, _: &Call) -> Result<Value, Refusal> {
             "object": "list",
             "data": [],
             "has_more": false,
-            "url": format!("/v1/accounts/{ID}/external_accounts"),
+            "url": format!("/v1/accounts/{id}/external_accounts"),
         },
         "metadata": {},
         "payouts_enabled": true,

@@ -32,26 +32,27 @@ pub(super) enum Due {
 }
 
 /// The notes, by time and then in the order in which they were made.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Agenda {
     notes: BTreeSet<(i64, u64, Due)>,
     next: u64,
     notes_max: usize,
 }
 
-/// Carries out what is due by now, first come first.
-pub(super) fn run_due(state: &mut State) {
-    while let Some(due) = state.agenda.take_due(state.clock.now()) {
-        match due {
-            Due::SettleRefund(id) => refunds::settle(state, &id),
-            Due::DecideDispute(id) => disputes::decide(state, &id),
-            Due::WarnOfTrialEnd(id) => subscriptions::warn_of_trial_end(state, &id),
-            Due::RenewSubscription(id) => subscriptions::renew(state, &id),
-            Due::RetryInvoice(id) => subscriptions::retry(state, &id),
-            Due::SettlePayment(id) => checkout::settle_delayed(state, &id),
-            Due::ExpireSession(id) => checkout::expire_unpaid(state, &id),
-            Due::EndRedeemable(id) => redemption::end(state, &id),
-        }
+/// Carries out what is due first, if it is due by now.
+pub(super) fn run_first(state: &mut State) {
+    let Some(due) = state.agenda.take_due(state.clock.now()) else {
+        return;
+    };
+    match due {
+        Due::SettleRefund(id) => refunds::settle(state, &id),
+        Due::DecideDispute(id) => disputes::decide(state, &id),
+        Due::WarnOfTrialEnd(id) => subscriptions::warn_of_trial_end(state, &id),
+        Due::RenewSubscription(id) => subscriptions::renew(state, &id),
+        Due::RetryInvoice(id) => subscriptions::retry(state, &id),
+        Due::SettlePayment(id) => checkout::settle_delayed(state, &id),
+        Due::ExpireSession(id) => checkout::expire_unpaid(state, &id),
+        Due::EndRedeemable(id) => redemption::end(state, &id),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The addresses of the API, and who answers them.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
@@ -22,9 +23,10 @@ pub(super) struct Call {
 }
 
 /// The request that caused an event. Both are absent for what happens on the payment page.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Origin {
     /// `req_…`.
+    #[serde(rename = "id")]
     pub(super) request_id: Option<String>,
     /// The caller's own key.
     pub(super) idempotency_key: Option<String>,
@@ -187,6 +189,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/v1/subscription_items/{item}", "subscription_item", subscriptions::item),
     endpoint("GET", "/v1/invoices", "list invoice", invoices::list),
     endpoint("GET", "/v1/invoices/{invoice}", "invoice", invoices::retrieve),
+    endpoint("POST", "/v1/invoices/{invoice}", "invoice", invoices::update),
+    endpoint("POST", "/v1/invoices/{invoice}/pay", "invoice", invoices::pay_now),
+    endpoint("POST", "/v1/invoices/{invoice}/void", "invoice", invoices::void),
+    endpoint("POST", "/v1/invoices/{invoice}/mark_uncollectible", "invoice", invoices::give_up),
     endpoint("GET", "/v1/invoices/{invoice}/lines", "list line_item", invoices::lines),
     endpoint("GET", "/v1/invoice_payments", "list invoice_payment", invoices::payments),
     endpoint("GET", "/v1/invoice_payments/{invoice_payment}", "invoice_payment", invoices::payment),

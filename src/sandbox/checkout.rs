@@ -9,6 +9,7 @@ mod pay;
 mod promotion;
 mod visit;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,8 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let details = call.params.get("customer_details");
     let email = details.map(|details| details.at("email").clone()).unwrap_or_default();
-    lists::page(&state.sessions, call, "/v1/checkout/sessions", |session| {
+    lists::page(&state.sessions, call, "/v1/checkout/sessions", |held| {
+        let session = &held.object;
         let names = ["customer", "payment_intent", "payment_link", "status", "subscription"];
         names.iter().all(|name| lists::matches(&call.params, name, session))
             && lists::in_range(call.params.get("created"), session.at("created"))
@@ -154,8 +156,8 @@ fn end(state: &mut State, id: &str, origin: &Origin) {
 // === impl Session ===
 
 impl Held for Session {
-    fn object(&self) -> &Value {
-        &self.object
+    fn object(&self) -> Cow<'_, Value> {
+        Cow::Borrowed(&self.object)
     }
 }
 

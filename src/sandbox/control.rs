@@ -15,7 +15,8 @@ use prost_types::Timestamp;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-use super::{Shared, objects, passage, snapshot};
+use super::store::State;
+use super::{Shared, expire_due, objects, passage, snapshot};
 use pb::sandbox_service_server::{SandboxService, SandboxServiceServer};
 
 /// Why the services cannot describe themselves.
@@ -58,7 +59,12 @@ impl SandboxService for Control {
         request: Request<pb::PayPaymentLinkRequest>,
     ) -> Answer<pb::PayPaymentLinkResponse> {
         let order = request.into_inner();
-        self.shared.with(|state| pay::pay(state, &order)).map(Response::new)
+        let paid = self.shared.with(|state| {
+            expire_due(state);
+            let has = |state: &State| pay::find(state, &order.payment_link).is_ok();
+            state.where_is(has, |state| pay::pay(state, &order))
+        });
+        paid.map(Response::new)
     }
 
     async fn advance_clock(
@@ -71,9 +77,9 @@ impl SandboxService for Control {
             return Err(Status::invalid_argument("duration: between zero and ten years"));
         }
         let ms = wanted.seconds * 1000 + i64::from(wanted.nanos / 1_000_000);
-        let before = self.shared.look(|state| state.events.made());
+        let before = self.shared.look(|state| state.events_made());
         passage::advance(&self.shared, ms).await;
-        let (after, now_ms) = self.shared.look(|state| (state.events.made(), state.clock.now_ms()));
+        let (after, now_ms) = self.shared.look(|state| (state.events_made(), state.clock.now_ms()));
         let events = i32::try_from(after.saturating_sub(before)).unwrap_or(i32::MAX);
         Ok(Response::new(pb::AdvanceClockResponse { time: Some(moment(now_ms)), events }))
     }
@@ -84,7 +90,7 @@ impl SandboxService for Control {
     }
 
     async fn snapshot(&self, _: Request<pb::SnapshotRequest>) -> Answer<pb::SnapshotResponse> {
-        let snapshot = self.shared.look(|state| snapshot::save(state));
+        let snapshot = self.shared.read(snapshot::save);
         let snapshot = snapshot.map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(pb::SnapshotResponse { snapshot }))
     }

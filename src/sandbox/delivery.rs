@@ -16,10 +16,9 @@ use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use super::object::Members;
 use super::store::State;
 use super::webhook_endpoints::Receiver;
-use super::{Config, Shared, object, signature};
+use super::{Config, Shared, signature};
 pub(super) use outbox::{Delivery, Departure, Outbox, Outcome, Ticket};
 
 /// What the receiver of the configuration is called, which is no registered endpoint.
@@ -83,8 +82,8 @@ fn take(shared: &Shared) -> Next {
         let now_ms = state.clock.now_ms();
         while let Some((ticket, delivery)) = state.outbox.take_due(now_ms) {
             let target = target(state, &shared.config, delivery.endpoint.as_deref());
-            if let (Some(target), Some(event)) = (target, state.events.get(&delivery.event)) {
-                return Next::Ready(ticket, target, Bytes::from(event.to_string()));
+            if let (Some(target), Some(event)) = (target, state.event_mut(&delivery.event)) {
+                return Next::Ready(ticket, target, Bytes::from(event.text()));
             }
             let gone = Err("the endpoint, or the event, is no longer there".to_owned());
             state.outbox.settle(ticket, gone, now_ms, None);
@@ -143,7 +142,9 @@ fn settle(shared: &Shared, ticket: Ticket, answered: Result<u16, String>) {
         match delivery.outcome {
             Outcome::Delivered => {
                 let event = delivery.event.clone();
-                count_delivered(state, &event);
+                if let Some(event) = state.event_mut(&event) {
+                    event.count_delivered();
+                }
             }
             Outcome::GivenUp => {
                 tracing::warn!(event.id = delivery.event, attempts, "a webhook was given up");
@@ -153,13 +154,6 @@ fn settle(shared: &Shared, ticket: Ticket, answered: Result<u16, String>) {
             }
         }
     });
-}
-
-fn count_delivered(state: &mut State, event: &str) {
-    if let Some(event) = state.events.get_mut(event) {
-        let pending = event.at("pending_webhooks").as_i64().unwrap_or_default();
-        object::set(event, "pending_webhooks", (pending - 1).max(0));
-    }
 }
 
 /// Doubles from the first wait to the longest.

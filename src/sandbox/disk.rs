@@ -52,7 +52,7 @@ pub(super) async fn flush(shared: &Shared) -> Result<(), Error> {
 }
 
 async fn write(shared: &Shared, path: &Path) -> Result<(), String> {
-    let text = shared.look(|state| snapshot::save(state)).map_err(|error| error.to_string())?;
+    let text = shared.read(snapshot::save).map_err(|error| error.to_string())?;
     replace(path, text.as_bytes()).await.map_err(|error| error.to_string())
 }
 

@@ -7,6 +7,8 @@
 
 mod graph;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::object::Members;
@@ -56,12 +58,33 @@ pub(super) fn apply(
 }
 
 /// An object as the API shows it when nothing is asked for.
-pub(super) fn shown(object: &Value) -> Value {
-    let mut shown = object.clone();
-    if let Some(noun) = object.at("object").as_str().and_then(graph::noun) {
-        hide(noun, &mut shown, &[]);
+pub(super) fn shown(object: &Value) -> Cow<'_, Value> {
+    match object.at("object").as_str().and_then(graph::noun) {
+        Some(noun) if hides(noun, object) => {
+            let mut shown = object.clone();
+            hide(noun, &mut shown, &[]);
+            Cow::Owned(shown)
+        }
+        _ => Cow::Borrowed(object),
     }
-    shown
+}
+
+/// Whether anything is taken out where nothing is asked for. Most objects are shown as they are
+/// kept, and need no copy.
+fn hides(noun: &'static str, value: &Value) -> bool {
+    if let Value::Array(elements) = value {
+        return elements.iter().any(|element| hides(noun, element));
+    }
+    let Value::Object(members) = value else {
+        return false;
+    };
+    let of_data = |element| members.get("data").is_some_and(|data| hides(element, data));
+    graph::element(noun).is_some_and(of_data)
+        || graph::from(noun).any(|edge| match (members.get(edge.member), edge.way) {
+            (None, _) => false,
+            (Some(_), Way::Included | Way::Hidden) => true,
+            (Some(inner), Way::Reference | Way::Inline) => hides(edge.target, inner),
+        })
 }
 
 fn paths(params: &Map<String, Value>) -> impl Iterator<Item = &str> {
@@ -262,7 +285,7 @@ mod tests {
             "fixed_amount": { "amount": 5, "currency_options": { "eur": { "amount": 4 } } },
         });
         let expected = json!({ "object": "shipping_rate", "fixed_amount": { "amount": 5 } });
-        assert_eq!(shown(&object), expected);
+        assert_eq!(*shown(&object), expected);
         let mut whole = object.clone();
         hide("shipping_rate", &mut whole, &[&["fixed_amount", "currency_options"]]);
         assert_eq!(whole, object);

@@ -15,7 +15,7 @@ pub(super) use words::parse;
 pub(super) const RULES_MAX: usize = 200;
 
 /// The rules.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Faults {
     rules: Vec<Rule>,
     next: u64,

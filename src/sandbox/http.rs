@@ -21,13 +21,16 @@ use super::faults::layer::{self, Committed, Inside, RequestId};
 use super::form::{self, Node};
 use super::idempotency::Saved;
 use super::refusal::Refusal;
-use super::{API_VERSION, Shared, expand, page, params};
+use super::store::State;
+use super::{API_VERSION, Shared, connected, expand, page, params};
+pub(super) use auth::masked;
 pub(super) use limits::Limits;
 
 /// Everything the sandbox answers: the pages of its buyers, and Stripe's API.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let acts = middleware::from_fn_with_state(Arc::clone(&shared), layer::act);
-    page::router().fallback(serve).with_state(shared).layer(acts)
+    let pages = page::router().fallback(serve).method_not_allowed_fallback(serve);
+    pages.with_state(shared).layer(acts)
 }
 
 /// A request on its way through.
@@ -35,6 +38,8 @@ struct Exchange<'a> {
     shared: &'a Shared,
     endpoint: &'static Endpoint,
     id: String,
+    /// The connected account that it is for; none for the platform's own.
+    account: Option<String>,
     node: Node,
     origin: Origin,
 }
@@ -83,6 +88,10 @@ fn receive<'a>(
              https://support.stripe.com/.",
         ));
     }
+    let account = match header("stripe-account") {
+        Some(account) => shared.look(|state| connected::connect(state, account, &key))?,
+        None => None,
+    };
     version::check(&shared.tables, header("stripe-version"))?;
     let query = parts.uri.query().unwrap_or_default();
     let node = form::decode(&[query.as_bytes(), body])?;
@@ -90,13 +99,20 @@ fn receive<'a>(
     let key = header("idempotency-key").filter(|_| parts.method == Method::POST);
     let origin =
         Origin { request_id: Some(request_id.to_owned()), idempotency_key: key.map(str::to_owned) };
-    Ok(Exchange { shared, endpoint, id: id.to_owned(), node, origin })
+    Ok(Exchange { shared, endpoint, id: id.to_owned(), account, node, origin })
 }
 
 fn unrecognized(method: &str, path: &str) -> Refusal {
+    let slash = if path.ends_with('/') {
+        " If you are trying to list objects, remove the trailing slash. If you are trying to \
+         retrieve an object, make sure you passed a valid (non-empty) identifier in your code."
+    } else {
+        ""
+    };
     let message = format!(
-        "Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can \
-         help at https://support.stripe.com/."
+        "Unrecognized request URL ({method}: {path}).{slash} Please see https://stripe.com/docs or \
+         we can help at https://support.stripe.com/. This is a sandbox: of Stripe's API it serves \
+         payment links and what is around them."
     );
     Refusal { status: StatusCode::NOT_FOUND, ..Refusal::invalid(message) }
 }
@@ -153,44 +169,53 @@ impl Exchange<'_> {
             format!("{} {} {}", self.endpoint.name(), self.id, self.node.fingerprint());
         self.shared.with(|state| {
             let now = state.clock.now();
-            state.ledger.begin(key, fingerprint, now)
+            state.within(self.account.as_deref(), |state| state.ledger.begin(key, fingerprint, now))
         })
     }
 
     fn commit(self, request_id: &str, error: Option<Committed>) -> Result<Saved, Refusal> {
-        let (shared, key) = (self.shared, self.origin.idempotency_key.clone());
+        let (shared, account) = (self.shared, self.account.clone());
         let checked = self.check();
         shared.with(|state| {
-            let params = match checked {
-                Ok(params) => params,
+            super::expire_due(state);
+            state.within(account.as_deref(), |state| match checked {
+                Ok(params) => Ok(self.carry_out(state, params, request_id, error)),
                 Err(refusal) => {
-                    if let Some(key) = &key {
+                    if let Some(key) = &self.origin.idempotency_key {
                         state.ledger.forget(key);
                     }
-                    return Err(refusal);
+                    Err(refusal)
                 }
-            };
-            super::expire_due(state);
-            let call = Call { id: self.id, params, origin: self.origin };
-            let carried_out = match error {
-                Some(Committed(false)) => Err(Refusal::internal()),
-                Some(Committed(true)) => {
-                    (self.endpoint.run)(state, &call).and(Err(Refusal::internal()))
-                }
-                None => (self.endpoint.run)(state, &call),
-            };
-            let saved = match carried_out {
-                Ok(mut value) => {
-                    expand::apply(state, self.endpoint.answer, &mut value, &call.params);
-                    save(StatusCode::OK, &value, request_id)
-                }
-                Err(refusal) => save(refusal.status, &refusal.body(request_id), request_id),
-            };
-            if let Some(key) = &key {
-                state.ledger.finish(key, saved.clone());
-            }
-            Ok(saved)
+            })
         })
+    }
+
+    fn carry_out(
+        self,
+        state: &mut State,
+        params: Map<String, Value>,
+        request_id: &str,
+        error: Option<Committed>,
+    ) -> Saved {
+        let call = Call { id: self.id, params, origin: self.origin };
+        let carried_out = match error {
+            Some(Committed(false)) => Err(Refusal::internal()),
+            Some(Committed(true)) => {
+                (self.endpoint.run)(state, &call).and(Err(Refusal::internal()))
+            }
+            None => (self.endpoint.run)(state, &call),
+        };
+        let saved = match carried_out {
+            Ok(mut value) => {
+                expand::apply(state, self.endpoint.answer, &mut value, &call.params);
+                save(StatusCode::OK, &value, request_id)
+            }
+            Err(refusal) => save(refusal.status, &refusal.body(request_id), request_id),
+        };
+        if let Some(key) = &call.origin.idempotency_key {
+            state.ledger.finish(key, saved.clone());
+        }
+        saved
     }
 
     fn check(&self) -> Result<Map<String, Value>, Refusal> {

@@ -18,7 +18,7 @@ const KEPT_S: i64 = 24 * 60 * 60;
 const KEY_CHARS_MAX: usize = 255;
 
 /// The keys that have been used.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Ledger {
     entries: BTreeMap<String, Entry>,
     by_age: VecDeque<(i64, String)>,
@@ -38,7 +38,7 @@ pub(super) struct Saved {
     pub(super) request_id: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
     begun_at: i64,
     fingerprint: String,

@@ -42,6 +42,16 @@ pub(super) fn want_no_more() -> bool {
     LENT.with_borrow_mut(|source| source.wanted.take()).is_some()
 }
 
+/// Does what makes identifiers. If it fails, those that it took will be given again.
+pub(super) fn attempt<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let before = LENT.with_borrow(Source::clone);
+    let done = work();
+    if done.is_err() {
+        LENT.with_borrow_mut(|source| *source = before);
+    }
+    done
+}
+
 // === impl Source ===
 
 impl Source {

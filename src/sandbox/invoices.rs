@@ -1,6 +1,7 @@
 //! Invoices: what a subscription's period, or one purchase, comes to.
 
 mod bill;
+mod change;
 mod shape;
 
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use super::refusal::Refusal;
 use super::store::State;
 use super::{events, identifier, list as lists, object};
 pub(super) use bill::{Bill, Entry, recurring_words};
+pub(super) use change::{give_up, pay as pay_now, update, void};
 
 /// `GET /v1/invoices/{invoice}`.
 pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {
@@ -80,10 +82,14 @@ pub(super) fn make(state: &mut State, id: &str, bill: &Bill) {
     events::emit(state, "invoice.finalized", &invoice, &nobody);
 }
 
-/// Notes that an invoice is paid: by a payment intent, or by nothing because nothing was due.
+/// Notes that an invoice is paid: by a payment intent, or by nothing because nothing was due or was
+/// paid elsewhere. One that is paid or void stays so.
 pub(super) fn pay(state: &mut State, id: &str, intent: Option<&str>) {
     let now = state.clock.now();
-    let Some(invoice) = state.invoices.get_mut(id) else {
+    let is_owed = |invoice: &&mut Value| {
+        ["open", "uncollectible"].iter().any(|status| invoice.at("status") == *status)
+    };
+    let Some(invoice) = state.invoices.get_mut(id).filter(is_owed) else {
         return;
     };
     let due = invoice.at("amount_due").clone();

@@ -14,7 +14,7 @@ const REQUESTS_MAX: usize = 5_000;
 const BODY_BYTES_MAX: usize = 4_096;
 
 /// The requests, oldest first.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Journal {
     asked: VecDeque<(u64, Asked)>,
     next: u64,

@@ -15,11 +15,11 @@ pub(super) fn page<T: Held>(
     collection: &Collection<T>,
     call: &Call,
     url: &str,
-    keep: impl Fn(&Value) -> bool,
+    keep: impl Fn(&T) -> bool,
 ) -> Result<Value, Refusal> {
     let limit = limit(&call.params);
-    let kept = |held: &&T| keep(held.object());
-    let object = |held: &T| held.object().clone();
+    let kept = |held: &&T| keep(held);
+    let object = |held: &T| held.object().into_owned();
     let mut data: Vec<Value> = match cursor(&call.params)? {
         Some(Cursor::After(id)) => {
             let age = collection.age(id, "starting_after")?;

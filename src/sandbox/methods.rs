@@ -5,9 +5,11 @@
 
 mod accounts;
 mod means;
+mod shown;
 
 pub(super) use accounts::{Course, check_iban, check_number};
 pub(super) use means::{Account, Means};
+pub(super) use shown::destination;
 
 /// A way to pay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub(super) struct Method {
     pub(super) name: &'static str,
     /// How it goes.
     pub(super) kind: Kind,
+    /// The currencies that it takes, with spaces between them; empty for all.
+    currencies: &'static str,
 }
 
 /// How a payment goes.
@@ -70,63 +74,74 @@ const BECS: &[Detail] = &[
     digits("account_number", "Account number", (4, 9), "000123456"),
 ];
 
+const fn method(word: &'static str, name: &'static str, kind: Kind) -> Method {
+    Method { word, name, kind, currencies: "" }
+}
+
 const fn elsewhere(word: &'static str, name: &'static str) -> Method {
-    Method { word, name, kind: Kind::Elsewhere }
+    method(word, name, Kind::Elsewhere)
 }
 
 const fn voucher(word: &'static str, name: &'static str) -> Method {
-    Method { word, name, kind: Kind::Voucher }
+    method(word, name, Kind::Voucher)
 }
 
 /// Every method that a link can name.
 const METHODS: &[Method] = &[
-    Method { word: "card", name: "Card", kind: Kind::Card },
-    Method { word: "us_bank_account", name: "US bank account", kind: Kind::Debit(US) },
-    Method { word: "sepa_debit", name: "SEPA Direct Debit", kind: Kind::Debit(SEPA) },
-    Method { word: "bacs_debit", name: "Bacs Direct Debit", kind: Kind::Debit(BACS) },
-    Method { word: "au_becs_debit", name: "BECS Direct Debit", kind: Kind::Debit(BECS) },
-    voucher("boleto", "Boleto"),
-    voucher("konbini", "Konbini"),
-    voucher("multibanco", "Multibanco"),
-    voucher("oxxo", "OXXO"),
-    elsewhere("affirm", "Affirm"),
-    elsewhere("afterpay_clearpay", "Afterpay / Clearpay"),
-    elsewhere("alipay", "Alipay"),
-    elsewhere("alma", "Alma"),
-    elsewhere("bancontact", "Bancontact"),
-    elsewhere("billie", "Billie"),
-    elsewhere("bizum", "Bizum"),
-    elsewhere("blik", "BLIK"),
-    elsewhere("cashapp", "Cash App Pay"),
-    elsewhere("eps", "EPS"),
-    elsewhere("fpx", "FPX"),
-    elsewhere("giropay", "giropay"),
-    elsewhere("grabpay", "GrabPay"),
-    elsewhere("ideal", "iDEAL"),
-    elsewhere("klarna", "Klarna"),
+    method("card", "Card", Kind::Card),
+    method("us_bank_account", "US bank account", Kind::Debit(US)).takes("usd"),
+    method("sepa_debit", "SEPA Direct Debit", Kind::Debit(SEPA)).takes("eur"),
+    method("bacs_debit", "Bacs Direct Debit", Kind::Debit(BACS)).takes("gbp"),
+    method("au_becs_debit", "BECS Direct Debit", Kind::Debit(BECS)).takes("aud"),
+    voucher("boleto", "Boleto").takes("brl"),
+    voucher("konbini", "Konbini").takes("jpy"),
+    voucher("multibanco", "Multibanco").takes("eur"),
+    voucher("oxxo", "OXXO").takes("mxn"),
+    elsewhere("affirm", "Affirm").takes("usd cad"),
+    elsewhere("afterpay_clearpay", "Afterpay / Clearpay").takes("aud cad eur gbp nzd usd"),
+    elsewhere("alipay", "Alipay").takes("aud cad cny eur gbp hkd jpy myr nzd sgd usd"),
+    elsewhere("alma", "Alma").takes("eur"),
+    elsewhere("bancontact", "Bancontact").takes("eur"),
+    elsewhere("billie", "Billie").takes("eur gbp sek"),
+    elsewhere("bizum", "Bizum").takes("eur"),
+    elsewhere("blik", "BLIK").takes("pln"),
+    elsewhere("cashapp", "Cash App Pay").takes("usd"),
+    elsewhere("eps", "EPS").takes("eur"),
+    elsewhere("fpx", "FPX").takes("myr"),
+    elsewhere("giropay", "giropay").takes("eur"),
+    elsewhere("grabpay", "GrabPay").takes("myr sgd"),
+    elsewhere("ideal", "iDEAL").takes("eur"),
+    elsewhere("klarna", "Klarna").takes("aud cad chf czk dkk eur gbp nok nzd pln ron sek usd"),
     elsewhere("link", "Link"),
-    elsewhere("mb_way", "MB WAY"),
-    elsewhere("mobilepay", "MobilePay"),
-    elsewhere("p24", "Przelewy24"),
-    elsewhere("pay_by_bank", "Pay by Bank"),
-    elsewhere("paynow", "PayNow"),
-    elsewhere("paypal", "PayPal"),
-    elsewhere("payto", "PayTo"),
-    elsewhere("pix", "Pix"),
-    elsewhere("promptpay", "PromptPay"),
-    elsewhere("satispay", "Satispay"),
-    elsewhere("sofort", "Sofort"),
-    elsewhere("sunbit", "Sunbit"),
-    elsewhere("swish", "Swish"),
-    elsewhere("twint", "TWINT"),
-    elsewhere("upi", "UPI"),
-    elsewhere("wechat_pay", "WeChat Pay"),
-    elsewhere("zip", "Zip"),
+    elsewhere("mb_way", "MB WAY").takes("eur"),
+    elsewhere("mobilepay", "MobilePay").takes("dkk eur nok sek"),
+    elsewhere("p24", "Przelewy24").takes("eur pln"),
+    elsewhere("pay_by_bank", "Pay by Bank").takes("eur gbp"),
+    elsewhere("paynow", "PayNow").takes("sgd"),
+    elsewhere("paypal", "PayPal").takes("aud cad chf czk dkk eur gbp hkd nok nzd pln sek sgd usd"),
+    elsewhere("payto", "PayTo").takes("aud"),
+    elsewhere("pix", "Pix").takes("brl"),
+    elsewhere("promptpay", "PromptPay").takes("thb"),
+    elsewhere("satispay", "Satispay").takes("eur"),
+    elsewhere("sofort", "Sofort").takes("eur"),
+    elsewhere("sunbit", "Sunbit").takes("usd"),
+    elsewhere("swish", "Swish").takes("sek"),
+    elsewhere("twint", "TWINT").takes("chf"),
+    elsewhere("upi", "UPI").takes("inr"),
+    elsewhere("wechat_pay", "WeChat Pay")
+        .takes("aud cad chf cny dkk eur gbp hkd jpy nok sek sgd usd"),
+    elsewhere("zip", "Zip").takes("aud usd"),
 ];
 
 /// The method of that word.
 pub(super) fn named(word: &str) -> Option<&'static Method> {
     METHODS.iter().find(|method| method.word == word)
+}
+
+/// Stripe's words for all methods.
+#[cfg(test)]
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    METHODS.iter().map(|method| method.word)
 }
 
 /// Every field of every bank account, with the value of a test account that can pay.
@@ -145,6 +160,16 @@ pub(super) fn good_accounts(holder: &str) -> Vec<(String, String)> {
 // === impl Method ===
 
 impl Method {
+    const fn takes(self, currencies: &'static str) -> Self {
+        Self { currencies, ..self }
+    }
+
+    /// The currencies that it takes, if `currency` is not one of them.
+    pub(super) fn refuses(&self, currency: &str) -> Option<Vec<&'static str>> {
+        let taken: Vec<_> = self.currencies.split_whitespace().collect();
+        (!taken.is_empty() && !taken.contains(&currency)).then_some(taken)
+    }
+
     /// The name of a field on the page that only this method has.
     pub(super) fn field(&self, detail: &str) -> String {
         format!("{}_{detail}", self.word)

@@ -95,15 +95,22 @@ pub(super) fn minimum_charge(currency: &str) -> i64 {
 
 /// An amount of minor units as a reader expects it: `$1,234.50`, `¥500`, `KWD 1.250`.
 pub(super) fn format(amount: i64, currency: &str) -> String {
-    let digits = plain(amount.abs(), currency);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
-    let point = if fraction.is_empty() { "" } else { "." };
-    let sign = if amount < 0 { "-" } else { "" };
-    let prefix = match SIGNS.iter().find(|(code, _)| *code == currency) {
-        Some((_, mark)) => (*mark).to_owned(),
-        None => format!("{}\u{a0}", currency.to_uppercase()),
-    };
-    format!("{sign}{prefix}{}{point}{fraction}", grouped(whole))
+    let digits = digits(amount, currency, ",", ".");
+    let minus = if amount < 0 { "-" } else { "" };
+    match sign(currency) {
+        Some(sign) => format!("{minus}{sign}{digits}"),
+        None => format!("{minus}{}\u{a0}{digits}", currency.to_uppercase()),
+    }
+}
+
+/// The same as most of Europe writes it, with the languages' own marks: `1.234,50 €`.
+pub(super) fn european(amount: i64, currency: &str, group: &str, point: &str) -> String {
+    let digits = digits(amount, currency, group, point);
+    let minus = if amount < 0 { "-" } else { "" };
+    match sign(currency) {
+        Some(sign) => format!("{minus}{digits}\u{a0}{sign}"),
+        None => format!("{minus}{digits}\u{a0}{}", currency.to_uppercase()),
+    }
 }
 
 /// An amount of minor units in major units without grouping, as a form field takes it: `1234.50`.
@@ -118,8 +125,19 @@ pub(super) fn plain(amount: i64, currency: &str) -> String {
 }
 
 /// Reads major units, as a person types them, into minor units. Nothing finer than a minor unit.
+/// A comma separates thousands, or where it cannot, the minor units.
 pub(super) fn parse(text: &str, currency: &str) -> Option<i64> {
-    let text = text.trim().replace(',', "");
+    let text: String = text.split_whitespace().collect();
+    let comma_is_point = match (text.rfind(','), text.rfind('.')) {
+        (Some(comma), Some(dot)) => comma > dot,
+        (Some(comma), None) => text.matches(',').count() == 1 && text.len() - comma != 4,
+        (None, _) => false,
+    };
+    let text = if comma_is_point {
+        text.replace('.', "").replace(',', ".")
+    } else {
+        text.replace(',', "")
+    };
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let places = places(currency) as usize;
     let digits = format!("{whole}{fraction}");
@@ -132,11 +150,24 @@ pub(super) fn parse(text: &str, currency: &str) -> Option<i64> {
     format!("{whole}{fraction:0<places$}").parse().ok()
 }
 
-fn grouped(whole: &str) -> String {
+fn sign(currency: &str) -> Option<&'static str> {
+    SIGNS.iter().find(|(code, _)| *code == currency).map(|(_, sign)| *sign)
+}
+
+/// The digits of an amount without its sign.
+fn digits(amount: i64, currency: &str, group: &str, point: &str) -> String {
+    let plain = plain(amount.saturating_abs(), currency);
+    match plain.split_once('.') {
+        Some((whole, fraction)) => format!("{}{point}{fraction}", grouped(whole, group)),
+        None => grouped(&plain, group),
+    }
+}
+
+fn grouped(whole: &str, group: &str) -> String {
     let mut out = String::new();
     for (at, digit) in whole.chars().enumerate() {
         if at > 0 && (whole.len() - at).is_multiple_of(3) {
-            out.push(',');
+            out.push_str(group);
         }
         out.push(digit);
     }
@@ -175,10 +206,21 @@ mod tests {
     }
 
     #[test]
+    fn europeans_put_the_sign_last() {
+        assert_eq!(european(1_234_567, "usd", ".", ","), "12.345,67\u{a0}$");
+        assert_eq!(european(-500, "jpy", ".", ","), "-500\u{a0}¥");
+        assert_eq!(european(9_900, "pln", ".", ","), "99,00\u{a0}PLN");
+    }
+
+    #[test]
     fn typed_amounts_are_read_to_the_minor_unit() {
         assert_eq!(parse("12", "usd"), Some(1_200));
         assert_eq!(parse(" 1,234.5 ", "usd"), Some(123_450));
         assert_eq!(parse("500", "jpy"), Some(500));
+        assert_eq!(parse("12,50", "eur"), Some(1_250));
+        assert_eq!(parse("1.234,5", "eur"), Some(123_450));
+        assert_eq!(parse("1,234", "eur"), Some(123_400));
+        assert_eq!(parse("1.234", "eur"), None);
         assert_eq!(parse("1.25", "kwd"), Some(1_250));
         assert_eq!(parse("1.5", "jpy"), None);
         assert_eq!(parse("1.005", "usd"), None);

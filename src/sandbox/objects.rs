@@ -37,7 +37,7 @@ const KINDS: &[&str] = &[
     "webhook_endpoints",
 ];
 
-/// Why an object was not made. Those before it were, and those after it were not.
+/// Why an object was not made. Then none was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {what}")]
 pub(super) struct NotMade {
@@ -52,7 +52,7 @@ pub(super) fn load(shared: &Shared, path: &Path) -> Result<(), Error> {
     make(shared, &text).map(drop).map_err(|error| failed(error.to_string()))
 }
 
-/// Makes objects one after the other; the answer is each as the API shows it.
+/// Makes objects one after the other, all of them or none; the answer is each as the API shows it.
 pub(super) fn make(shared: &Shared, text: &str) -> Result<Vec<Value>, NotMade> {
     let wanted: Map<String, Value> = serde_json::from_str(text)
         .map_err(|error| NotMade { place: "the text".into(), what: error.to_string() })?;
@@ -65,11 +65,17 @@ pub(super) fn make(shared: &Shared, text: &str) -> Result<Vec<Value>, NotMade> {
         objects.iter().enumerate().map(move |(at, object)| (kind, at, object))
     });
     shared.with(|state| {
-        all.map(|(kind, at, object)| {
-            create(shared, state, kind, object)
-                .map_err(|what| NotMade { place: format!("{kind}[{at}]"), what })
-        })
-        .collect()
+        // What is made before a mistake must not stay, so it is made in a copy.
+        let mut staged = state.clone();
+        let made = identifier::attempt(|| {
+            all.map(|(kind, at, object)| {
+                create(shared, &mut staged, kind, object)
+                    .map_err(|what| NotMade { place: format!("{kind}[{at}]"), what })
+            })
+            .collect::<Result<_, _>>()
+        })?;
+        *state = staged;
+        Ok(made)
     })
 }
 
@@ -128,7 +134,19 @@ fn append(pairs: &mut form_urlencoded::Serializer<'_, String>, name: &str, value
 mod tests {
     use serde_json::json;
 
+    use super::super::{Config, snapshot};
     use super::*;
+
+    #[test]
+    fn a_mistake_leaves_the_state_as_it_was() {
+        let address = ([127, 0, 0, 1], 12111).into();
+        let shared = Config { seed: Some(7), ..Config::default() }.share(address).unwrap();
+        let untouched = shared.read(snapshot::save).unwrap();
+        let half = r#"{ "products": [{ "name": "a" }], "prices": [{ "product": "none" }] }"#;
+        let mistake = make(&shared, half).unwrap_err();
+        assert_eq!(mistake.to_string(), "prices[0]: Missing required param: currency.");
+        assert_eq!(shared.read(snapshot::save).unwrap(), untouched);
+    }
 
     #[test]
     fn parameters_are_written_as_clients_write_them() {

@@ -64,7 +64,8 @@ async fn visit(
     RawQuery(query): RawQuery,
 ) -> Response {
     let visit = Visit::parse(&query.unwrap_or_default());
-    shared.with(|state| {
+    let has = |state: &State| payment_links::at(state, &token).is_some();
+    let open = |state: &mut State| {
         let Some(link) = payment_links::at(state, &token).cloned() else {
             return reply::not_found();
         };
@@ -74,23 +75,20 @@ async fn visit(
         }
         let session = checkout::open(state, &link, visit);
         reply::see_other(&format!("/c/pay/{session}"))
-    })
+    };
+    shared.with(|state| state.where_is(has, open))
 }
 
 async fn show(Extract(shared): Web, Path(id): Path<String>) -> Response {
-    shared.with(|state| {
-        super::expire_due(state);
-        match checkout::standing(state, &id) {
-            Err(closed) => explain(state, &id, closed),
-            Ok(session) => reply::pay(state, session, None, None),
-        }
+    with_session(&shared, &id, |state| match checkout::standing(state, &id) {
+        Err(closed) => explain(state, &id, closed),
+        Ok(session) => reply::pay(state, session, None, None),
     })
 }
 
 async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Response {
     let entry = Entry::parse(&body);
-    shared.with(|state| {
-        super::expire_due(state);
+    with_session(&shared, &id, |state| {
         let Filled { session, mut sections, payer, right, trouble } = match fill(state, &id, &entry)
         {
             Err(closed) => return explain(state, &id, closed),
@@ -108,6 +106,14 @@ async fn submit(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Re
             return reply::pay(state, &session, Some(sections), trouble);
         }
         pay(state, &id, payer, sections)
+    })
+}
+
+/// Works in the account that has a session, on a state that is up to its clock.
+fn with_session<T>(shared: &Shared, id: &str, work: impl FnOnce(&mut State) -> T) -> T {
+    shared.with(|state| {
+        super::expire_due(state);
+        state.where_is(|state| state.sessions.get(id).is_some(), work)
     })
 }
 
@@ -144,7 +150,7 @@ fn pay(state: &mut State, id: &str, payer: Payer, sections: Vec<Section>) -> Res
 }
 
 async fn challenge(Extract(shared): Web, Path(id): Path<String>) -> Response {
-    shared.with(|state| match checkout::standing(state, &id) {
+    with_session(&shared, &id, |state| match checkout::standing(state, &id) {
         Err(closed) => explain(state, &id, closed),
         Ok(session) => match &session.challenge {
             Some(charging) => reply::challenge(session, charging.means()),
@@ -155,8 +161,7 @@ async fn challenge(Extract(shared): Web, Path(id): Path<String>) -> Response {
 
 async fn answer(Extract(shared): Web, Path(id): Path<String>, body: Bytes) -> Response {
     let proved = Entry::parse(&body).get("answer") == "complete";
-    shared.with(|state| {
-        super::expire_due(state);
+    with_session(&shared, &id, |state| {
         let outcome = checkout::answer_challenge(state, &id, proved);
         land(state, &id, outcome, None)
     })

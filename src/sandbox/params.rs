@@ -39,7 +39,7 @@ pub(super) fn check(endpoint: &Field, node: &Node) -> Result<Map<String, Value>,
 pub(super) fn versions(tables: &Tables) -> impl Iterator<Item = &str> {
     let endpoint = tables.endpoint("POST /v1/webhook_endpoints");
     let field = endpoint.and_then(|endpoint| endpoint.member("api_version"));
-    field.into_iter().flat_map(|field| field.words.iter().map(String::as_str))
+    field.into_iter().flat_map(|field| field.words.iter().copied())
 }
 
 /// Names come before values: Stripe refuses what it does not know without looking further.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Shared, expire_due};
+use super::{Shared, connected, expire_due};
 
 /// How many moments a move stops at. What is due at later ones happens at the end of the move.
 const STOPS_MAX: usize = 10_000;
@@ -22,7 +22,7 @@ pub(super) async fn advance(shared: &Shared, by_ms: i64) {
     for _ in 0..STOPS_MAX {
         quiet(shared, patience).await;
         let moved = shared.with(|state| {
-            let agenda_ms = state.agenda.next_due().map(|due| due.saturating_mul(1000));
+            let agenda_ms = connected::next_due(state).map(|due| due.saturating_mul(1000));
             let next_ms = [agenda_ms, state.outbox.next_due()].into_iter().flatten().min();
             let next_ms = next_ms.filter(|next_ms| *next_ms <= target_ms)?;
             state.clock.move_to(next_ms);

@@ -171,16 +171,7 @@ fn tried(means: &Means, charge: Option<&Value>, now: i64) -> Value {
         "metadata": {},
         "type": means.word(),
     });
-    let shown = means.shown();
-    let details = match means {
-        Means::Card(_) => shown,
-        // A charge shows more of an account than a payment method does.
-        Means::Account(_) if shown.get("last4").is_some() => {
-            json!({ "fingerprint": shown.at("fingerprint"), "last4": shown.at("last4") })
-        }
-        Means::Account(_) => json!({}),
-    };
-    object::set(&mut method, means.word(), details);
+    object::set(&mut method, means.word(), means.kept());
     method
 }
 

@@ -5,6 +5,8 @@ mod rules;
 mod shape;
 mod shipping;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -76,7 +78,7 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 /// `GET /v1/payment_links`.
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     lists::page(&state.links, call, "/v1/payment_links", |link| {
-        lists::matches(&call.params, "active", link)
+        lists::matches(&call.params, "active", &link.object)
     })
 }
 
@@ -120,8 +122,8 @@ pub(super) fn count_completed(state: &mut State, id: &str) {
 // === impl Link ===
 
 impl Held for Link {
-    fn object(&self) -> &Value {
-        &self.object
+    fn object(&self) -> Cow<'_, Value> {
+        Cow::Borrowed(&self.object)
     }
 }
 

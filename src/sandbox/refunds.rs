@@ -8,7 +8,7 @@ use super::balance::{self, Movement};
 use super::object::Members;
 use super::refusal::Refusal;
 use super::store::State;
-use super::{disputes, events, identifier, list as lists, money, object};
+use super::{disputes, events, identifier, list as lists, methods, money, object};
 
 /// How long a refund stays as it was made, where the card says that it changes.
 const SETTLES_AFTER_S: i64 = 60;
@@ -81,8 +81,9 @@ pub(super) fn make(
     if pends {
         object::set(&mut refund, "pending_reason", "processing");
     }
-    if charge.at("payment_method_details").at("type") == "card" {
-        object::set(&mut refund, "destination_details", to_card(charge));
+    let method = charge.at("payment_method_details").at("type").as_str().unwrap_or_default();
+    if let Some(details) = methods::destination(method, charge.at("captured") == true) {
+        object::set(&mut refund, "destination_details", details);
     }
     if charge.at("captured") == true {
         let entered = enter(state, &refund, "refund", -amount);
@@ -202,18 +203,6 @@ fn count(state: &mut State, before: &Value, amount: i64, kind: &str, origin: &Or
         *charge = after.clone();
     }
     events::emit_updated(state, kind, before, &after, origin);
-}
-
-/// Where a refund goes, as far as networks of cards tell.
-fn to_card(charge: &Value) -> Value {
-    json!({
-        "card": {
-            "reference_status": "pending",
-            "reference_type": "acquirer_reference_number",
-            "type": if charge.at("captured") == true { "refund" } else { "reversal" },
-        },
-        "type": "card",
-    })
 }
 
 fn enter(state: &mut State, refund: &Value, kind: &'static str, amount: i64) -> Value {

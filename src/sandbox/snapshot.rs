@@ -4,10 +4,10 @@
 //! configured webhook and its bounds.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Shared;
-use super::store::State;
+use super::store::{self, State};
 
 /// The form that is written. A state in another form is refused.
 const FORM: u32 = 1;
@@ -58,15 +58,27 @@ pub(super) fn restore(shared: &Shared, text: &str) -> Result<(), Error> {
     let mut state: State = state.map_err(|error| unreadable(&error))?;
     state.public_url.clone_from(&shared.url);
     state.ledger.forget_unfinished();
+    for of_account in state.connected.values_mut() {
+        of_account.ledger.forget_unfinished();
+    }
     shared.replace(state);
     Ok(())
 }
 
 /// Everything keeps as much as this sandbox allows, and not the one that wrote it down.
 fn bound(state: &mut Value, objects_max: usize) {
-    for part in state.as_object_mut().into_iter().flat_map(|parts| parts.values_mut()) {
-        if let Some(capacity) = part.get_mut("capacity") {
-            *capacity = objects_max.into();
+    for (name, part) in state.as_object_mut().into_iter().flatten() {
+        match name.as_str() {
+            "objects_max" => *part = objects_max.into(),
+            "connected" => {
+                let stores = part.as_object_mut().into_iter().flat_map(Map::values_mut);
+                stores.for_each(|store| bound(store, objects_max));
+            }
+            name => {
+                if let Some(capacity) = part.get_mut("capacity") {
+                    *capacity = store::capacity(name, objects_max).into();
+                }
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use super::agenda::Agenda;
 use super::checkout::Session;
 use super::clock::Clock;
 use super::delivery::Outbox;
+use super::events::Event;
 use super::faults::Faults;
 use super::idempotency::Ledger;
 use super::identifier::Source;
@@ -20,9 +21,22 @@ use super::payment_links::Link;
 use super::refusal::Refusal;
 use super::webhook_endpoints::Receiver;
 
+/// How many notes of the agenda there is room for beside each object.
+const NOTES_OF_AN_OBJECT: usize = 4;
+/// How many events are kept beside each object: a payment makes a handful, and they are small.
+const EVENTS_OF_AN_OBJECT: usize = 4;
+
 /// All of the sandbox's state, behind one lock that is never held across an await.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct State {
+    /// The connected account whose store this is; none for the platform's own.
+    #[serde(default)]
+    pub(super) account: Option<String>,
+    /// The stores of connected accounts, by their identifiers.
+    #[serde(default)]
+    pub(super) connected: BTreeMap<String, State>,
+    /// How many objects of each kind are kept.
+    pub(super) objects_max: usize,
     pub(super) clock: Clock,
     /// Where identifiers come from.
     pub(super) identifiers: Source,
@@ -49,8 +63,8 @@ pub(super) struct State {
     pub(super) invoice_payments: Collection<Value>,
     /// What falls due by itself.
     pub(super) agenda: Agenda,
-    pub(super) events: Collection<Value>,
-    /// Registered webhook endpoints.
+    pub(super) events: Collection<Event>,
+    /// Registered webhook endpoints, of all accounts.
     pub(super) receivers: Collection<Receiver>,
     pub(super) outbox: Outbox,
     pub(super) ledger: Ledger,
@@ -61,7 +75,7 @@ pub(super) struct State {
 }
 
 /// Objects of one kind, by identifier and by age. Beyond its capacity it forgets the oldest.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Collection<T> {
     noun: Cow<'static, str>,
     capacity: usize,
@@ -72,8 +86,13 @@ pub(super) struct Collection<T> {
 
 /// Something kept in a [`Collection`]: it has an object of the API.
 pub(super) trait Held {
-    /// The object as it is kept.
-    fn object(&self) -> &Value;
+    /// The object as it is kept, or would be.
+    fn object(&self) -> Cow<'_, Value>;
+}
+
+/// How many objects a collection keeps, by its name in the state.
+pub(super) fn capacity(name: &str, objects_max: usize) -> usize {
+    if name == "events" { objects_max.saturating_mul(EVENTS_OF_AN_OBJECT) } else { objects_max }
 }
 
 // === impl State ===
@@ -82,6 +101,9 @@ impl State {
     /// An empty sandbox that keeps at most so many objects of each kind.
     pub(super) fn new(public_url: String, objects_max: usize, outbox: Outbox) -> Self {
         Self {
+            account: None,
+            connected: BTreeMap::new(),
+            objects_max,
             clock: Clock::default(),
             identifiers: Source::random(),
             public_url,
@@ -103,8 +125,8 @@ impl State {
             subscriptions: Collection::new("subscription", objects_max),
             invoices: Collection::new("invoice", objects_max),
             invoice_payments: Collection::new("invoice_payment", objects_max),
-            agenda: Agenda::new(objects_max.saturating_mul(4)),
-            events: Collection::new("event", objects_max),
+            agenda: Agenda::new(objects_max.saturating_mul(NOTES_OF_AN_OBJECT)),
+            events: Collection::new("event", capacity("events", objects_max)),
             receivers: Collection::new("webhook endpoint", objects_max),
             outbox,
             ledger: Ledger::new(objects_max),
@@ -198,8 +220,8 @@ impl<T> Collection<T> {
 // === impl Held ===
 
 impl Held for Value {
-    fn object(&self) -> &Value {
-        self
+    fn object(&self) -> Cow<'_, Value> {
+        Cow::Borrowed(self)
     }
 }
 

@@ -3,11 +3,13 @@
 mod asking;
 mod buying;
 mod catalogue;
+mod connected;
 mod discounts;
 mod links;
 mod money_back;
 mod objects;
 mod offers;
+mod owing;
 mod parallel;
 mod parameters;
 mod paying;

@@ -12,7 +12,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 
-use crate::caller::{Caller, Notes};
+use crate::caller::{self, Caller, Notes};
 use crate::error::{self, Error};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -56,7 +56,8 @@ pub(super) async fn enforce(
     let deadline = start + asked.unwrap_or(limits.default).min(limits.max);
     let notes = request.extensions().get::<Notes>().cloned().unwrap_or_default();
     request.extensions_mut().insert(Caller::new(deadline, notes));
-    match tokio::time::timeout_at(deadline, next.run(request)).await {
+    let run = caller::until(deadline, next.run(request));
+    match tokio::time::timeout_at(deadline, run).await {
         Ok(mut response) => {
             if let Some(end) = asked.and_then(|asked| start.checked_add(asked)) {
                 response.extensions_mut().insert(StreamEnd(end));
@@ -131,6 +132,20 @@ mod tests {
             let (response, elapsed) = check(Some(timeout)).await;
             assert_eq!((status(&response), elapsed), ("4", Duration::ZERO), "{timeout}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_the_call_waits_for_can_know_its_deadline() {
+        let start = Instant::now();
+        let told = move || async move {
+            assert_eq!(caller::deadline(), Some(start + Duration::from_secs(2)));
+        };
+        let routes = Router::new()
+            .fallback(any(told))
+            .layer(axum::middleware::from_fn_with_state(Limits::new(15_000, 60_000), enforce));
+        let request = Request::builder().header(GRPC_TIMEOUT, "2S").body(Body::empty()).unwrap();
+        assert!(routes.oneshot(request).await.unwrap().status().is_success());
+        assert_eq!(caller::deadline(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,6 +10,8 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::listener::{Entrance, Speaks};
+use super::tls::{self, Plaintext};
 use super::{deadline, observe, panic, request_id, shed, streams};
 use crate::catalog::Catalog;
 use crate::discounts::Discounts;
@@ -29,6 +31,10 @@ use crate::shipping::ShippingRates;
 pub struct Config {
     /// The address; port 0 takes any free one.
     pub listen: SocketAddr,
+    /// Where connections without TLS are accepted.
+    pub plaintext: Plaintext,
+    /// TLS.
+    pub tls: tls::Config,
     /// The largest request that is read, in bytes.
     pub request_bytes_max: usize,
     /// The largest answer that is sent, in bytes.
@@ -59,6 +65,21 @@ pub struct Services {
     pub payments: Payments,
     /// Shipping rates.
     pub shipping: ShippingRates,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// What is to be listened on.
+    pub(crate) fn entrance(&self) -> Entrance {
+        Entrance {
+            name: "grpc",
+            address: self.listen,
+            speaks: Speaks::Http2,
+            plaintext: self.plaintext,
+            tls: Some(self.tls.clone()),
+        }
+    }
 }
 
 /// Puts a slice behind the generated server of its service, within the bounds

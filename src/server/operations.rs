@@ -11,6 +11,8 @@ use axum::routing::get;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 
+use super::listener::{Entrance, Speaks};
+use super::tls::Plaintext;
 use crate::telemetry::Metrics;
 
 /// Where operations are served.
@@ -21,8 +23,27 @@ pub struct Config {
     pub listen: SocketAddr,
 }
 
+/// Whether the process can do its work, and either way how it is, in a few words.
+pub type Readiness = Result<&'static str, &'static str>;
+
 /// Tells whether the process can do its work now.
-pub type Ready = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+pub type Ready = Arc<dyn Fn() -> BoxFuture<'static, Readiness> + Send + Sync>;
+
+// === impl Config ===
+
+impl Config {
+    /// What is to be listened on. Nothing that is told here is worth hiding, and
+    /// what probes and scrapes a cluster has no certificates.
+    pub(crate) fn entrance(&self) -> Entrance {
+        Entrance {
+            name: "operations",
+            address: self.listen,
+            speaks: Speaks::Http,
+            plaintext: Plaintext::Anywhere,
+            tls: None,
+        }
+    }
+}
 
 /// Routes `/live`, `/ready` and `/metrics`.
 pub fn routes(ready: Ready, metrics: Metrics) -> Router {
@@ -33,10 +54,9 @@ pub fn routes(ready: Ready, metrics: Metrics) -> Router {
 }
 
 async fn readiness(State(ready): State<Ready>) -> Response {
-    if ready().await {
-        "ready\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    match ready().await {
+        Ok(how) => format!("{how}\n").into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 

@@ -15,7 +15,7 @@ use axum::response::Response;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
-use super::listener::Peer;
+use crate::caller::Peer;
 use crate::error::{self, Error};
 use crate::{dice, pb};
 
@@ -63,7 +63,7 @@ pub(super) async fn admit(State(calls): State<Calls>, request: Request, next: Ne
     if pb::streams(method) || !method.starts_with("paylink.") {
         return next.run(request).await;
     }
-    let caller = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let caller = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
     match calls.enter(caller) {
         Ok(_place) => next.run(request).await,
         Err(scope) => {
@@ -148,7 +148,8 @@ mod tests {
     }
 
     fn request(path: &str, caller: u8) -> Request {
-        let peer = Peer((Ipv4Addr::new(10, 0, 0, caller), 1).into());
+        let address = (Ipv4Addr::new(10, 0, 0, caller), 1).into();
+        let peer = Peer { address, certificate: None };
         Request::builder().uri(path).extension(peer).body(Body::empty()).unwrap()
     }
 

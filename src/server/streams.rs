@@ -1,5 +1,5 @@
-//! Ends streams: at the caller's deadline, and when the service stops. Without
-//! this, one open stream would hold up a graceful stop for ever.
+//! Ends streams: at the caller's deadline, when their connection is to end, and when
+//! the service stops. Without this, one open stream would hold up each for ever.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,6 +14,7 @@ use http_body::{Body as HttpBody, Frame};
 use tokio_util::sync::CancellationToken;
 
 use super::deadline::StreamEnd;
+use super::listener::Leaving;
 use crate::error::{self, Error};
 
 /// A body that ends with an error when told to.
@@ -28,6 +29,7 @@ pub(super) async fn end(
     request: Request,
     next: Next,
 ) -> Response {
+    let leaving = request.extensions().get::<Leaving>().cloned().unwrap_or_default();
     let response = next.run(request).await;
     if response.body().is_end_stream() {
         return response;
@@ -42,6 +44,7 @@ pub(super) async fn end(
         };
         tokio::select! {
             () = drain.cancelled() => Error::Draining,
+            () = leaving.0.cancelled() => Error::Draining,
             () = deadline => Error::Deadline,
         }
     };

@@ -17,6 +17,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use super::listener::{Entrance, Speaks};
+use super::tls::{self, Plaintext};
 use crate::stripe::webhook::{BadSignature, Event, verify};
 
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
@@ -27,6 +29,10 @@ const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature")
 pub struct Config {
     /// The address; port 0 takes any free one.
     pub listen: SocketAddr,
+    /// Where connections without TLS are accepted.
+    pub plaintext: Plaintext,
+    /// TLS.
+    pub tls: tls::Config,
     /// The largest body that is read, in bytes.
     pub body_bytes_max: usize,
     /// How long a body may take to arrive, in milliseconds.
@@ -58,6 +64,21 @@ static RECEIVED: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .with_description("Webhook requests, by what became of them.")
         .build()
 });
+
+// === impl Config ===
+
+impl Config {
+    /// What is to be listened on.
+    pub(crate) fn entrance(&self) -> Entrance {
+        Entrance {
+            name: "webhook",
+            address: self.listen,
+            speaks: Speaks::Http,
+            plaintext: self.plaintext,
+            tls: Some(self.tls.clone()),
+        }
+    }
+}
 
 /// Routes `POST /webhooks/stripe`.
 pub fn routes(config: Config, secrets: Vec<SecretString>, keep: Keep) -> Router {

@@ -46,6 +46,9 @@ pub enum Error {
     /// written; trying again later can help.
     #[error("storage is busy")]
     Busy,
+    /// Its turn came after the caller's deadline. Nothing was written.
+    #[error("the caller's deadline had passed before storage began")]
+    Late,
     /// The disk is full. Nothing was written.
     #[error("storage is full")]
     Full,

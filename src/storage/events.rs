@@ -1,6 +1,8 @@
 //! The table `events`: what Stripe reported, as received.
 
+use super::query::Query;
 use super::{Error, Storage, Transaction, chain};
+use crate::planted::{self, Bug};
 
 /// An event as it arrived.
 #[derive(Debug, Clone)]
@@ -63,10 +65,18 @@ impl Storage {
     /// Keeps an event, unless it is here already. Says whether it was new, and
     /// returns once it is safe.
     pub async fn insert_event(&self, event: NewEvent) -> Result<bool, Error> {
-        self.write(move |mut transaction| {
-            Box::pin(async move { transaction.insert_event(event).await })
-        })
-        .await
+        let storage = self.clone();
+        let inserted = async move {
+            let insert = storage.write(move |mut transaction| {
+                Box::pin(async move { transaction.insert_event(event).await })
+            });
+            insert.await
+        };
+        if planted::is(Bug::AcknowledgedUnsafe) {
+            tokio::spawn(inserted);
+            return Ok(true);
+        }
+        inserted.await
     }
 
     /// Says whether an event is here.
@@ -118,14 +128,15 @@ impl Storage {
 // === impl Transaction ===
 
 impl Transaction<'_> {
-    /// Ends an event's wait. One that has ended before stays as it is.
-    pub async fn settle_event(&mut self, id: &str, state: EventState) -> Result<(), Error> {
-        sqlx::query("UPDATE events SET state = $2 WHERE id = $1 AND state = 'pending'")
-            .bind(id)
-            .bind(state.as_str())
-            .execute(&mut *self.0)
-            .await?;
-        Ok(())
+    /// Ends the wait of events. One that has ended before stays as it is.
+    pub async fn settle_events(&mut self, ids: &[String], state: EventState) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut query = Query::new("UPDATE events SET state = ");
+        query.bind(state.as_str().to_owned())?.push(" WHERE state = 'pending' AND id IN ");
+        query.bind_all(ids)?;
+        query.execute(&mut *self.0).await
     }
 
     /// Puts an event off, and counts it.
@@ -161,7 +172,7 @@ impl Transaction<'_> {
         .bind(event.state.as_str())
         .execute(&mut *self.0)
         .await?;
-        let is_new = inserted.rows_affected() > 0;
+        let is_new = inserted.rows_affected() > 0 || planted::is(Bug::CountedAgain);
         self.1.has_events |= is_new;
         Ok(is_new)
     }

@@ -1,7 +1,8 @@
 //! The tables `facts`, `payment_keys` and `waiting`: what Stripe said of each
 //! payment, and how what names no payment finds its own.
 
-use super::{Error, Transaction};
+use super::query::Query;
+use super::{Error, Storage, Transaction};
 
 /// The strongest thing that was said about one subject of a payment. Of two
 /// facts about a subject the greater is the stronger.
@@ -17,17 +18,30 @@ pub struct Fact {
     pub body: Vec<u8>,
 }
 
+// === impl Storage ===
+
+impl Storage {
+    /// Gives the payment that was paid with something.
+    pub async fn payment_of(&self, key: &str) -> Result<Option<String>, Error> {
+        let found = sqlx::query_scalar("SELECT payment_id FROM payment_keys WHERE key = $1");
+        Ok(found.bind(key).fetch_optional(self.readers()).await?)
+    }
+}
+
 // === impl Transaction ===
 
 impl Transaction<'_> {
-    /// Gives all that is known of a payment.
-    pub async fn facts(&mut self, payment_id: &str) -> Result<Vec<Fact>, Error> {
-        let rows: Vec<(String, i64, String, Vec<u8>)> =
-            sqlx::query_as("SELECT subject, rank, told_by, body FROM facts WHERE payment_id = $1")
-                .bind(payment_id)
-                .fetch_all(&mut *self.0)
-                .await?;
-        let fact = |(subject, rank, told_by, body)| Fact { subject, rank, told_by, body };
+    /// Gives all that is known of some payments, each fact with the id of its own.
+    pub async fn facts(&mut self, payments: &[String]) -> Result<Vec<(String, Fact)>, Error> {
+        if payments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = Query::new(
+            "SELECT payment_id, subject, rank, told_by, body FROM facts WHERE payment_id IN ",
+        );
+        query.bind_all(payments)?;
+        let rows: Vec<(String, String, i64, String, Vec<u8>)> = query.rows(&mut *self.0).await?;
+        let fact = |(id, subject, rank, told_by, body)| (id, Fact { subject, rank, told_by, body });
         Ok(rows.into_iter().map(fact).collect())
     }
 
@@ -49,7 +63,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Gives the payment that was paid with something.
+    /// Gives the payment that was paid with something, as of this transaction.
     pub async fn payment_of(&mut self, key: &str) -> Result<Option<String>, Error> {
         let found = sqlx::query_scalar("SELECT payment_id FROM payment_keys WHERE key = $1");
         Ok(found.bind(key).fetch_optional(&mut *self.0).await?)

@@ -5,7 +5,7 @@ use prost_types::Timestamp;
 use sqlx::AnyConnection;
 
 use super::chain::{self, Hash, Link};
-use super::select::Select;
+use super::query::Query;
 use super::{Error, Storage, Transaction};
 use crate::pb;
 
@@ -115,7 +115,7 @@ impl Storage {
         // One statement sees one state of the database, so that the head it
         // gives is the head of the very feed that it has read, and nothing was
         // forgotten in between.
-        let mut query = Select::new(
+        let mut query = Query::new(
             "SELECT head, head_hash, forgotten, sequence, payment, previous_state,
              recorded_at_ms, event_id, previous_hash, hash
              FROM installation LEFT JOIN (SELECT * FROM feed WHERE sequence > ",

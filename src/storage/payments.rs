@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 
-use super::select::Select;
+use super::query::Query;
 use super::{Error, Storage, Transaction};
 use crate::pb;
 
@@ -70,7 +70,7 @@ impl Storage {
     /// Lists payments, newest first.
     pub async fn payments(&self, listing: Listing) -> Result<Vec<pb::Payment>, Error> {
         // Built by parts, so that each combination can use the index made for it.
-        let mut query = Select::new("SELECT id, payment FROM payments WHERE true");
+        let mut query = Query::new("SELECT id, payment FROM payments WHERE true");
         if let Some(payment_link) = listing.payment_link {
             query.push(" AND payment_link = ").bind(payment_link)?;
         }
@@ -88,6 +88,28 @@ impl Storage {
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
 
+    /// Gives payments that are pending and whose page was opened between two
+    /// times, without the bounds, the oldest first.
+    pub async fn pending(
+        &self,
+        after_ms: i64,
+        before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<pb::Payment>, Error> {
+        let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, payment FROM payments
+             WHERE state = $1 AND created_at_ms > $2 AND created_at_ms < $3
+             ORDER BY created_at_ms, id LIMIT $4",
+        )
+        .bind(i32::from(pb::payment::State::Pending))
+        .bind(after_ms)
+        .bind(before_ms)
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
+    }
+
     /// Gives payments that can be claimed now, the oldest first.
     pub async fn claimable(
         &self,
@@ -96,7 +118,7 @@ impl Storage {
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<pb::Payment>, Error> {
-        let mut query = Select::new(
+        let mut query = Query::new(
             "SELECT id, payment FROM payments
              WHERE claimable_at_ms IS NOT NULL AND claimable_at_ms <= ",
         );
@@ -119,17 +141,26 @@ impl Storage {
 impl Transaction<'_> {
     /// Gives what is known of a payment, as of this transaction.
     pub async fn known(&mut self, id: &str) -> Result<Option<Known>, Error> {
-        let row: Option<(Vec<u8>, String, String, Option<i64>)> = sqlx::query_as(
-            "SELECT payment, decided_by, claim, claimable_at_ms FROM payments WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&mut *self.0)
-        .await?;
-        row.map(|(bytes, decided_by, claim, claimable_at_ms)| {
-            let payment = decode(id, &bytes)?;
-            Ok(Known { payment, decided_by, claim, claimable_at_ms })
-        })
-        .transpose()
+        Ok(self.known_of(&[id.to_owned()]).await?.pop())
+    }
+
+    /// Gives what is known of some payments, as of this transaction.
+    pub async fn known_of(&mut self, ids: &[String]) -> Result<Vec<Known>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = Query::new(
+            "SELECT id, payment, decided_by, claim, claimable_at_ms FROM payments WHERE id IN ",
+        );
+        query.bind_all(ids)?;
+        let rows: Vec<(String, Vec<u8>, String, String, Option<i64>)> =
+            query.rows(&mut *self.0).await?;
+        rows.into_iter()
+            .map(|(id, bytes, decided_by, claim, claimable_at_ms)| {
+                let payment = decode(&id, &bytes)?;
+                Ok(Known { payment, decided_by, claim, claimable_at_ms })
+            })
+            .collect()
     }
 
     /// Replaces what is known of a payment.

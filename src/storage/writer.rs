@@ -14,30 +14,35 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::{Any, AnyConnection, Connection as _};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connect::{Connections, Kind, postgres};
 use super::feed::{self, Place};
 use super::news::News;
 use super::{Config, Error, Transaction};
+use crate::planted::{self, Bug};
 
 /// A write in the queue.
 pub(super) trait Job: Send {
-    /// Does the work, again if need be, and keeps its result; says whether it
-    /// succeeded.
+    /// Does the work, again if need be, and keeps its result; says whether the
+    /// batch may be committed. Work that nobody waits for any more is left out.
     fn run<'a>(&'a mut self, transaction: Transaction<'a>) -> BoxFuture<'a, bool>;
     /// Tells the caller the result, or why the commit failed.
     fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
 
-/// Makes a job, and gives the place where its answer will arrive.
-pub(super) fn job<T, W>(work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Error>>)
+/// Makes a job that is not begun after `deadline`, and gives the place where its
+/// answer will arrive.
+pub(super) fn job<T, W>(
+    work: W,
+    deadline: Option<Instant>,
+) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Error>>)
 where
     T: Send + 'static,
     W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>> + Clone + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Write { work, result: Err(Error::Closed), caller }), answer)
+    (Box::new(Write { work, deadline, result: Err(Error::Closed), caller }), answer)
 }
 
 /// What the writes of a batch have come to.
@@ -62,6 +67,7 @@ pub(super) struct Writer {
 
 struct Write<T, W> {
     work: W,
+    deadline: Option<Instant>,
     result: Result<T, Error>,
     caller: oneshot::Sender<Result<T, Error>>,
 }
@@ -75,6 +81,10 @@ where
 {
     fn run<'a>(&'a mut self, transaction: Transaction<'a>) -> BoxFuture<'a, bool> {
         Box::pin(async move {
+            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                self.result = Err(Error::Late);
+                return true;
+            }
             self.result = (self.work.clone())(transaction).await;
             self.result.is_ok()
         })
@@ -161,7 +171,9 @@ impl Writer {
                 savepoint.commit().await?;
             } else {
                 savepoint.rollback().await?;
-                batch = before;
+                if !planted::is(Bug::PlaceKept) {
+                    batch = before;
+                }
             }
         }
         self.end(transaction, batch).await

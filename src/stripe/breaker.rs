@@ -6,103 +6,83 @@
 mod circuit;
 
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use opentelemetry::metrics::{Counter, Gauge};
+use opentelemetry::metrics::{Counter, ObservableGauge};
 use opentelemetry::{KeyValue, global};
 use tokio::time::Instant;
-use tower::{Layer, Service};
 
 use self::circuit::{Circuit, Verdict};
 use super::call::{Answer, Call};
 use super::error::Error;
+use super::way::Way;
+
+/// The classes of calls, as signals name them.
+const READ: &str = "read";
+const WRITE: &str = "write";
 
 /// Breaks the circuit of a class of calls that fails.
-#[derive(Debug, Clone)]
-pub struct BreakerLayer {
+#[derive(Debug)]
+pub struct Breaker<W> {
+    inner: W,
     reads: Arc<Circuit>,
     writes: Arc<Circuit>,
+    /// What reads the circuits lives as long as they do.
+    _gauge: ObservableGauge<u64>,
 }
-
-/// The service of [`BreakerLayer`].
-#[derive(Debug, Clone)]
-pub struct Breaker<S> {
-    inner: S,
-    reads: Arc<Circuit>,
-    writes: Arc<Circuit>,
-}
-
-static STATE: LazyLock<Gauge<u64>> = LazyLock::new(|| {
-    global::meter("paylink")
-        .u64_gauge("paylink.stripe.circuit.open")
-        .with_description("Whether calls to Stripe are refused because it fails: 1 if so.")
-        .build()
-});
 
 static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.stripe.circuit.refused")
+        .with_unit("{request}")
         .with_description("Attempts at Stripe that were not made because it fails.")
         .build()
 });
 
-// === impl BreakerLayer ===
+// === impl Breaker ===
 
-impl BreakerLayer {
+impl<W> Breaker<W> {
     /// Leaves Stripe alone for `first` when it fails, twice as long each time
     /// that it fails again, and never longer than `longest`.
     #[must_use]
-    pub fn new(first: Duration, longest: Duration) -> Self {
+    pub fn new(inner: W, first: Duration, longest: Duration) -> Self {
         let circuit = || Arc::new(Circuit::new(first, longest));
-        Self { reads: circuit(), writes: circuit() }
+        Self::over(inner, circuit(), circuit())
+    }
+
+    fn over(inner: W, reads: Arc<Circuit>, writes: Arc<Circuit>) -> Self {
+        let circuits = [(&reads, READ), (&writes, WRITE)];
+        let circuits = circuits.map(|(circuit, class)| (Arc::downgrade(circuit), class));
+        let gauge = global::meter("paylink")
+            .u64_observable_gauge("paylink.stripe.circuit.open")
+            .with_unit("1")
+            .with_description("Whether calls to Stripe are refused because it fails: 1 if so.")
+            .with_callback(move |observer| {
+                for (circuit, class) in &circuits {
+                    if let Some(circuit) = circuit.upgrade() {
+                        let is_open = u64::from(circuit.is_open());
+                        observer.observe(is_open, &[KeyValue::new("class", *class)]);
+                    }
+                }
+            })
+            .build();
+        Self { inner, reads, writes, _gauge: gauge }
     }
 }
 
-impl<S> Layer<S> for BreakerLayer {
-    type Service = Breaker<S>;
-
-    fn layer(&self, inner: S) -> Breaker<S> {
-        Breaker { inner, reads: self.reads.clone(), writes: self.writes.clone() }
-    }
-}
-
-// === impl Breaker ===
-
-impl<S> Service<Call> for Breaker<S>
-where
-    S: Service<Call, Response = Answer, Error = Error>,
-    S::Future: Send + 'static,
-{
-    type Response = Answer;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Answer, Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, call: Call) -> Self::Future {
+impl<W: Way> Way for Breaker<W> {
+    async fn carry(&self, call: &Call) -> Result<Answer, Error> {
         let (circuit, class) =
-            if call.is_write() { (&self.writes, "write") } else { (&self.reads, "read") };
-        let class = [KeyValue::new("class", class)];
-        let pass = match Circuit::admit(circuit, Instant::now()) {
-            Ok(pass) => pass,
-            Err(retry_after) => {
-                REFUSED.add(1, &class);
-                return Box::pin(std::future::ready(Err(Error::CircuitOpen { retry_after })));
-            }
-        };
-        let attempt = self.inner.call(call);
-        Box::pin(async move {
-            let outcome = attempt.await;
-            if let Some(open) = pass.report(verdict(&outcome), Instant::now()) {
-                STATE.record(u64::from(open), &class);
-                tracing::warn!(open, class = %class[0].value, "The circuit to Stripe has changed");
-            }
-            outcome
-        })
+            if call.is_write() { (&self.writes, WRITE) } else { (&self.reads, READ) };
+        let pass = Circuit::admit(circuit, Instant::now()).map_err(|retry_after| {
+            REFUSED.add(1, &[KeyValue::new("class", class)]);
+            Error::CircuitOpen { retry_after }
+        })?;
+        let outcome = self.inner.carry(call).await;
+        if let Some(open) = pass.report(verdict(&outcome), Instant::now()) {
+            tracing::warn!(open, class, "The circuit to Stripe has changed");
+        }
+        outcome
     }
 }
 

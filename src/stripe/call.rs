@@ -43,6 +43,8 @@ pub struct Answer {
     pub body: Bytes,
     /// Stripe's id of the request, `req_…`.
     pub request_id: Option<String>,
+    /// The id of what a change has made or changed. Empty in the answer to a read.
+    pub resource: String,
 }
 
 // === impl Place ===
@@ -51,6 +53,11 @@ impl Place {
     /// Where one of a kind is.
     #[must_use]
     pub fn one(resource: &'static Resource, id: &str) -> Self {
+        Self::below(&resource.collection, id, &resource.item)
+    }
+
+    /// Where something is by its id, in the collection of its kind.
+    pub(super) fn below(collection: &str, id: &str, route: &'static str) -> Self {
         // A path tells a plus sign from a space, unlike a form.
         let mut segment: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
         segment = segment.replace('+', "%20");
@@ -59,7 +66,7 @@ impl Place {
         if matches!(id, "." | "..") {
             segment = segment.replace('.', "%252E");
         }
-        Self { path: format!("{}/{segment}", resource.collection), route: &resource.item }
+        Self { path: format!("{collection}/{segment}"), route }
     }
 
     /// A path that was stored. Its route is that of its resource.

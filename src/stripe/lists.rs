@@ -73,6 +73,18 @@ impl Client {
         .await
     }
 
+    /// Lists the newest refunds of a charge, a hundred at most.
+    pub async fn refunds(&self, charge: &str, caller: &Caller) -> Result<Vec<pb::Refund>, Error> {
+        let route = "/v1/refunds";
+        let place = Place { path: route.into(), route };
+        let mut query = format!("limit={PAGE_ITEMS_MAX}");
+        form::push(&mut query, "charge", charge);
+        let page = self.listed(place, query, caller, |raw| {
+            json::read::<pb::Refund>(raw.as_bytes()).ok().map(|read| read.message)
+        });
+        Ok(page.await?.items)
+    }
+
     async fn listed<T>(
         &self,
         place: Place,

@@ -2,28 +2,22 @@
 //! a duration. It stands inside the retries, so that every attempt has its own.
 
 use std::sync::LazyLock;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use futures_util::future::BoxFuture;
 use http::Method;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::{KeyValue, global};
-use tower::{Layer, Service};
-use tracing::{Instrument as _, field::Empty, info_span};
+use tracing::{Instrument as _, field::Empty, info_span, record_all};
 
 use super::call::{Answer, Call};
 use super::error::Error;
+use super::way::Way;
 use crate::telemetry;
 
 /// Observes each attempt.
-#[derive(Debug, Clone)]
-pub struct ObserveLayer;
-
-/// The service of [`ObserveLayer`].
-#[derive(Debug, Clone)]
-pub struct Observe<S> {
-    inner: S,
+#[derive(Debug)]
+pub struct Observe<W> {
+    inner: W,
 }
 
 static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
@@ -35,39 +29,24 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .build()
 });
 
-// === impl ObserveLayer ===
+// === impl Observe ===
 
-impl<S> Layer<S> for ObserveLayer {
-    type Service = Observe<S>;
-
-    fn layer(&self, inner: S) -> Observe<S> {
-        Observe { inner }
+impl<W> Observe<W> {
+    /// Observes what goes this way.
+    #[must_use]
+    pub fn new(inner: W) -> Self {
+        Self { inner }
     }
 }
 
-// === impl Observe ===
-
-impl<S> Service<Call> for Observe<S>
-where
-    S: Service<Call, Response = Answer, Error = Error>,
-    S::Future: Send + 'static,
-{
-    type Response = Answer;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Answer, Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, call: Call) -> Self::Future {
-        let route = call.place.route;
-        let method = call.method.clone();
+impl<W: Way> Way for Observe<W> {
+    async fn carry(&self, call: &Call) -> Result<Answer, Error> {
+        let (method, route) = (word(&call.method), call.place.route);
         let span = info_span!(
             "stripe",
             otel.name = %format_args!("{method} {route}"),
             otel.kind = "client",
-            http.request.method = %method,
+            http.request.method = method,
             url.template = route,
             http.response.status_code = Empty,
             stripe.request_id = Empty,
@@ -75,38 +54,34 @@ where
             otel.status_code = Empty,
         );
         let start = Instant::now();
-        let attempt = span.in_scope(|| self.inner.call(call)).instrument(span.clone());
-        Box::pin(async move {
-            let outcome = attempt.await;
-            let status = status(&outcome);
-            if let Some(status) = status {
-                span.record("http.response.status_code", status);
-            }
-            let (request_id, kind) = match &outcome {
-                Ok(answer) => (answer.request_id.as_deref(), None),
-                Err(error) => (error.request_id(), Some(error.kind())),
-            };
-            if let Some(request_id) = request_id {
-                span.record("stripe.request_id", request_id);
-            }
-            if let Some(kind) = kind {
-                span.record("error.type", kind).record("otel.status_code", "ERROR");
-            }
-            record(start.elapsed().as_secs_f64(), &method, route, status, kind);
-            outcome
-        })
+        let outcome = self.inner.carry(call).instrument(span.clone()).await;
+        let status = status(&outcome);
+        let (request_id, kind) = match &outcome {
+            Ok(answer) => (answer.request_id.as_deref(), None),
+            Err(error) => (error.request_id(), Some(error.kind())),
+        };
+        // At once: each time that something is recorded, the log writes all fields anew.
+        record_all!(
+            span,
+            http.response.status_code = status,
+            stripe.request_id = request_id,
+            error.type = kind,
+            otel.status_code = kind.map(|_| "ERROR"),
+        );
+        record(start.elapsed().as_secs_f64(), method, route, status, kind);
+        outcome
     }
 }
 
 fn record(
     seconds: f64,
-    method: &Method,
+    method: &'static str,
     route: &'static str,
     status: Option<u16>,
     kind: Option<&'static str>,
 ) {
     let attributes =
-        [KeyValue::new("http.request.method", word(method)), KeyValue::new("url.template", route)];
+        [KeyValue::new("http.request.method", method), KeyValue::new("url.template", route)];
     let status = status.map(|code| KeyValue::new("http.response.status_code", i64::from(code)));
     let kind = kind.map(|kind| KeyValue::new("error.type", kind));
     let [method, route] = attributes;

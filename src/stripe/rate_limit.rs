@@ -8,33 +8,30 @@ mod bucket;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use opentelemetry::metrics::{Counter, Gauge};
+use opentelemetry::metrics::{Counter, ObservableGauge};
 use opentelemetry::{KeyValue, global};
 use tokio::time::Instant;
-use tower::{Layer, Service};
 
 use self::bucket::Bucket;
 use super::call::{Answer, Call};
 use super::error::{Error, Refusal};
+use super::way::Way;
+
+/// What the rate of all calls goes by among those of endpoints.
+const ALL: &str = "all";
 
 /// Limits the rate of calls.
-#[derive(Debug, Clone)]
-pub struct RateLimitLayer {
+#[derive(Debug)]
+pub struct RateLimit<W> {
+    inner: W,
     limiter: Option<Arc<Limiter>>,
+    /// What reads the rates lives as long as they do.
+    _gauge: Option<ObservableGauge<f64>>,
 }
 
-/// The service of [`RateLimitLayer`].
-#[derive(Debug, Clone)]
-pub struct RateLimit<S> {
-    inner: S,
-    limiter: Option<Arc<Limiter>>,
-}
-
-/// The rates, which all clones share.
+/// The rates.
 #[derive(Debug)]
 struct Limiter {
     per_second_of_route: u32,
@@ -48,90 +45,78 @@ struct Buckets {
     routes: HashMap<(bool, &'static str), Bucket>,
 }
 
-static RATE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
-    global::meter("paylink")
-        .f64_gauge("paylink.stripe.rate.limit")
-        .with_unit("{request}/s")
-        .with_description("How many calls a second Stripe is sent at most, after it limited us.")
-        .build()
-});
-
 static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.stripe.rate.refused")
+        .with_unit("{request}")
         .with_description("Attempts at Stripe that were not made because its rate limit is near.")
         .build()
 });
 
-// === impl RateLimitLayer ===
+// === impl RateLimit ===
 
-impl RateLimitLayer {
+impl<W> RateLimit<W> {
     /// Sends at most that many calls a second in all, and to each endpoint. With
     /// zero for all there is no limit.
     #[must_use]
-    pub fn new(per_second: u32, per_second_of_route: u32) -> Self {
-        let limiter = || {
-            let buckets = Buckets { all: Bucket::new(per_second), routes: HashMap::new() };
-            Arc::new(Limiter { per_second_of_route, buckets: Mutex::new(buckets) })
-        };
-        Self { limiter: (per_second > 0).then(limiter) }
+    pub fn new(inner: W, per_second: u32, per_second_of_route: u32) -> Self {
+        let limiter = (per_second > 0).then(|| Limiter::new(per_second, per_second_of_route));
+        let gauge = limiter.as_ref().map(|limiter| {
+            let limiter = Arc::downgrade(limiter);
+            global::meter("paylink")
+                .f64_observable_gauge("paylink.stripe.rate.limit")
+                .with_unit("{request}/s")
+                .with_description("How many calls a second Stripe is sent at most now.")
+                .with_callback(move |observer| {
+                    let rates = limiter.upgrade().map(|limiter| limiter.rates(Instant::now()));
+                    for (route, rate) in rates.into_iter().flatten() {
+                        observer.observe(rate, &[KeyValue::new("url.template", route)]);
+                    }
+                })
+                .build()
+        });
+        Self { inner, limiter, _gauge: gauge }
     }
 }
 
-impl<S> Layer<S> for RateLimitLayer {
-    type Service = RateLimit<S>;
-
-    fn layer(&self, inner: S) -> RateLimit<S> {
-        RateLimit { inner, limiter: self.limiter.clone() }
-    }
-}
-
-// === impl RateLimit ===
-
-impl<S> Service<Call> for RateLimit<S>
-where
-    S: Service<Call, Response = Answer, Error = Error> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-{
-    type Response = Answer;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Answer, Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, call: Call) -> Self::Future {
-        let Some(limiter) = self.limiter.clone() else { return Box::pin(self.inner.call(call)) };
+impl<W: Way> Way for RateLimit<W> {
+    async fn carry(&self, call: &Call) -> Result<Answer, Error> {
+        let Some(limiter) = &self.limiter else { return self.inner.carry(call).await };
         let (key, route) = ((call.is_write(), call.place.route), call.place.route);
-        let wait = match limiter.turn(key, call.patience(), Instant::now()) {
-            Ok(wait) => wait,
-            Err(retry_after) => {
-                REFUSED.add(1, &[KeyValue::new("url.template", route)]);
-                let refused = Error::Throttled { route, retry_after };
-                return Box::pin(std::future::ready(Err(refused)));
-            }
-        };
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
-        Box::pin(async move {
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
-            let outcome = inner.call(call).await;
-            if let Err(Error::Refused(refusal)) = &outcome
-                && refusal.is_rate_limit()
-            {
-                limiter.slow_down(key, refusal, Instant::now());
-            }
-            outcome
-        })
+        let wait = limiter.turn(key, call.patience(), Instant::now()).map_err(|retry_after| {
+            REFUSED.add(1, &[KeyValue::new("url.template", route)]);
+            Error::Throttled { route, retry_after }
+        })?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let outcome = self.inner.carry(call).await;
+        if let Err(Error::Refused(refusal)) = &outcome
+            && refusal.is_rate_limit()
+        {
+            limiter.slow_down(key, refusal, Instant::now());
+        }
+        outcome
     }
 }
 
 // === impl Limiter ===
 
 impl Limiter {
+    fn new(per_second: u32, per_second_of_route: u32) -> Arc<Self> {
+        let buckets = Buckets { all: Bucket::new(per_second), routes: HashMap::new() };
+        Arc::new(Self { per_second_of_route, buckets: Mutex::new(buckets) })
+    }
+
+    /// The rate of all calls, and those of the endpoints that Stripe has limited
+    /// for themselves.
+    fn rates(&self, now: Instant) -> Vec<(&'static str, f64)> {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let slowed = buckets.routes.iter().filter(|(_, bucket)| bucket.was_slowed());
+        let slowed = slowed.map(|((_, route), bucket)| (*route, bucket.rate(now)));
+        std::iter::once((ALL, buckets.all.rate(now))).chain(slowed).collect()
+    }
+
     /// Takes a turn and says how long it is until then. If that is longer than
     /// `patience`, none is taken.
     fn turn(
@@ -159,11 +144,10 @@ impl Limiter {
         let reason = refusal.rate_limited_reason.as_deref().unwrap_or_default();
         let (bucket, name) = match routes.get_mut(&key) {
             Some(route) if reason.starts_with("endpoint") => (route, key.1),
-            _ => (all, "all"),
+            _ => (all, ALL),
         };
         if let Some(rate) = bucket.slow_down(now) {
             drop(buckets);
-            RATE.record(rate, &[KeyValue::new("url.template", name)]);
             tracing::warn!(route = name, rate, reason, "Stripe limits the rate; calls slow down");
         }
     }
@@ -172,16 +156,23 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use http::Method;
-    use tower::{ServiceExt as _, service_fn};
+    use tower::service_fn;
 
     use super::*;
     use crate::stripe::tests::{answer, call};
+    use crate::stripe::transport::Transport;
 
     const READ: (bool, &str) = (false, "/v1/products");
     const PATIENCE: Duration = Duration::from_secs(1);
 
     fn limiter(per_second: u32, per_second_of_route: u32) -> Arc<Limiter> {
-        RateLimitLayer::new(per_second, per_second_of_route).limiter.unwrap()
+        Limiter::new(per_second, per_second_of_route)
+    }
+
+    /// A limit before a Stripe that answers at once.
+    fn limit(per_second: u32) -> RateLimit<Transport> {
+        let upstream = Transport::over(service_fn(|_: Call| async { Ok(answer("{}")) }));
+        RateLimit::new(upstream, per_second, 20)
     }
 
     /// How many calls get their turn within a second, all asked for at once.
@@ -230,26 +221,26 @@ mod tests {
             let turns = check(&limiter, &[READ], now);
             assert!(turns.abs_diff(expected) <= 1, "after {secs} s: {turns}");
         }
+        let slowed: Vec<_> = limiter.rates(start).iter().map(|(route, _)| *route).collect();
+        assert_eq!(slowed, [ALL, "/v1/products"]);
         let others = check(&limiter, &[(true, "/v1/products")], start + Duration::from_secs(90));
         assert_eq!(others, 26, "another endpoint is not slowed down");
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_rate_is_no_limit() {
-        let upstream = service_fn(|_: Call| async { Ok(answer("{}")) });
-        let free = RateLimitLayer::new(0, 20).layer(upstream);
+        let free = limit(0);
         let start = Instant::now();
         for _ in 0..500 {
-            free.clone().oneshot(call(Method::GET)).await.unwrap();
+            free.carry(&call(Method::GET)).await.unwrap();
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_would_wait_too_long_is_refused_unsent() {
-        let upstream = service_fn(|_: Call| async { Ok(answer("{}")) });
-        let layer = RateLimitLayer::new(20, 20);
-        let calls = (0..40).map(|_| layer.layer(upstream).oneshot(call(Method::GET)));
+        let (limit, asked) = (limit(20), call(Method::GET));
+        let calls = (0..40).map(|_| limit.carry(&asked));
         let outcomes = futures_util::future::join_all(calls).await;
         let (sent, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
         assert_eq!(sent.len(), 26);

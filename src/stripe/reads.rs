@@ -21,12 +21,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
-use tower::ServiceExt as _;
 
 use self::kept::Kept;
 use super::call::{Answer, Call};
 use super::error::Error;
 use super::stack::Stack;
+use super::way::Way as _;
 
 /// The reads of one client. Clones share them.
 #[derive(Debug, Clone)]
@@ -144,11 +144,10 @@ impl Reads {
     }
 
     async fn fly(self, call: Call, stack: Stack) -> Result<Answer, Error> {
-        let place = call.place.clone();
-        let version = self.0.kept.version(&place);
-        let answer = stack.oneshot(call).await?;
+        let version = self.0.kept.version(&call.place);
+        let answer = stack.carry(&call).await?;
         if let Some(version) = version {
-            self.0.kept.keep(place.path, version, answer.clone());
+            self.0.kept.keep(call.place.path, version, answer.clone());
         }
         Ok(answer)
     }

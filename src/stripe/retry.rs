@@ -13,106 +13,104 @@
 //! | 429 otherwise | once |
 //! | anything else, as what a layer of ours refused | never |
 
+mod budget;
+
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use opentelemetry::metrics::Counter;
+use opentelemetry::metrics::{Counter, ObservableGauge};
 use opentelemetry::{KeyValue, global};
-use tokio::time::Sleep;
-use tower::retry::Policy;
-use tower::retry::budget::{Budget as _, TpsBudget};
 
+use self::budget::Budget;
 use super::call::{Answer, Call};
 use super::error::{Error, Phase};
+use super::way::Way;
 use crate::dice;
 use crate::planted::{self, Bug};
 
 /// An attempt with less time than this is not worth its cost.
 const ATTEMPT_TIME_MIN: Duration = Duration::from_millis(500);
-/// The budget looks back this far.
-const BUDGET_WINDOW: Duration = Duration::from_secs(10);
-/// Retries that are always allowed, so that a quiet service can retry at all.
-const BUDGET_RETRIES_PER_SECOND: u32 = 1;
-/// Retries allowed for each first attempt.
-const BUDGET_RETRY_RATIO: f32 = 0.1;
+/// The classes of calls, as signals name them.
+const READ: &str = "read";
+const WRITE: &str = "write";
 
-/// Decides on retries. One clone serves one call; the budgets are shared by all.
-#[derive(Debug, Clone)]
-pub struct Retry {
+/// Makes attempts, as long as they can help.
+#[derive(Debug)]
+pub struct Retry<W> {
+    inner: W,
     attempts_max: u32,
     backoff: Duration,
     backoff_max: Duration,
-    attempts: u32,
-    /// Whether an attempt that was made may have had its effect.
-    doubt: bool,
-    reads: Arc<TpsBudget>,
-    writes: Arc<TpsBudget>,
+    reads: Arc<Budget>,
+    writes: Arc<Budget>,
+    /// What reads the budgets lives as long as they do.
+    _gauge: ObservableGauge<f64>,
 }
 
 static RETRIES: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.stripe.retries")
+        .with_unit("{request}")
         .with_description("Further attempts that could help, by whether they were made.")
         .build()
 });
 
 // === impl Retry ===
 
-impl Retry {
+impl<W> Retry<W> {
     /// Allows `attempts_max` attempts in all, the second after about `backoff`,
     /// each further one after twice as long, up to `backoff_max`.
     #[must_use]
-    pub fn new(attempts_max: u32, backoff: Duration, backoff_max: Duration) -> Self {
-        let budget = || {
-            let budget =
-                TpsBudget::new(BUDGET_WINDOW, BUDGET_RETRIES_PER_SECOND, BUDGET_RETRY_RATIO);
-            Arc::new(budget)
-        };
-        Self {
-            attempts_max,
-            backoff,
-            backoff_max,
-            attempts: 1,
-            doubt: false,
-            reads: budget(),
-            writes: budget(),
-        }
+    pub fn new(inner: W, attempts_max: u32, backoff: Duration, backoff_max: Duration) -> Self {
+        let (reads, writes) = (Arc::<Budget>::default(), Arc::<Budget>::default());
+        let budgets = [(&reads, READ), (&writes, WRITE)];
+        let budgets = budgets.map(|(budget, class)| (Arc::downgrade(budget), class));
+        let gauge = global::meter("paylink")
+            .f64_observable_gauge("paylink.stripe.retry.budget")
+            .with_unit("{request}")
+            .with_description("How many further attempts may be made now, by class of call.")
+            .with_callback(move |observer| {
+                for (budget, class) in &budgets {
+                    if let Some(budget) = budget.upgrade() {
+                        observer.observe(budget.left(), &[KeyValue::new("class", *class)]);
+                    }
+                }
+            })
+            .build();
+        Self { inner, attempts_max, backoff, backoff_max, reads, writes, _gauge: gauge }
     }
 
     /// Gives the pause before the next attempt, if there is to be one, and counts it.
-    fn next(&mut self, call: &Call, error: &Error) -> Option<Duration> {
-        if self.attempts >= self.attempts_max || !can_help(error, self.attempts) {
+    fn next(&self, call: &Call, error: &Error, attempts: u32) -> Option<Duration> {
+        if attempts >= self.attempts_max || !can_help(error, attempts) {
             return None;
         }
-        let pause = self.pause(error);
+        let pause = self.pause(error, attempts);
         let outcome = if pause + ATTEMPT_TIME_MIN > call.time_left() {
             "no_time"
-        } else if self.budget(call).withdraw() {
+        } else if self.budget(call).spend() {
             "made"
         } else {
             "no_budget"
         };
-        let class = if call.is_write() { "write" } else { "read" };
+        let class = if call.is_write() { WRITE } else { READ };
         RETRIES.add(1, &[KeyValue::new("class", class), KeyValue::new("outcome", outcome)]);
-        if outcome != "made" {
-            return None;
-        }
-        self.attempts += 1;
-        Some(pause)
+        (outcome == "made").then_some(pause)
     }
 
-    fn budget(&self, call: &Call) -> &TpsBudget {
+    fn budget(&self, call: &Call) -> &Budget {
         if call.is_write() { &self.writes } else { &self.reads }
     }
 
     /// How long to wait before the next attempt: half to all of the backoff, so
     /// that callers who failed together do not come back together.
-    fn pause(&self, error: &Error) -> Duration {
-        if matches!(error, Error::Unreachable { .. }) && self.attempts == 1 {
+    fn pause(&self, error: &Error, attempts: u32) -> Duration {
+        if matches!(error, Error::Unreachable { .. }) && attempts == 1 {
             // Nothing was sent, so nothing is overloaded by us: try at once.
             return self.backoff.mul_f64(dice::between(0.0, 0.1));
         }
-        let doubled = self.backoff.saturating_mul(1 << (self.attempts - 1).min(16));
+        let doubled = self.backoff.saturating_mul(1 << (attempts - 1).min(16));
         let backoff = doubled.min(self.backoff_max).mul_f64(dice::between(0.5, 1.0));
         match error {
             Error::Refused(refusal) => {
@@ -125,36 +123,39 @@ impl Retry {
     }
 }
 
-impl Policy<Call, Answer, Error> for Retry {
-    type Future = Sleep;
-
-    fn retry(&mut self, call: &mut Call, result: &mut Result<Answer, Error>) -> Option<Sleep> {
-        let Err(error) = result else {
-            self.budget(call).deposit();
-            return None;
-        };
-        if let Error::Refused(refusal) = error {
-            refusal.attempts = self.attempts;
+impl<W: Way> Way for Retry<W> {
+    async fn carry(&self, call: &Call) -> Result<Answer, Error> {
+        let mut call = Cow::Borrowed(call);
+        // Whether an attempt that was made may have had its effect.
+        let mut doubt = false;
+        let mut attempts = 1;
+        loop {
+            let mut error = match self.inner.carry(&call).await {
+                Ok(answer) => {
+                    self.budget(&call).earn();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            if let Error::Refused(refusal) = &mut error {
+                refusal.attempts = attempts;
+            }
+            let acts = call.is_write() && error.may_have_acted();
+            let Some(pause) = self.next(&call, &error, attempts) else {
+                // Under a key, a verdict is one on the earlier attempts, too. Without one,
+                // as of a DELETE, what is not found may be gone because of them.
+                let is_judged = call.idempotency_key.is_some() && error.verdict().is_some();
+                let is_doubtful = doubt && !acts && !is_judged;
+                return Err(if is_doubtful { Error::Doubtful(Box::new(error)) } else { error });
+            };
+            doubt |= acts;
+            if planted::is(Bug::FreshKey) {
+                let key = call.idempotency_key.as_ref().map(|key| format!("{key}-{attempts}"));
+                call = Cow::Owned(Call { idempotency_key: key, ..call.into_owned() });
+            }
+            tokio::time::sleep(pause).await;
+            attempts += 1;
         }
-        let acts = call.is_write() && error.may_have_acted();
-        let pause = self.next(call, error);
-        // Under a key, a verdict is one on the earlier attempts, too. Without one, as
-        // of a DELETE, what is not found may be gone because of them.
-        let is_judged = call.idempotency_key.is_some() && error.verdict().is_some();
-        if pause.is_none() && self.doubt && !acts && !is_judged {
-            let last = std::mem::replace(error, Error::Deadline);
-            *error = Error::Doubtful(Box::new(last));
-        }
-        self.doubt |= acts;
-        if planted::is(Bug::FreshKey) {
-            let fresh = |key: &String| format!("{key}-{}", self.attempts);
-            call.idempotency_key = call.idempotency_key.as_ref().map(fresh);
-        }
-        pause.map(tokio::time::sleep)
-    }
-
-    fn clone_request(&mut self, call: &Call) -> Option<Call> {
-        Some(call.clone())
     }
 }
 
@@ -184,15 +185,25 @@ mod tests {
 
     use http::Method;
     use tokio::time::Instant;
-    use tower::{Layer as _, ServiceExt as _, retry::RetryLayer, service_fn};
+    use tower::{Service, service_fn};
 
     use super::*;
     use crate::stripe::error::{Refusal, StripeError};
     use crate::stripe::tests::{answer, call};
+    use crate::stripe::transport::Transport;
 
     fn refused(status: u16, code: &str, should_retry: Option<bool>) -> Error {
         let error = StripeError { code: Some(code.into()), ..Default::default() };
         Error::Refused(Box::new(Refusal { status, error, should_retry, ..Default::default() }))
+    }
+
+    fn retry<S>(upstream: S) -> Retry<Transport>
+    where
+        S: Service<Call, Response = Answer, Error = Error> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+    {
+        let (first, longest) = (Duration::from_millis(500), Duration::from_secs(5));
+        Retry::new(Transport::over(upstream), 3, first, longest)
     }
 
     /// Lets the upstream fail as told, then succeed; gives the attempts and the outcome.
@@ -207,8 +218,7 @@ mod tests {
                 async move { failure.map_or_else(|| Ok(answer("{}")), Err) }
             }
         });
-        let policy = Retry::new(3, Duration::from_millis(500), Duration::from_secs(5));
-        let outcome = RetryLayer::new(policy).layer(upstream).oneshot(asked).await;
+        let outcome = retry(upstream).carry(&asked).await;
         let seen = seen.lock().unwrap().clone();
         (seen, outcome)
     }
@@ -340,14 +350,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn retries_stop_when_the_budget_is_spent() {
-        let mut policy = Retry::new(2, Duration::from_millis(500), Duration::from_secs(5));
-        let mut asked = call(Method::GET);
-        let mut allowed = 0;
+        let attempts = Arc::new(Mutex::new(0));
+        let made = attempts.clone();
+        let failing = retry(service_fn(move |_: Call| {
+            *made.lock().unwrap() += 1;
+            std::future::ready(Err(refused(500, "", None)))
+        }));
+        let asked = call(Method::GET);
         for _ in 0..100 {
-            policy.attempts = 1;
-            let mut failed = Err(refused(500, "", None));
-            allowed += u32::from(policy.retry(&mut asked, &mut failed).is_some());
+            failing.carry(&asked).await.unwrap_err();
         }
+        let allowed = *attempts.lock().unwrap() - 100;
         assert!((1..=20).contains(&allowed), "{allowed} of 100 failures were retried");
     }
 }

@@ -1,18 +1,18 @@
 //! The layers between a call and the wire.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use tower::ServiceBuilder;
-use tower::retry::{self, RetryLayer};
 
-use super::breaker::{Breaker, BreakerLayer};
-use super::observe::{Observe, ObserveLayer};
-use super::queue::{Queue, QueueLayer};
-use super::rate_limit::{RateLimit, RateLimitLayer};
+use super::access::{Access, Standing};
+use super::breaker::Breaker;
+use super::observe::Observe;
+use super::queue::Queue;
+use super::rate_limit::RateLimit;
 use super::retry::Retry;
-use super::timeout::{Timeout, TimeoutLayer};
+use super::timeout::Timeout;
 use super::transport::Transport;
 
 /// How Stripe is reached.
@@ -60,39 +60,37 @@ pub struct Config {
     pub cache_items_max: usize,
 }
 
-/// A client's whole path to Stripe.
-pub type Stack = retry::Retry<Retry, Breaker<RateLimit<Queue<Observe<Timeout<Transport>>>>>>;
+/// A client's whole way to Stripe. Clones are the same one.
+pub type Stack = Arc<Retry<Breaker<RateLimit<Queue<Access<Observe<Timeout<Transport>>>>>>>>;
 
 // === impl Config ===
 
 impl Config {
-    /// Builds the path to Stripe. What comes out of it has been tried as often as
-    /// it can help and no longer than the caller waits, and is an answer of
-    /// status 2xx or a typed error. What is refused on the way was never sent.
+    /// Builds the way to Stripe, from the wire up. What comes out of it has been
+    /// tried as often as it can help and no longer than the caller waits, and is
+    /// an answer of status 2xx or a typed error. What is refused on the way was
+    /// never sent. What it learns of the account's key goes to `standing`.
     #[must_use]
-    pub fn stack(&self, transport: Transport) -> Stack {
+    pub fn stack(&self, transport: Transport, standing: Standing) -> Stack {
         let millis = Duration::from_millis;
-        let (first, longest) = (millis(self.backoff_ms), millis(self.backoff_max_ms));
-        ServiceBuilder::new()
-            // Outermost: one call, however many attempts it takes.
-            .layer(RetryLayer::new(Retry::new(self.attempts_max, first, longest)))
-            // Before anything that waits: while Stripe fails, nobody waits for it.
-            .layer(BreakerLayer::new(
-                millis(self.breaker_open_ms),
-                millis(self.breaker_open_ms_max),
-            ))
-            // Before a place is taken, so that who waits for a turn holds up nobody.
-            .layer(RateLimitLayer::new(self.rate(), self.rate_endpoint))
-            // The last door: what passes it is sent.
-            .layer(QueueLayer::new(self.in_flight_max, self.queue_max))
-            // Each attempt is seen by itself, and without the time that it waited here.
-            .layer(ObserveLayer)
-            // Next to the wire: a silent connection costs one attempt, not the call.
-            .layer(TimeoutLayer {
-                read_max: millis(self.attempt_timeout_ms_read),
-                write_max: millis(self.attempt_timeout_ms_write),
-            })
-            .service(transport)
+        let (read_max, write_max) =
+            (millis(self.attempt_timeout_ms_read), millis(self.attempt_timeout_ms_write));
+        let (open, open_max) = (millis(self.breaker_open_ms), millis(self.breaker_open_ms_max));
+        let (backoff, backoff_max) = (millis(self.backoff_ms), millis(self.backoff_max_ms));
+        // Next to the wire: a silent connection costs one attempt, not the call.
+        let way = Timeout::new(transport, read_max, write_max);
+        // Each attempt is seen by itself, and without the time that it waited for its turn.
+        let way = Observe::new(way);
+        // Learns from every attempt, whatever becomes of its call.
+        let way = Access::new(way, standing);
+        // The last door: what passes it is sent.
+        let way = Queue::new(way, self.in_flight_max, self.queue_max);
+        // Before a place is taken, so that who waits for a turn holds up nobody.
+        let way = RateLimit::new(way, self.rate(), self.rate_endpoint);
+        // Before anything that waits: while Stripe fails, nobody waits for it.
+        let way = Breaker::new(way, open, open_max);
+        // Outermost: one call, however many attempts it takes.
+        Arc::new(Retry::new(way, self.attempts_max, backoff, backoff_max))
     }
 
     /// Whether the key is one for real money; `None` where it does not say.

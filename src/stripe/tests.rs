@@ -18,7 +18,8 @@ pub(super) fn call(method: Method) -> Call {
 
 /// An answer of status 200.
 pub(super) fn answer(body: &str) -> Answer {
-    Answer { body: body.to_owned().into(), request_id: Some("req_1".into()) }
+    let request_id = Some("req_1".into());
+    Answer { body: body.to_owned().into(), request_id, resource: String::new() }
 }
 
 #[test]

@@ -1,61 +1,36 @@
 //! Ends an attempt that takes too long, so that another one has its chance.
 
-use std::task::{Context, Poll};
 use std::time::Duration;
-
-use futures_util::future::BoxFuture;
-use tower::{Layer, Service};
 
 use super::call::{Answer, Call};
 use super::error::Error;
+use super::way::Way;
 
 /// What is left to tell the caller what became of an attempt that is cut off.
 const TELL_TIME: Duration = Duration::from_millis(250);
 
 /// Gives each attempt a time of its own, and always less than the caller has left.
-#[derive(Debug, Clone)]
-pub struct TimeoutLayer {
-    /// The longest that one attempt at a read may take.
-    pub read_max: Duration,
-    /// The longest that one attempt at a write may take.
-    pub write_max: Duration,
-}
-
-/// The service of [`TimeoutLayer`].
-#[derive(Debug, Clone)]
-pub struct Timeout<S> {
-    inner: S,
-    times: TimeoutLayer,
-}
-
-// === impl TimeoutLayer ===
-
-impl<S> Layer<S> for TimeoutLayer {
-    type Service = Timeout<S>;
-
-    fn layer(&self, inner: S) -> Timeout<S> {
-        Timeout { inner, times: self.clone() }
-    }
+#[derive(Debug)]
+pub struct Timeout<W> {
+    inner: W,
+    read_max: Duration,
+    write_max: Duration,
 }
 
 // === impl Timeout ===
 
-impl<S> Service<Call> for Timeout<S>
-where
-    S: Service<Call, Response = Answer, Error = Error>,
-    S::Future: Send + 'static,
-{
-    type Response = Answer;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Answer, Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
+impl<W> Timeout<W> {
+    /// Lets one attempt at a read take `read_max`, and one at a write `write_max`.
+    #[must_use]
+    pub fn new(inner: W, read_max: Duration, write_max: Duration) -> Self {
+        Self { inner, read_max, write_max }
     }
+}
 
-    fn call(&mut self, call: Call) -> Self::Future {
+impl<W: Way> Way for Timeout<W> {
+    async fn carry(&self, call: &Call) -> Result<Answer, Error> {
         let (left, write) = (call.time_left(), call.is_write());
-        let longest = if write { self.times.write_max } else { self.times.read_max };
+        let longest = if write { self.write_max } else { self.read_max };
         // A quarter of a short time is enough to tell, and leaves more to Stripe.
         let left = left.saturating_sub(TELL_TIME.min(left / 4));
         let (time, late) = if left <= longest {
@@ -63,8 +38,7 @@ where
         } else {
             (longest, Error::TimedOut { write })
         };
-        let attempt = tokio::time::timeout(time, self.inner.call(call));
-        Box::pin(async move { attempt.await.unwrap_or(Err(late)) })
+        tokio::time::timeout(time, self.inner.carry(call)).await.unwrap_or(Err(late))
     }
 }
 
@@ -72,20 +46,27 @@ where
 mod tests {
     use http::Method;
     use tokio::time::Instant;
-    use tower::{ServiceExt as _, service_fn};
+    use tower::{Service, service_fn};
 
     use super::*;
     use crate::stripe::tests::{answer, call};
+    use crate::stripe::transport::Transport;
 
-    const LAYER: TimeoutLayer =
-        TimeoutLayer { read_max: Duration::from_secs(8), write_max: Duration::from_secs(12) };
+    fn before<S>(upstream: S) -> Timeout<Transport>
+    where
+        S: Service<Call, Response = Answer, Error = Error> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+    {
+        let (read_max, write_max) = (Duration::from_secs(8), Duration::from_secs(12));
+        Timeout::new(Transport::over(upstream), read_max, write_max)
+    }
 
     async fn check(method: Method, left_ms: u64) -> (Error, u128) {
-        let silent = LAYER.layer(service_fn(|_: Call| std::future::pending()));
+        let silent = before(service_fn(|_: Call| std::future::pending()));
         let start = Instant::now();
         let deadline = start + Duration::from_millis(left_ms);
         let asked = Call { deadline, ..call(method) };
-        (silent.oneshot(asked).await.unwrap_err(), start.elapsed().as_millis())
+        (silent.carry(&asked).await.unwrap_err(), start.elapsed().as_millis())
     }
 
     #[tokio::test(start_paused = true)]
@@ -112,7 +93,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_in_time_goes_through() {
-        let quick = LAYER.layer(service_fn(|_: Call| async { Ok(answer("{}")) }));
-        assert_eq!(quick.oneshot(call(Method::GET)).await.unwrap().body, "{}");
+        let quick = before(service_fn(|_: Call| async { Ok(answer("{}")) }));
+        assert_eq!(quick.carry(&call(Method::GET)).await.unwrap().body, "{}");
     }
 }

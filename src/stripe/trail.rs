@@ -111,12 +111,9 @@ impl Event {
 // === impl Answer ===
 
 impl Answer {
-    /// Gives the id of the resource that the answer to a change is; `None` where
-    /// it is no such answer.
-    #[must_use]
-    pub fn resource_id(&self) -> Option<String> {
-        let named: Named = serde_json::from_slice(&self.body).ok()?;
-        (!named.id.is_empty()).then_some(named.id)
+    /// Whether the answer is a resource of that id, whole.
+    fn names(&self, id: &str) -> bool {
+        serde_json::from_slice::<Named>(&self.body).is_ok_and(|named| named.id == id)
     }
 }
 
@@ -184,14 +181,19 @@ impl Client {
             expand(&mut query, resource, "");
             item = format!("{}/{id}", resource.collection);
         }
-        self.send(Call {
+        let call = Call {
             method: Method::GET,
             place: Place::stored(item),
             form: query.into(),
             idempotency_key: None,
             deadline,
-        })
-        .await
+        };
+        let answer = self.send(call).await?;
+        // It is kept for everyone who asks, so it is no good unless it can be read.
+        if !answer.names(id) {
+            return Err(Error::Unreadable { write: false, request_id: answer.request_id });
+        }
+        Ok(Answer { resource: id.to_owned(), ..answer })
     }
 
     async fn page_after<T: for<'de> Deserialize<'de>>(

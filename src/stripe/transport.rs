@@ -7,7 +7,6 @@ mod http;
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use tower::{Service, ServiceExt as _};
@@ -17,6 +16,7 @@ pub use self::http::SetupError;
 use super::call::{Answer, Call};
 use super::error::Error;
 use super::stack::Config;
+use super::way::Way;
 
 /// A way to Stripe. Clones share it.
 #[derive(Clone)]
@@ -48,17 +48,9 @@ impl Transport {
     }
 }
 
-impl Service<Call> for Transport {
-    type Response = Answer;
-    type Error = Error;
-    type Future = Attempt;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, call: Call) -> Attempt {
-        (self.0)(call)
+impl Way for Transport {
+    async fn carry(&self, call: &Call) -> Result<Answer, Error> {
+        (self.0)(call.clone()).await
     }
 }
 

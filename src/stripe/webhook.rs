@@ -1,9 +1,12 @@
 //! What Stripe sends by itself: signed events.
 
+use std::collections::BTreeMap;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use prost::{Message, Name};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use sha2::Sha256;
 
@@ -31,6 +34,8 @@ pub struct Event {
     /// The connected account that it happened in, `acct_…`; empty for the key's own.
     pub account: String,
     object: Option<Box<RawValue>>,
+    /// The attributes of the object that the event has changed, where it says so.
+    previous: Option<Box<RawValue>>,
 }
 
 /// The body is not an event.
@@ -76,6 +81,8 @@ struct Wire {
 struct Data {
     #[serde(default)]
     object: Option<Box<RawValue>>,
+    #[serde(default)]
+    previous_attributes: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +159,8 @@ impl Event {
         if wire.id.is_empty() || wire.kind.is_empty() {
             return Err(NotAnEvent);
         }
+        let (object, previous) =
+            wire.data.map_or((None, None), |data| (data.object, data.previous_attributes));
         Ok(Event {
             id: wire.id,
             kind: wire.kind,
@@ -159,20 +168,35 @@ impl Event {
             livemode: wire.livemode,
             api_version: wire.api_version.unwrap_or_default(),
             account: wire.account.unwrap_or_default(),
-            object: wire.data.and_then(|data| data.object),
+            object,
+            previous,
         })
     }
 
     /// Gives the id of the object that the event is about.
     pub(super) fn object_id(&self) -> Option<String> {
-        let object: Object = serde_json::from_str(self.object.as_ref()?.get()).ok()?;
+        let object: Object = serde_json::from_str(self.object_json()?).ok()?;
         Some(object.id)
     }
+
+    /// Says whether the event has changed this attribute of its object.
+    #[must_use]
+    pub fn has_changed(&self, attribute: &str) -> bool {
+        let Some(previous) = &self.previous else { return false };
+        let previous = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(previous.get());
+        previous.is_ok_and(|previous| previous.contains_key(attribute))
+    }
+
     /// Reads the object that the event is about, `None` where it has none. The
     /// event's kind says which message stands for it.
     #[must_use]
     pub fn object<M: Message + Name + Default>(&self) -> Option<M> {
-        Some(json::read::<M>(self.object.as_ref()?.get().as_bytes()).ok()?.message)
+        Some(json::read::<M>(self.object_json()?.as_bytes()).ok()?.message)
+    }
+
+    /// Gives the object that the event is about, as Stripe sent it.
+    pub(super) fn object_json(&self) -> Option<&str> {
+        self.object.as_ref().map(|object| object.get())
     }
 }
 
@@ -256,6 +280,7 @@ mod tests {
         let body = br#"{"id":"evt_1","type":"refund.created","data":{"object":{"id":"re_1"}}}"#;
         let refund: crate::pb::Refund = Event::parse(body).unwrap().object().unwrap();
         assert_eq!(refund.id, "re_1");
+        assert!(!Event::parse(body).unwrap().has_changed("status"));
         let thin = Event::parse(br#"{"id":"evt_1","type":"v2.core.thing"}"#).unwrap();
         assert_eq!(thin.object::<crate::pb::Refund>(), None);
     }

@@ -34,8 +34,12 @@ impl Sender {
     /// Sends the event of that number, and gives the status of the answer. On an
     /// error it is not known whether the event was kept.
     pub async fn send(&mut self, number: usize) -> io::Result<u16> {
-        let request = request(number);
-        let answer = self.exchange(&request).await;
+        self.send_signed(&request(number)).await
+    }
+
+    /// Sends what [`request`] has made.
+    pub async fn send_signed(&mut self, request: &[u8]) -> io::Result<u16> {
+        let answer = self.exchange(request).await;
         if answer.is_err() {
             self.connection = None;
         }
@@ -66,7 +70,7 @@ impl Sender {
 
 /// A signed webhook about a session that has expired, for which nothing is asked
 /// of Stripe: so that what is measured is ours.
-fn request(number: usize) -> Vec<u8> {
+pub fn request(number: usize) -> Vec<u8> {
     let (id, at) = (event_id(number), Timestamp::now().as_second());
     // As large as Stripe's events about sessions are.
     let padding = "x".repeat(1_500);

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::creating::{Account, Links};
 use super::flood::{Sender, event_id};
 use super::follow::prove;
 use super::service::Service;
@@ -18,15 +19,17 @@ const SENDERS: usize = 32;
 /// After how many acknowledgements a service is killed, at most.
 const ACKNOWLEDGED_MAX: usize = 250;
 
-/// Floods a service that is killed while it is acknowledging, `rounds` times; what
-/// was not acknowledged is sent again in the next round, as Stripe does.
+/// Floods a service that is killed while it is acknowledging and while it makes
+/// links, `rounds` times; what was not acknowledged is sent again in the next round,
+/// as Stripe and callers do.
 async fn check(memory: Memory, rounds: usize) {
     let mut chance = SmallRng::seed_from_u64(1);
     let next = Arc::new(AtomicUsize::new(0));
     let (mut acknowledged, mut again) = (HashSet::new(), Vec::new());
     let (mut slowest, mut uncertain) = (Duration::ZERO, 0);
+    let (account, links) = (Account::start().await, Links::default());
     for _ in 0..rounds {
-        let service = Service::start(&memory.url()).await;
+        let service = Service::start_before(&account.url, &memory.url()).await;
         slowest = slowest.max(service.start);
         let count = Arc::new(AtomicUsize::new(0));
         let waiting = std::mem::take(&mut again);
@@ -36,6 +39,7 @@ async fn check(memory: Memory, rounds: usize) {
             tokio::spawn(send_until_cut(Sender::to(service.webhook), share, next, count))
         });
         let senders = senders.collect::<Vec<_>>();
+        let creators = links.create_until_cut(service.grpc);
         let enough = chance.random_range(1..ACKNOWLEDGED_MAX);
         while count.load(Ordering::Relaxed) < enough {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -43,6 +47,7 @@ async fn check(memory: Memory, rounds: usize) {
         // Not always at the same instant of a commit.
         tokio::time::sleep(Duration::from_micros(chance.random_range(0..20_000))).await;
         service.kill().await;
+        join_all(creators).await.into_iter().for_each(Result::unwrap);
         for outcome in join_all(senders).await {
             let (kept, left) = outcome.unwrap();
             uncertain += left.len();
@@ -50,11 +55,13 @@ async fn check(memory: Memory, rounds: usize) {
             again.extend(left);
         }
     }
-    let service = Service::start(&memory.url()).await;
+    let service = Service::start_before(&account.url, &memory.url()).await;
+    let (asked, made) = links.check(service.grpc, &account).await;
     let proof = prove(service.grpc, &acknowledged).await;
     println!(
         "kill -9: {rounds} rounds, {} events acknowledged, 0 lost, 0 doubled ({} told in all, \
-         {uncertain} cut off), slowest start {slowest:?}",
+         {uncertain} cut off), {asked} links asked for, {made} of them told of before a kill, \
+         each made once, slowest start {slowest:?}",
         acknowledged.len(),
         proof.told.len(),
     );

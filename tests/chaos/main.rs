@@ -1,5 +1,5 @@
-//! The binary under violence: killed, raced, cut off. What was acknowledged is
-//! told, once and in order.
+//! The binary under violence: killed, raced, cut off, attacked. What was acknowledged
+//! is told, once and in order, and who does nothing wrong is served.
 //!
 //! `cargo test` runs each a little, with the binary of the build. `just chaos`
 //! runs each in full with the release binary, and prints the figures.
@@ -12,25 +12,35 @@
     reason = "a test that finds something else than it expects fails by panicking"
 )]
 
+mod agreeing;
+mod attack;
 #[path = "../it/harness/cluster.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod cluster;
+mod creating;
 mod flood;
 mod follow;
+#[path = "../it/harness/gate.rs"]
+#[allow(dead_code, reason = "other test binaries use the other part")]
+mod gate;
 mod killing;
 mod naive;
 mod outage;
 mod racing;
 mod service;
 mod speed;
+mod stuck;
 mod syncing;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use cluster::Cluster;
 use uuid::Uuid;
 
+/// The key of the account at Stripe.
+const API_KEY: &str = "sk_test_chaos";
 /// The secret of the webhook endpoint.
 const WEBHOOK_SECRET: &str = "whsec_chaos";
 
@@ -40,10 +50,18 @@ static SCALE: LazyLock<usize> = LazyLock::new(|| {
     scale.map_or(1, |scale| scale.to_str().unwrap().parse().unwrap())
 });
 
+/// How long anything may take that a test waits for. Only a broken promise takes it.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// A memory for one test, gone when the test ends.
 enum Memory {
     File(PathBuf),
     Server(Cluster, String),
+}
+
+/// Gives what is waited for, within [`WAIT_MAX`].
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(WAIT_MAX, what).await.expect("it comes in time")
 }
 
 // === impl Memory ===

@@ -9,8 +9,12 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::WEBHOOK_SECRET;
+use super::{API_KEY, WEBHOOK_SECRET};
 
+/// A Stripe that cannot be reached.
+const NOBODY: &str = "http://127.0.0.1:1";
+/// The setting that says where Stripe is.
+const BASE_URL: &str = "PAYLINK__STRIPE__BASE_URL";
 /// How long a start may take, on the slowest of machines.
 const START_MAX: Duration = Duration::from_mins(1);
 
@@ -21,6 +25,8 @@ pub struct Service {
     pub grpc: SocketAddr,
     /// Where its webhooks are.
     pub webhook: SocketAddr,
+    /// Where its operations are.
+    pub operations: SocketAddr,
     /// How long it took until it served.
     pub start: Duration,
 }
@@ -33,8 +39,22 @@ impl Service {
         Self::start_under(&[], storage_url).await
     }
 
+    /// Starts a service before a Stripe.
+    pub async fn start_before(stripe_url: &str, storage_url: &str) -> Self {
+        Self::start_with(&[], storage_url, &[(BASE_URL, stripe_url)]).await
+    }
+
     /// Starts a service below another program, such as one that watches it.
     pub async fn start_under(wrapper: &[&str], storage_url: &str) -> Self {
+        Self::start_with(wrapper, storage_url, &[]).await
+    }
+
+    /// Starts a service below another program, with settings of its own.
+    pub async fn start_with(
+        wrapper: &[&str],
+        storage_url: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let binary = binary();
         let program = wrapper.iter().map(PathBuf::from).chain([binary]).collect::<Vec<_>>();
         let mut command = Command::new(&program[0]);
@@ -42,12 +62,13 @@ impl Service {
             ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__OPERATIONS__LISTEN", "127.0.0.1:0"),
-            ("PAYLINK__STRIPE__BASE_URL", "http://127.0.0.1:1"),
-            ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
+            (BASE_URL, NOBODY),
+            ("PAYLINK__STRIPE__API_KEY", API_KEY),
             ("PAYLINK__STRIPE__WEBHOOK_SECRETS", WEBHOOK_SECRET),
             ("PAYLINK__STORAGE__URL", storage_url),
             ("PAYLINK__PAYMENTS__HEARTBEAT_MS", "200"),
         ]);
+        command.envs(settings.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let begin = Instant::now();
         let mut child = command.spawn().unwrap();
@@ -64,7 +85,9 @@ impl Service {
         // Read on, so that it never waits for a reader.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let address = |part: &str| told[part].as_str().unwrap().parse().unwrap();
-        Self { child, grpc: address("grpc"), webhook: address("webhook"), start }
+        let (grpc, webhook, operations) =
+            (address("grpc"), address("webhook"), address("operations"));
+        Self { child, grpc, webhook, operations, start }
     }
 
     /// Ends it as the kernel ends a process that has too much memory.
@@ -72,11 +95,29 @@ impl Service {
         self.child.kill().await.unwrap();
     }
 
+    /// The part of the memory that it has, in MiB.
+    pub fn memory_mib(&self) -> u64 {
+        self.status_mib("VmRSS:")
+    }
+
     /// The largest part of the memory that it has had, in MiB.
     pub fn memory_max_mib(&self) -> u64 {
+        self.status_mib("VmHWM:")
+    }
+
+    /// What it tells of one metric: labels, and the value.
+    pub async fn metric(&self, name: &str) -> Vec<(String, f64)> {
+        let answer = reqwest::get(format!("http://{}/metrics", self.operations)).await.unwrap();
+        let told = answer.text().await.unwrap();
+        let lines = told.lines().filter_map(|line| line.strip_prefix(name));
+        let values = lines.filter_map(|line| line.rsplit_once(' '));
+        values.map(|(labels, value)| (labels.to_owned(), value.parse().unwrap())).collect()
+    }
+
+    fn status_mib(&self, what: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id().unwrap());
         let status = std::fs::read_to_string(path).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     }
 }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, interval, sleep};
 use tonic::Code;
 
-use super::flood::{Sender, event_id};
+use super::flood::{Sender, event_id, request};
 use super::follow::{Follower, prove};
 use super::service::Service;
 use super::{Memory, SCALE};
@@ -21,23 +21,19 @@ const WATCHERS: usize = 200;
 const PACE: Duration = Duration::from_millis(2);
 
 /// Sends these events as fast as they are acknowledged, and gives how many a second.
-async fn flood(address: SocketAddr, from: usize, events: usize) -> f64 {
-    let next = Arc::new(AtomicUsize::new(from));
+async fn flood(address: SocketAddr, requests: Vec<Vec<u8>>) -> f64 {
+    let (next, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(requests));
     let begin = Instant::now();
     let senders = (0..SENDERS).map(|_| {
-        let (mut sender, next) = (Sender::to(address), next.clone());
+        let (mut sender, next, requests) = (Sender::to(address), next.clone(), requests.clone());
         tokio::spawn(async move {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= from + events {
-                    break;
-                }
-                while sender.send(number).await.unwrap() != 200 {}
+            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while sender.send_signed(request).await.unwrap() != 200 {}
             }
         })
     });
     join_all(senders.collect::<Vec<_>>()).await.into_iter().for_each(Result::unwrap);
-    rate(events, begin)
+    rate(requests.len(), begin)
 }
 
 /// Follows the feed from its beginning up to a sequence.
@@ -60,16 +56,18 @@ async fn pace(service: &Service, from: usize, events: usize) -> Vec<Duration> {
     let mut follower = Follower::new();
     follow_to_the_end(&mut follower, service.grpc).await;
     let (webhook, grpc) = (service.webhook, service.grpc);
+    let requests = (from..from + events).map(|number| (event_id(number), request(number)));
+    let requests = requests.collect::<Vec<_>>();
     let sending = tokio::spawn(async move {
         let mut ticks = interval(PACE);
         let mut sending = Vec::new();
-        for number in from..from + events {
+        for (id, request) in requests {
             ticks.tick().await;
             let sent = Instant::now();
             sending.push(tokio::spawn(async move {
                 let mut sender = Sender::to(webhook);
-                while sender.send(number).await.unwrap() != 200 {}
-                (event_id(number), sent)
+                while sender.send_signed(&request).await.unwrap() != 200 {}
+                (id, sent)
             }));
         }
         join_all(sending).await.into_iter().map(Result::unwrap).collect::<Vec<_>>()
@@ -100,8 +98,10 @@ fn rate(events: usize, begin: Instant) -> f64 {
 async fn measure(memory: Memory, name: &str) {
     let service = Service::start(&memory.url()).await;
     let events = 500 * *SCALE;
+    // Signed before, as by a Stripe that has processors of its own.
+    let requests = (0..events).map(request).collect();
     let begin = Instant::now();
-    let ingested = flood(service.webhook, 0, events).await;
+    let ingested = flood(service.webhook, requests).await;
     let expected = (0..events).map(event_id).collect::<HashSet<_>>();
     prove(service.grpc, &expected).await;
     let told = rate(events, begin);

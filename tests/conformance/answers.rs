@@ -65,7 +65,7 @@ fn add(
 /// Compares a message with an object. `elsewhere` names what is deliberately not
 /// read, with everything below it, and why; `shared` what the message has for the
 /// sake of another object.
-fn check<M: prost::Name>(object: &str, elsewhere: &[(&str, &str)], shared: &[&str]) {
+pub fn check<M: prost::Name>(object: &str, elsewhere: &[(&str, &str)], shared: &[&str]) {
     let ours = read(plan::of::<M>());
     let theirs = facts::section(facts::OBJECTS, object);
     let left_out = |path: &str| {

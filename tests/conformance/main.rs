@@ -9,6 +9,7 @@
 
 mod answers;
 mod facts;
+mod money;
 mod parameters;
 mod round_trip;
 #[expect(dead_code, clippy::indexing_slicing, reason = "made for tests beside the code, too")]

@@ -19,6 +19,7 @@ pub enum Fault {
     BodyEmpty,
     BodyBroken,
     BodyWithoutId,
+    BodyOfAnother,
     BodyDripping,
     BodyTooLarge,
     SilentUnasked,
@@ -57,7 +58,7 @@ pub struct Row {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 32] = [
+    pub const ALL: [Fault; 33] = [
         Fault::ConnectionRefused,
         Fault::NameUnknown,
         Fault::CertificateBad,
@@ -67,6 +68,7 @@ impl Fault {
         Fault::BodyEmpty,
         Fault::BodyBroken,
         Fault::BodyWithoutId,
+        Fault::BodyOfAnother,
         Fault::BodyDripping,
         Fault::BodyTooLarge,
         Fault::SilentUnasked,
@@ -101,6 +103,7 @@ impl Fault {
                 | Fault::BodyEmpty
                 | Fault::BodyBroken
                 | Fault::BodyWithoutId
+                | Fault::BodyOfAnother
                 | Fault::BodyDripping
                 | Fault::BodyTooLarge
                 | Fault::SilentAfterwards
@@ -125,11 +128,11 @@ impl Fault {
             | Fault::BodyDripping
             | Fault::SilentUnasked
             | Fault::SilentAfterwards => row(unreachable, pending, 3, true),
-            Fault::BodyCutShort | Fault::BodyEmpty | Fault::BodyWithoutId => {
-                row(unreadable, pending, 3, true)
-            }
-            // It looks whole, so that it is not read before the caller has it.
-            Fault::BodyBroken => row(unreadable, pending, 1, false),
+            Fault::BodyCutShort
+            | Fault::BodyEmpty
+            | Fault::BodyBroken
+            | Fault::BodyWithoutId
+            | Fault::BodyOfAnother => row(unreadable, pending, 3, true),
             Fault::BodyTooLarge => {
                 row((Code::Internal, "UPSTREAM_RESPONSE_TOO_LARGE"), pending, 1, false)
             }
@@ -184,6 +187,8 @@ impl Fault {
             Fault::BodyEmpty => refusal(call, 200, &[], ""),
             Fault::BodyBroken => refusal(call, 200, &[], r#"{"id": "x", "object": nonsense}"#),
             Fault::BodyWithoutId => refusal(call, 200, &[], r#"{"object": "product"}"#),
+            // A proxy's, which thinks well of itself.
+            Fault::BodyOfAnother => refusal(call, 200, &[], r#"{"id": 1, "status": "ok"}"#),
             Fault::BodyDripping => Err(Error::TimedOut { write }),
             Fault::BodyTooLarge => Err(Error::TooLarge { write }),
             Fault::SilentUnasked | Fault::SilentAfterwards => std::future::pending().await,

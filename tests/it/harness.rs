@@ -4,6 +4,7 @@
 //! ports of its own; [`Stripe`] is a sandbox that outlives it, behind a [`Gate`]
 //! which a test can shut. [`Program`] is the binary, for what only a process has.
 
+pub mod authority;
 mod buyer;
 #[allow(dead_code, reason = "other test binaries use the other part")]
 pub mod cluster;

@@ -8,8 +8,10 @@
     reason = "a test that finds something else than it expects fails by panicking"
 )]
 
+mod access;
 mod bad_input;
 mod calls;
+mod capturing;
 mod catalog;
 mod clients;
 mod consumers;
@@ -31,6 +33,7 @@ mod sandbox;
 mod searching;
 mod sharing;
 mod shipping;
+mod tls;
 mod traces;
 mod validating;
 mod watching;
@@ -38,7 +41,8 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 9] = [
+const ABOUT_MEMORY: [&str; 10] = [
+    "capturing::",
     "consumers::",
     "drain::",
     "fulfillment::",

@@ -1,12 +1,31 @@
 """What the guide does not come by: the other endpoints that clients of payment links need."""
 
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import stripe
 
 KEY = "sk_test_judge"
 PAGE_SECONDS_MAX = 10
+
+# Every way to pay that is neither a card nor a bank account, by a currency that it takes.
+METHODS = {
+    "aud": "payto",
+    "brl": "boleto pix",
+    "chf": "twint",
+    "eur": "alma bancontact billie bizum eps giropay ideal klarna mb_way mobilepay multibanco p24"
+    " pay_by_bank satispay sofort",
+    "inr": "upi",
+    "jpy": "konbini",
+    "mxn": "oxxo",
+    "myr": "fpx grabpay",
+    "pln": "blik",
+    "sek": "swish",
+    "sgd": "paynow",
+    "thb": "promptpay",
+    "usd": "affirm afterpay_clearpay alipay cashapp link paypal sunbit wechat_pay zip",
+}
 
 
 def follow(api, pay):
@@ -19,6 +38,9 @@ def follow(api, pay):
     _declined(client, pay)
     _money_set_aside(client, pay)
     _money_let_go(client, pay)
+    _owed(client, pay)
+    _every_method(client, pay)
+    _connected(client)
     _change_what_was_paid(client)
     _expire(client)
     # Each is held against the description of its object, too.
@@ -176,6 +198,74 @@ def _money_let_go(client, pay):
     intent = _set_aside(client, pay)
     canceled = client.payment_intents.cancel(intent, {"cancellation_reason": "abandoned"})
     assert canceled.status == "canceled"
+
+
+def _owed(client, pay):
+    """Invoices that wait for a bank, and what a seller does with them meanwhile."""
+    monthly = {"currency": "usd", "unit_amount": 1000, "recurring": {"interval": "month"}}
+    product = client.products.create({"name": "Owed", "default_price_data": monthly})
+    link = client.payment_links.create(
+        {
+            "line_items": [{"price": product.default_price, "quantity": 1}],
+            "payment_method_types": ["us_bank_account"],
+        }
+    )
+    for _ in range(2):
+        pay(
+            link.url,
+            us_bank_account_routing_number="110000000",
+            us_bank_account_account_number="000123456789",
+            us_bank_account_name="A Buyer",
+        )
+    kept, dropped = client.invoices.list({"status": "open", "limit": 2}).data
+    changed = client.invoices.update(kept.id, {"description": "Text", "metadata": {"a": "b"}})
+    assert (changed.description, changed.metadata["a"]) == ("Text", "b")
+    assert client.invoices.mark_uncollectible(kept.id).status == "uncollectible"
+    assert client.invoices.pay(kept.id).status == "paid"
+    assert client.invoices.void_invoice(dropped.id).status == "void"
+
+
+def _every_method(client, pay):
+    """Charges and refunds by every way to pay; vouchers wait for their money."""
+    for currency, methods in METHODS.items():
+        default = {"currency": currency, "unit_amount": 10000}
+        product = client.products.create({"name": "Any", "default_price_data": default})
+        for method in methods.split():
+            line = {"price": product.default_price, "quantity": 1}
+            offer = {"line_items": [line], "payment_method_types": [method]}
+            link = client.payment_links.create(offer)
+            pay(link.url)
+            session = client.checkout.sessions.list({"payment_link": link.id}).data[0]
+            if session.url:
+                proof = urllib.parse.urlencode({"answer": "complete"}).encode()
+                page = f"{session.url}/challenge"
+                with urllib.request.urlopen(page, proof, timeout=PAGE_SECONDS_MAX) as answer:
+                    answer.read()
+            charge = client.charges.list({"limit": 1}).data[0]
+            assert charge.payment_method_details.type == method
+            if charge.paid:
+                client.refunds.create({"charge": charge.id})
+
+
+def _connected(client):
+    """A connected account, whose objects are its own."""
+    options = {"stripe_account": "acct_1Connected"}
+    made = client.products.create({"name": "Theirs"}, options)
+    assert [one.id for one in client.products.list({}, options).data] == [made.id]
+    assert client.accounts.retrieve_current({}, options).id == "acct_1Connected"
+    assert client.events.list({}, options).data[0].account == "acct_1Connected"
+    try:
+        client.products.retrieve(made.id)
+    except stripe.InvalidRequestError as error:
+        assert error.http_status == 404
+    else:
+        raise AssertionError("the platform saw a product of another account")
+    try:
+        client.products.list({}, {"stripe_account": "nobody"})
+    except stripe.PermissionError as error:
+        assert error.json_body["error"]["code"] == "account_invalid"
+    else:
+        raise AssertionError("an account that is none was let in")
 
 
 def _change_what_was_paid(client):

@@ -184,15 +184,20 @@ pub fn made_twice() -> Result<(), String> {
     })
 }
 
-#[test]
-fn an_answer_that_was_lost_is_found_under_its_key() {
-    live(&[Fate::Unheard, Fate::Unheard, Fate::Unheard], async |days| {
+/// Lets a write meet its fates: a minute later it is known what became of it.
+fn check_found(fates: &[Fate]) {
+    live(fates, async |days| {
         days.ask().await;
         days.pass(HOUR / 60).await;
         assert_eq!(days.row().state, OperationState::Done);
         days.check_one().await
     })
     .unwrap();
+}
+
+#[test]
+fn an_answer_that_was_lost_is_found_under_its_key() {
+    check_found(&[Fate::Unheard, Fate::Unheard, Fate::Unheard]);
 }
 
 #[test]
@@ -202,13 +207,7 @@ fn an_answer_that_was_lost_is_found_after_stripe_has_forgotten_its_key() {
 
 #[test]
 fn a_write_whose_stored_failure_hides_a_link_is_found_by_its_event() {
-    live(&[Fate::FailedForGood], async |days| {
-        days.ask().await;
-        days.pass(HOUR / 60).await;
-        assert_eq!(days.row().state, OperationState::Done);
-        days.check_one().await
-    })
-    .unwrap();
+    check_found(&[Fate::FailedForGood]);
 }
 
 #[test]

@@ -4,8 +4,9 @@
 //! `world` has a network that loses, delays and parts, processes that crash, and
 //! a disk that forgets what was not yet safe. A seed decides all of it, and
 //! repeats it: `PAYLINK_SEED=7 cargo test --test simulation one_seed`. `day` lets
-//! days pass instead, in which Stripe forgets its keys. `planted` shows that both
-//! catch what they are there to catch.
+//! days pass instead, in which Stripe forgets its keys. `memory` lets the true
+//! memory of events crash and fail. `planted` shows that all of them catch what
+//! they are there to catch.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,6 +22,7 @@ mod disk;
 mod faults;
 mod frame;
 mod history;
+mod memory;
 mod planted;
 mod stripe;
 mod world;

@@ -2,7 +2,7 @@
 
 use paylink::planted::{self, Bug};
 
-use crate::{day, world};
+use crate::{day, memory, world};
 
 /// How many seeds may miss a bug before one catches it.
 const SEEDS_MAX: u64 = 200;
@@ -34,6 +34,14 @@ fn check(bug: Bug, words: &str) {
     panic!("{bug:?} is not caught by {SEEDS_MAX} seeds");
 }
 
+/// Lives through what the bug breaks, which must say so with these words.
+fn caught<T: std::fmt::Debug>(bug: Bug, lived: fn() -> Result<T, String>, words: &str) {
+    let _planted = plant(bug);
+    let broken = lived().unwrap_err();
+    println!("{bug:?} is caught: {broken}");
+    assert!(broken.contains(words), "{broken}");
+}
+
 #[test]
 fn a_fresh_key_for_each_retry_is_caught() {
     check(Bug::FreshKey, "links are published");
@@ -56,16 +64,30 @@ fn a_doubt_that_is_forgotten_is_caught() {
 
 #[test]
 fn a_retry_under_a_key_that_stripe_has_forgotten_is_caught() {
-    let _planted = plant(Bug::LateRetry);
-    let broken = day::lost_for_a_day().unwrap_err();
-    println!("{:?} is caught: {broken}", Bug::LateRetry);
-    assert!(broken.contains("links were made"), "{broken}");
+    caught(Bug::LateRetry, day::lost_for_a_day, "links were made");
 }
 
 #[test]
 fn a_sweep_that_is_left_out_is_caught() {
-    let _planted = plant(Bug::NoSweep);
-    let broken = day::made_twice().unwrap_err();
-    println!("{:?} is caught: {broken}", Bug::NoSweep);
-    assert!(broken.contains("links are published"), "{broken}");
+    caught(Bug::NoSweep, day::made_twice, "links are published");
+}
+
+#[test]
+fn an_event_that_is_acknowledged_before_it_is_on_disk_is_caught() {
+    caught(Bug::AcknowledgedUnsafe, memory::acknowledged_and_crashed, "is lost");
+}
+
+#[test]
+fn an_event_that_counts_as_often_as_it_is_delivered_is_caught() {
+    caught(Bug::CountedAgain, memory::delivered_twice, "counts twice");
+}
+
+#[test]
+fn a_place_in_the_feed_that_is_not_taken_back_is_caught() {
+    caught(Bug::PlaceKept, memory::appended_and_undone, "has a gap");
+}
+
+#[test]
+fn an_event_that_is_done_before_its_payment_knows_is_caught() {
+    caught(Bug::SettledApart, memory::stopped_half_way, "knows nothing");
 }

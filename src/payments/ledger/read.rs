@@ -3,11 +3,12 @@
 use crate::pb;
 use crate::pb::payment::{PaymentStatus, State, Status};
 use crate::storage::Fact;
+use crate::stripe::PaymentIntent;
 use crate::stripe::webhook::Event;
 
-/// The kinds of events that tell of payments. Stripe lists at most twenty kinds
-/// in answer to one question.
-pub(in crate::payments) const KINDS: [&str; 16] = [
+/// The kinds of events that tell all there is to tell of payments. Stripe lists
+/// at most twenty kinds in answer to one question.
+pub(in crate::payments) const KINDS: [&str; 18] = [
     COMPLETED,
     ASYNC_SUCCEEDED,
     ASYNC_FAILED,
@@ -24,12 +25,21 @@ pub(in crate::payments) const KINDS: [&str; 16] = [
     "invoice.paid",
     "invoice.payment_failed",
     "invoice_payment.paid",
+    CAPTURED,
+    CANCELED,
 ];
+
+/// Kinds that tell the same in other words, to an endpoint that has subscribed to
+/// them alone. Most of them tell nothing: Stripe sends some for every payment.
+const FURTHER_KINDS: [&str; 3] = ["charge.refunded", CHARGE_UPDATED, "payment_intent.succeeded"];
 
 pub(super) const COMPLETED: &str = "checkout.session.completed";
 pub(super) const ASYNC_SUCCEEDED: &str = "checkout.session.async_payment_succeeded";
 pub(super) const ASYNC_FAILED: &str = "checkout.session.async_payment_failed";
 pub(super) const EXPIRED: &str = "checkout.session.expired";
+const CAPTURED: &str = "charge.captured";
+const CHARGE_UPDATED: &str = "charge.updated";
+const CANCELED: &str = "payment_intent.canceled";
 
 /// The subjects of facts; those with a space go on with an id.
 pub(super) const SESSION: &str = "session";
@@ -38,12 +48,16 @@ pub(super) const REFUND: &str = "refund ";
 pub(super) const DISPUTE: &str = "dispute ";
 pub(super) const INVOICE: &str = "invoice ";
 pub(super) const INVOICE_PAYMENT: &str = "invoice_payment ";
+pub(super) const INTENT: &str = "intent ";
+
+/// The capture method under which money is set aside first.
+const MANUAL: &str = "manual";
 
 /// More tries than this to collect one invoice count as this many.
 const ATTEMPTS_MAX: i64 = 0xffff;
 
 /// What an event, or an answer to a question, says of a payment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::payments) struct Told {
     /// The id of the payment, where it says so itself.
     pub(in crate::payments) payment: Option<String>,
@@ -52,43 +66,113 @@ pub(in crate::payments) struct Told {
     pub(in crate::payments) keys: Vec<String>,
     /// What it says.
     pub(in crate::payments) facts: Vec<Fact>,
+    /// What went back of a charge in all, whose refunds it need not name.
+    pub(in crate::payments) gone: Option<Gone>,
 }
 
-/// Whether events of this kind tell of payments.
-pub(in crate::payments) fn is_told_by(kind: &str) -> bool {
-    KINDS.contains(&kind)
+/// How much of a charge went back, or is on its way, as the charge itself has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::payments) struct Gone {
+    /// The charge.
+    pub(in crate::payments) charge: String,
+    /// How much, in the currency's minor unit.
+    pub(in crate::payments) amount: i64,
+}
+
+/// Whether an event tells of payments.
+pub(in crate::payments) fn is_told_by(event: &Event) -> bool {
+    let kind = event.kind.as_str();
+    KINDS.contains(&kind) || (FURTHER_KINDS.contains(&kind) && read(event).is_some())
 }
 
 /// Reads what an event by itself says. `None` when it says nothing of a payment
 /// that a payment link may have made.
 pub(in crate::payments) fn read(event: &Event) -> Option<Told> {
     let (id, kind) = (event.id.as_str(), event.kind.as_str());
-    if kind.starts_with("checkout.session.") {
+    let is_of = |family: &str| kind.starts_with(family);
+    if is_of("checkout.session.") {
         let page: pb::Payment = event.object()?;
         let state = state_told_by(kind, page.payment_status())?;
         return session(page, state, id);
     }
-    if kind.starts_with("invoice_payment.") {
-        let paid: pb::invoice::Payment = event.object()?;
-        let means = paid.payment.clone().unwrap_or_default();
-        let keys = [paid.invoice.clone(), means.payment_intent, means.charge];
-        return told(keys, fact(INVOICE_PAYMENT, &paid.id, 0, id, &paid));
+    if is_of("invoice_payment.") {
+        return invoice_paid(&event.object()?, id);
     }
-    if kind.starts_with("invoice.") {
-        let invoice: pb::Invoice = event.object()?;
-        let subscription = invoice.parent.clone()?.subscription_details?.subscription;
-        let rank = i64::from(invoice.status) * (ATTEMPTS_MAX + 1)
-            + invoice.attempt_count.clamp(0, ATTEMPTS_MAX);
-        let keys = [subscription, invoice.id.clone()];
-        return told(keys, fact(INVOICE, &invoice.id, rank, id, &invoice));
+    if is_of("invoice.") {
+        return invoiced(&event.object()?, id);
     }
-    if kind.starts_with("charge.dispute.") {
+    if is_of("payment_intent.") {
+        let intent = event.payment_intent().filter(|one| one.capture_method == MANUAL)?;
+        return collected(&intent, id);
+    }
+    if is_of("charge.dispute.") {
         let dispute: pb::Dispute = event.object()?;
         let keys = [dispute.payment_intent.clone(), dispute.charge.clone()];
         return told(keys, fact(DISPUTE, &dispute.id, dispute.status.into(), id, &dispute));
     }
-    let refund: pb::Refund = event.object()?;
-    refunded(&refund, id)
+    if is_of("charge.") && !is_of("charge.refund.") {
+        return charged(event);
+    }
+    refunded(&event.object()?, id)
+}
+
+fn invoice_paid(paid: &pb::invoice::Payment, told_by: &str) -> Option<Told> {
+    let means = paid.payment.clone().unwrap_or_default();
+    let keys = [paid.invoice.clone(), means.payment_intent, means.charge];
+    told(keys, fact(INVOICE_PAYMENT, &paid.id, 0, told_by, paid))
+}
+
+fn invoiced(invoice: &pb::Invoice, told_by: &str) -> Option<Told> {
+    let subscription = invoice.parent.clone()?.subscription_details?.subscription;
+    let attempts = invoice.attempt_count.clamp(0, ATTEMPTS_MAX);
+    let rank = i64::from(invoice.status) * (ATTEMPTS_MAX + 1) + attempts;
+    let keys = [subscription, invoice.id.clone()];
+    told(keys, fact(INVOICE, &invoice.id, rank, told_by, invoice))
+}
+
+/// What a charge says: of its refunds, and of its capture where that was apart.
+fn charged(event: &Event) -> Option<Told> {
+    // Most updates are of something else, such as the fee.
+    if event.kind == CHARGE_UPDATED && !event.has_changed("amount_refunded") {
+        return None;
+    }
+    let (charge, id) = (event.charge()?, event.id.as_str());
+    let mut facts: Vec<Fact> = charge
+        .refunds()
+        .flat_map(|refund| refunded(&refund, id))
+        .flat_map(|one| one.facts)
+        .collect();
+    if event.kind == CAPTURED && !charge.payment_intent.is_empty() {
+        facts.push(captured(&charge.payment_intent, charge.amount_captured, id));
+    }
+    let gone = Some(Gone { charge: charge.id.clone(), amount: charge.amount_refunded });
+    let keys = known_keys([charge.payment_intent, charge.id]);
+    Some(Told { payment: None, keys, facts, gone })
+}
+
+/// What a payment intent says that has come to an end.
+pub(in crate::payments) fn collected(intent: &PaymentIntent, told_by: &str) -> Option<Told> {
+    let fact = match intent.status.as_str() {
+        "succeeded" => captured(&intent.id, intent.amount_received, told_by),
+        "canceled" | "requires_payment_method" => {
+            let state = State::Failed.into();
+            let page = pb::Payment { payment_intent: intent.id.clone(), state, ..<_>::default() };
+            fact(INTENT, &intent.id, 0, told_by, &page)
+        }
+        _ => return None,
+    };
+    told([intent.id.clone()], fact)
+}
+
+/// That money has come which was set aside.
+fn captured(intent: &str, amount: i64, told_by: &str) -> Fact {
+    let page = pb::Payment {
+        payment_intent: intent.to_owned(),
+        state: State::Paid.into(),
+        amount_received: amount,
+        ..<_>::default()
+    };
+    fact(INTENT, intent, amount, told_by, &page)
 }
 
 /// What a refund says, as Stripe gave it in an event or an answer.
@@ -102,13 +186,12 @@ pub(in crate::payments) fn session(page: pb::Payment, state: State, told_by: &st
     if page.id.is_empty() || page.payment_link.is_empty() {
         return None;
     }
-    let mut keys = vec![page.payment_intent.clone(), page.subscription.clone()];
-    keys.push(page.invoice.clone());
-    keys.retain(|key| !key.is_empty());
+    let keys = [&page.payment_intent, &page.subscription, &page.invoice];
+    let keys = known_keys(keys.map(Clone::clone));
     let id = page.id.clone();
     let page = pb::Payment { state: state.into(), ..page };
     let fact = fact(SESSION, "", i32::from(state).into(), told_by, &page);
-    Some(Told { payment: Some(id), keys, facts: vec![fact] })
+    Some(Told { payment: Some(id), keys, facts: vec![fact], gone: None })
 }
 
 /// What a submitted session says of itself when Stripe is asked for it in full.
@@ -143,9 +226,12 @@ fn fact(subject: &str, id: &str, rank: i64, told_by: &str, body: &impl prost::Me
 }
 
 /// `None` where nothing leads to a payment, or the object has no id of its own.
-fn told(keys: impl Into<Vec<String>>, fact: Fact) -> Option<Told> {
-    let mut keys = keys.into();
-    keys.retain(|key| !key.is_empty());
+fn told<const N: usize>(keys: [String; N], fact: Fact) -> Option<Told> {
+    let keys = known_keys(keys);
     let leads_somewhere = !keys.is_empty() && !fact.subject.ends_with(' ');
-    leads_somewhere.then(|| Told { payment: None, keys, facts: vec![fact] })
+    leads_somewhere.then(|| Told { keys, facts: vec![fact], ..Told::default() })
+}
+
+fn known_keys<const N: usize>(keys: [String; N]) -> Vec<String> {
+    keys.into_iter().filter(|key| !key.is_empty()).collect()
 }

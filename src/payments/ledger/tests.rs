@@ -1,3 +1,5 @@
+mod charges;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 use prost_types::Timestamp;
@@ -27,6 +29,7 @@ fn refunded(id: &str, number: u32, status: &str, amount: i64, intent: &str) -> T
     let object = json!({
         "id": format!("re_{number}"), "object": "refund", "amount": amount, "status": status,
         "created": number, "payment_intent": intent, "charge": "ch_1",
+        "balance_transaction": "txn_1",
     });
     event(id, "refund.updated", &object).unwrap()
 }
@@ -91,8 +94,9 @@ fn any_told() -> impl Strategy<Value = Told> {
         id().prop_map(|id| {
             let line_items = vec![pb::LineItem { price: "price_1".into(), ..<_>::default() }];
             let page = pb::Payment { line_items, ..<_>::default() };
-            Told { payment: None, keys: vec![], facts: vec![details(&page, &id)] }
+            Told { facts: vec![details(&page, &id)], ..<_>::default() }
         }),
+        charges::any_told(),
     ]
 }
 
@@ -187,8 +191,16 @@ fn what_leads_to_no_payment_tells_nothing() {
 #[test]
 fn stripe_lists_the_kinds_in_one_answer() {
     assert!(KINDS.len() <= 20);
-    assert!(KINDS.iter().all(|kind| is_told_by(kind)));
-    assert!(!is_told_by("charge.succeeded"));
+    let is_told = |kind: &str, object: serde_json::Value| {
+        let body = json!({"id": "evt_1", "type": kind, "data": {"object": object}});
+        is_told_by(&Event::parse(body.to_string().as_bytes()).unwrap())
+    };
+    assert!(KINDS.iter().all(|kind| is_told(kind, json!({}))));
+    assert!(!is_told("charge.succeeded", json!({"id": "ch_1"})));
+    assert!(is_told("charge.refunded", json!({"id": "ch_1"})));
+    assert!(!is_told("charge.updated", json!({"id": "ch_1"})));
+    let automatic = json!({"id": "pi_1", "status": "succeeded", "capture_method": "automatic"});
+    assert!(!is_told("payment_intent.succeeded", automatic));
 }
 
 #[test]

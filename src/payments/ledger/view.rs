@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use prost::Message;
 
-use super::read::{DETAILS, DISPUTE, INVOICE, INVOICE_PAYMENT, REFUND, SESSION};
+use super::read::{DETAILS, DISPUTE, INTENT, INVOICE, INVOICE_PAYMENT, REFUND, SESSION};
 use crate::pb;
-use crate::pb::payment::{DisputeState, State};
+use crate::pb::payment::{DisputeState, PaymentStatus, State};
 use crate::pb::{dispute, refund};
 use crate::storage::Fact;
 
@@ -18,6 +18,7 @@ pub(in crate::payments) fn view(facts: &[Fact]) -> Option<pb::Payment> {
     if let Some(details) = about(DETAILS) {
         complete(&mut payment, pb::Payment::decode(details.body.as_slice()).ok()?);
     }
+    receive(&mut payment, &all(facts, INTENT)?);
     payment.refunds = all(facts, REFUND)?;
     payment.refunds.sort_by(|a, b| (seconds(a.created), &a.id).cmp(&(seconds(b.created), &b.id)));
     payment.disputes = all(facts, DISPUTE)?;
@@ -45,12 +46,13 @@ pub(in crate::payments) fn left(payment: &pb::Payment, intent: &str) -> Option<i
     let later = invoices_of(&payment.invoices, &payment.invoice);
     let paid = match later.get(intent) {
         Some(at) => payment.invoices.get(*at)?.amount_paid,
-        None if intent == own_intent(payment)? => payment.amount_total,
+        None if intent == own_intent(payment)? => payment.amount_received,
         None => return None,
     };
     let came = matches!(payment.state(), State::Paid | State::PartiallyRefunded | State::Refunded);
     let of_intent = payment.refunds.iter().filter(|one| one.payment_intent == intent);
-    let gone = of_intent.filter(|one| is_out(one.status())).map(|one| one.amount);
+    let gone = of_intent.filter(|one| is_out(one) && !is_release(payment, one));
+    let gone = gone.map(|one| one.amount);
     came.then(|| paid.saturating_sub(gone.sum()))
 }
 
@@ -62,6 +64,29 @@ pub(in crate::payments) fn own_intent(payment: &pb::Payment) -> Option<&str> {
     let first = payment.invoices.iter().find(|one| one.id == payment.invoice)?;
     let means = first.payments.iter().filter_map(|one| one.payment.as_ref());
     means.map(|means| means.payment_intent.as_str()).find(|intent| !intent.is_empty())
+}
+
+/// Whether the money of a refund has left, or is about to.
+pub(super) fn is_out(refund: &pb::Refund) -> bool {
+    !matches!(refund.status(), refund::Status::Failed | refund::Status::Canceled)
+}
+
+/// Notes how much has come. Of money that was set aside on the page the payment
+/// intent tells; a session tells of it only when it is asked.
+fn receive(payment: &mut pb::Payment, intents: &[pb::Payment]) {
+    let is_paid = payment.state() == State::Paid;
+    payment.amount_received = if is_paid { payment.amount_total } else { 0 };
+    let own = intents.iter().find(|intent| intent.payment_intent == payment.payment_intent);
+    match (payment.state(), own.map(|intent| (intent.state(), intent.amount_received))) {
+        (_, Some((State::Paid, amount))) => {
+            payment.state = State::Paid.into();
+            payment.payment_status = PaymentStatus::Paid.into();
+            payment.amount_received = amount;
+        }
+        // The intent of a page that has expired is canceled too.
+        (State::Pending, Some((State::Failed, _))) => payment.state = State::Failed.into(),
+        _ => {}
+    }
 }
 
 /// Fills in what the event of a session did not hold.
@@ -108,10 +133,12 @@ fn invoices(facts: &[Fact]) -> Option<Vec<pb::Invoice>> {
 fn attribute(payment: &mut pb::Payment) {
     let later = invoices_of(&payment.invoices, &payment.invoice);
     let gone = payment.refunds.iter().filter(|one| one.status() == refund::Status::Succeeded);
-    for refund in gone {
-        match later.get(&refund.payment_intent).and_then(|at| payment.invoices.get_mut(*at)) {
-            Some(invoice) => invoice.amount_refunded += refund.amount,
-            None => payment.amount_refunded += refund.amount,
+    let gone = gone.filter(|one| !is_release(payment, one));
+    let gone: Vec<_> = gone.map(|one| (one.payment_intent.clone(), one.amount)).collect();
+    for (intent, amount) in gone {
+        match later.get(&intent).and_then(|at| payment.invoices.get_mut(*at)) {
+            Some(invoice) => invoice.amount_refunded += amount,
+            None => payment.amount_refunded += amount,
         }
     }
 }
@@ -129,7 +156,9 @@ fn invoices_of(invoices: &[pb::Invoice], own: &str) -> HashMap<String, usize> {
 fn state(payment: &pb::Payment) -> State {
     match payment.state() {
         State::Paid if payment.amount_refunded <= 0 => State::Paid,
-        State::Paid if payment.amount_refunded < payment.amount_total => State::PartiallyRefunded,
+        State::Paid if payment.amount_refunded < payment.amount_received => {
+            State::PartiallyRefunded
+        }
         State::Paid => State::Refunded,
         other => other,
     }
@@ -148,9 +177,10 @@ fn dispute_state(disputes: &[pb::Dispute]) -> DisputeState {
     worst.into_iter().find(|state| any(*state)).unwrap_or_default()
 }
 
-/// Whether the money of a refund has left, or is about to.
-fn is_out(status: refund::Status) -> bool {
-    !matches!(status, refund::Status::Failed | refund::Status::Canceled)
+/// Whether a refund only lets go of what was set aside and never taken. Stripe
+/// makes such refunds, which move nothing on the balance.
+fn is_release(payment: &pb::Payment, refund: &pb::Refund) -> bool {
+    refund.balance_transaction.is_empty() && payment.amount_received < payment.amount_total
 }
 
 fn seconds(time: Option<prost_types::Timestamp>) -> i64 {

@@ -1,8 +1,12 @@
 //! The transaction that adds events to their payments.
 
+use std::collections::BTreeSet;
+use std::slice;
+
 use crate::payments::account::{self, Added};
 use crate::payments::ledger::Told;
 use crate::payments::{Config, now_ms};
+use crate::planted::{self, Bug};
 use crate::storage::{self, EventState, Storage, Transaction};
 
 /// What is to be written for an event.
@@ -75,45 +79,77 @@ fn is_about_a_row(error: &storage::Error) -> bool {
 }
 
 async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<Added, storage::Error> {
-    storage
-        .write(|mut transaction| {
-            Box::pin(async move {
-                let mut added = Added::default();
-                for outcome in outcomes {
-                    match outcome {
-                        Outcome::Told { event_id, told } => {
-                            added |= tell(&mut transaction, &event_id, told).await?;
-                        }
-                        Outcome::Ignored { event_id } => {
-                            transaction.settle_event(&event_id, EventState::Ignored).await?;
-                        }
-                        Outcome::PutOff { event_id, due_at_ms } => {
-                            transaction.postpone_event(&event_id, due_at_ms).await?;
-                        }
-                    }
-                }
-                Ok(added)
-            })
-        })
-        .await
+    if planted::is(Bug::SettledApart) {
+        settle_apart(storage, outcomes.clone()).await?;
+    }
+    let written = storage.write(|transaction| Box::pin(write_all(transaction, outcomes)));
+    written.await
 }
 
-/// Adds what an event tells to its payment. An event whose payment is not known
-/// is set aside until it is.
-async fn tell(
-    transaction: &mut Transaction<'_>,
-    event_id: &str,
-    told: Told,
+/// Reads and ends for all of them what can be read and ended at once: a
+/// statement costs more than what it does.
+async fn write_all(
+    mut transaction: Transaction<'_>,
+    outcomes: Vec<Outcome>,
 ) -> Result<Added, storage::Error> {
-    let Some(payment) = account::find(transaction, &told).await? else {
-        for key in &told.keys {
-            transaction.wait_for(key, event_id, now_ms()).await?;
+    let mut accounts = account::open(&mut transaction, &payments(&outcomes)).await?;
+    let (mut added, mut done, mut ignored) = (Added::default(), Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Told { event_id, told } => {
+                let Some(id) = account::find(&mut transaction, &told).await? else {
+                    set_aside(&mut transaction, event_id, &told).await?;
+                    continue;
+                };
+                if !accounts.contains_key(&id) {
+                    let opened = account::open(&mut transaction, slice::from_ref(&id)).await?;
+                    accounts.extend(opened);
+                }
+                let account = accounts.entry(id.clone()).or_default();
+                added |= account.add(&mut transaction, &id, told, &event_id).await?;
+                done.push(event_id);
+            }
+            Outcome::Ignored { event_id } => ignored.push(event_id),
+            Outcome::PutOff { event_id, due_at_ms } => {
+                transaction.postpone_event(&event_id, due_at_ms).await?;
+            }
         }
-        transaction.settle_event(event_id, EventState::Ignored).await?;
-        return Ok(Added::default());
-    };
-    let added = account::add(transaction, &payment, told, event_id).await?;
-    // Last, for it may be among those that were woken just now.
-    transaction.settle_event(event_id, EventState::Done).await?;
+    }
+    // Last, for they may be among those that were woken just now.
+    transaction.settle_events(&done, EventState::Done).await?;
+    transaction.settle_events(&ignored, EventState::Ignored).await?;
     Ok(added)
+}
+
+/// The payments that events name.
+fn payments(outcomes: &[Outcome]) -> Vec<String> {
+    let told = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Told { told, .. } => told.payment.clone(),
+        _ => None,
+    });
+    told.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Lets an event wait until its payment is known. At once, for an event after it
+/// in the same transaction may wake it.
+async fn set_aside(
+    transaction: &mut Transaction<'_>,
+    event_id: String,
+    told: &Told,
+) -> Result<(), storage::Error> {
+    for key in &told.keys {
+        transaction.wait_for(key, &event_id, now_ms()).await?;
+    }
+    transaction.settle_events(&[event_id], EventState::Ignored).await
+}
+
+/// What a projector would do that writes in two steps.
+async fn settle_apart(storage: &Storage, outcomes: Vec<Outcome>) -> Result<(), storage::Error> {
+    let settled = storage.write(move |mut transaction| {
+        Box::pin(async move {
+            let ids = outcomes.iter().map(|outcome| outcome.event_id().to_owned());
+            transaction.settle_events(&ids.collect::<Vec<_>>(), EventState::Done).await
+        })
+    });
+    settled.await
 }

@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::*;
+use crate::payments::ledger::Lack;
 use crate::payments::tests::{
     COMPLETED, config, event, next_change, open, project, receive, watch,
 };
+use crate::pb;
 use crate::pb::payment::State;
 
-/// A Stripe that fails as told, and then gives a payment with one line item. It never answers
-/// for sessions named `cs_slow…`.
+/// A Stripe that fails as told, and then gives a payment with one line item, or a refund of a
+/// charge. It never answers for sessions named `cs_slow…`.
 #[derive(Clone, Default)]
 struct Fake {
     failures: Arc<Mutex<VecDeque<bool>>>,
@@ -27,16 +29,31 @@ impl Fake {
 }
 
 impl Details for Fake {
-    async fn read(&self, payment: &str) -> Result<pb::Payment, Unread> {
-        self.asked.lock().unwrap().push(payment.to_owned());
+    async fn read(&self, lack: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
+        let payment = match lack {
+            Lack::Details { payment } => payment,
+            Lack::Refunds { charge } => charge,
+        };
+        self.asked.lock().unwrap().push(payment.clone());
         if payment.starts_with("cs_slow") {
             std::future::pending::<()>().await;
         }
         if let Some(is_temporary) = self.failures.lock().unwrap().pop_front() {
             return Err(Unread { is_temporary, cause: "a test".into() });
         }
+        if payment.starts_with("ch_") {
+            let refund = pb::Refund {
+                id: "re_1".into(),
+                amount: 40,
+                status: pb::refund::Status::Succeeded.into(),
+                charge: payment.clone(),
+                ..Default::default()
+            };
+            return Ok(ledger::refunded(&refund, told_by).unwrap().facts);
+        }
         let item = pb::LineItem { price: "price_1".into(), ..Default::default() };
-        Ok(pb::Payment { line_items: vec![item], ..Default::default() })
+        let page = pb::Payment { line_items: vec![item], ..Default::default() };
+        Ok(vec![ledger::details(&page, told_by)])
     }
 }
 
@@ -116,6 +133,30 @@ async fn line_items_that_are_known_are_not_asked_for_again() {
     assert_eq!((change.previous_state(), payment.state()), (State::Pending, State::Paid));
     assert_eq!(payment.line_items.len(), 1);
     assert_eq!(*fake.asked.lock().unwrap(), ["cs_1"]);
+}
+
+#[tokio::test]
+async fn a_charge_that_names_no_refunds_has_them_asked_for() {
+    let fake = Fake::default();
+    let payments = open(&config()).await;
+    let _projector = project(&payments, fake.clone());
+    let mut stream = watch(&payments, "", "").await;
+    let charge = json!({
+        "id": "ch_1", "object": "charge", "payment_intent": "pi_1", "amount_refunded": 40,
+    });
+    let body = json!({"id": "evt_1", "type": "charge.refunded", "data": {"object": charge}});
+    receive(&payments, body.to_string().into_bytes()).await;
+    let page = json!({
+        "id": "cs_1", "payment_link": "plink_1", "payment_status": "paid", "amount_total": 100,
+        "payment_intent": "pi_1",
+    });
+    let body = json!({"id": "evt_2", "type": COMPLETED, "data": {"object": page}});
+    receive(&payments, body.to_string().into_bytes()).await;
+    assert_eq!(next_change(&mut stream).await.0.payment.unwrap().state(), State::Paid);
+    let (change, _) = next_change(&mut stream).await;
+    let payment = change.payment.unwrap();
+    assert_eq!((payment.state(), payment.amount_refunded), (State::PartiallyRefunded, 40));
+    assert_eq!(*fake.asked.lock().unwrap(), ["cs_1", "ch_1"]);
 }
 
 #[tokio::test]

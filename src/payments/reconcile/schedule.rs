@@ -92,6 +92,7 @@ impl Schedule {
             // The far sweep sees all that the near one would.
             if far.is_zero() {
                 self.sweep(&mut run, WINDOW_SECS).await?;
+                run.ask_overdue().await?;
                 self.done(SWEPT_FAR).await?;
             } else if sweeps.is_zero() {
                 self.sweep(&mut run, 2 * OVERLAP_SECS).await?;

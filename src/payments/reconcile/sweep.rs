@@ -2,11 +2,9 @@
 
 use super::{Failure, READ_TIME, Run};
 use crate::caller::Caller;
-use crate::payments::ledger::{self, Told};
-use crate::payments::{account, now_ms};
+use crate::payments::ledger;
 use crate::pb;
 use crate::pb::payment::{PaymentStatus, State};
-use crate::storage;
 
 // === impl Run ===
 
@@ -39,41 +37,21 @@ impl Run<'_> {
         let storage = self.payments.storage.clone();
         let mut known = storage.payment(&page.id).await?;
         if known.as_ref().is_none_or(|known| before_refunds(known) < state) {
-            self.repair(&page, state).await?;
+            self.complete(&page, state).await?;
             known = storage.payment(&page.id).await?;
         }
         let difference = known.as_ref().and_then(|known| difference(known, &page));
-        if let Some(difference) = difference {
-            self.differs(&page.id, difference);
-        }
-        let id = page.id;
-        let noted = storage.write(move |mut transaction| {
-            Box::pin(async move { transaction.put_unexplained(&id, difference, now_ms()).await })
-        });
-        Ok(noted.await?)
+        self.note(page.id, difference).await
     }
 
-    /// Adds a session that no event has told of.
-    async fn repair(&mut self, page: &pb::Payment, state: State) -> Result<(), Failure> {
+    /// Adds a session that no event has told of, with what its list does not show.
+    async fn complete(&mut self, page: &pb::Payment, state: State) -> Result<(), Failure> {
         self.before_reading().await?;
         let caller = Caller::itself(READ_TIME);
         let full = self.payments.stripe.payment_in_full(&page.id, &caller).await?;
         let Some(mut told) = ledger::session(page.clone(), state, "") else { return Ok(()) };
         told.facts.push(ledger::details(&full, ""));
-        if self.add(page.id.clone(), told).await? {
-            self.report.payments_repaired = self.report.payments_repaired.saturating_add(1);
-            super::MISSED.add(1, &[]);
-        }
-        Ok(())
-    }
-
-    async fn add(&self, id: String, told: Told) -> Result<bool, storage::Error> {
-        let written = self.payments.storage.write(move |mut transaction| {
-            Box::pin(async move { account::add(&mut transaction, &id, told, "").await })
-        });
-        let added = written.await?;
-        self.payments.announce(added);
-        Ok(added.changed)
+        self.repair(page.id.clone(), told).await
     }
 }
 

@@ -24,12 +24,11 @@ const CARD: &str = "pm_card_visa";
 /// Later than the furthest that a clock is moved at once.
 const EXPIRY_YEARS_AHEAD: i64 = 30;
 
-/// Pays a link.
+/// Pays a link of a state that is up to its clock.
 pub(super) fn pay(
     state: &mut State,
     order: &pb::PayPaymentLinkRequest,
 ) -> Result<pb::PayPaymentLinkResponse, Status> {
-    super::super::expire_due(state);
     let (link, query) = find(state, &order.payment_link)?;
     if link.object.at("active") != true {
         return Err(Status::failed_precondition("payment_link: it is not active"));
@@ -47,7 +46,7 @@ pub(super) fn pay(
 }
 
 /// The link of that identifier or address, and what follows a question mark in it.
-fn find(state: &State, named: &str) -> Result<(Link, String), Status> {
+pub(super) fn find(state: &State, named: &str) -> Result<(Link, String), Status> {
     let (address, query) = named.split_once('?').unwrap_or((named, ""));
     let token = address.rsplit('/').next().unwrap_or_default();
     let link = state.links.get(named).or_else(|| payment_links::at(state, token));

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 const HELD_MS_MAX: i64 = 10_000;
 
 /// Events on their way to their receivers.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Outbox {
     /// Belongs to this process, and not to the state that it may have taken over from another.
     #[serde(skip)]

@@ -30,14 +30,19 @@ pub(super) fn error(fault: &RequestFault, request_id: &str) -> Response {
         RequestEffect::BadGateway => return bad_gateway(),
         _ => Refusal::internal(),
     };
+    let mut response = refused(&refusal, request_id);
+    if fault.effect == RequestEffect::RateLimited {
+        tell(response.headers_mut(), "stripe-rate-limited-reason", &fault.reason);
+    }
+    response
+}
+
+/// A request that is refused before it is looked at.
+pub(super) fn refused(refusal: &Refusal, request_id: &str) -> Response {
     let mut response = Response::new(Body::from(refusal.body(request_id).to_string()));
     *response.status_mut() = refusal.status;
-    let headers = response.headers_mut();
-    tell(headers, "content-type", "application/json");
-    tell(headers, "request-id", request_id);
-    if fault.effect == RequestEffect::RateLimited {
-        tell(headers, "stripe-rate-limited-reason", &fault.reason);
-    }
+    tell(response.headers_mut(), "content-type", "application/json");
+    tell(response.headers_mut(), "request-id", request_id);
     response
 }
 

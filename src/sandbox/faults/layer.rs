@@ -147,16 +147,12 @@ fn delay(fault: &RequestFault) -> Duration {
 }
 
 fn misunderstood(word: &str, request_id: &str) -> Response {
-    refuse(&Refusal::invalid(format!("{HEADER} says `{word}`, which is no fault.")), request_id)
+    let refusal = Refusal::invalid(format!("{HEADER} says `{word}`, which is no fault."));
+    answer::refused(&refusal, request_id)
 }
 
 fn too_large(bytes_max: usize, request_id: &str) -> Response {
     let refusal = Refusal::invalid(format!("Request bodies can have up to {bytes_max} bytes."));
-    refuse(&Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, ..refusal }, request_id)
-}
-
-fn refuse(refusal: &Refusal, request_id: &str) -> Response {
-    let mut response = Response::new(Body::from(refusal.body(request_id).to_string()));
-    *response.status_mut() = refusal.status;
-    response
+    let refusal = Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, ..refusal };
+    answer::refused(&refusal, request_id)
 }

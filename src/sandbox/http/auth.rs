@@ -85,7 +85,8 @@ fn key(authorization: &str) -> Option<String> {
     (!key.is_empty()).then_some(key)
 }
 
-fn masked(key: &str) -> String {
+/// A key as it may be shown.
+pub(in crate::sandbox) fn masked(key: &str) -> String {
     let length = key.chars().count();
     let shown = |at: usize| at < SHOWN_FIRST || at + SHOWN_LAST >= length;
     key.chars().enumerate().map(|(at, c)| if shown(at) { c } else { '*' }).collect()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::cards::{Aftermath, Card, Decline, UNAUTHENTICATED, Verdict};
 use super::accounts::{Course, LATER_S, SOON_S, course};
-use super::{Kind, named};
+use super::{Kind, named, shown};
 
 /// What a buyer pays with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ impl Means {
         }
     }
 
-    /// What Stripe shows of it in a payment method.
+    /// What Stripe shows of it in a charge; of a card, what it shows in a payment method too.
     pub(in crate::sandbox) fn shown(&self) -> Value {
         match self {
             Self::Card(card) => json!({
@@ -134,6 +134,22 @@ impl Means {
             Self::Account(account) => account.details(),
         }
     }
+
+    /// What Stripe shows of it in a payment method.
+    pub(in crate::sandbox) fn kept(&self) -> Value {
+        match self {
+            Self::Account(account) if self.is_debit() => json!({
+                "fingerprint": account.fingerprint(),
+                "last4": self.last4(),
+            }),
+            Self::Account(account) => shown::in_payment_method(&account.method, &account.number),
+            Self::Card(_) => self.shown(),
+        }
+    }
+
+    fn is_debit(&self) -> bool {
+        named(self.word()).is_some_and(|method| matches!(method.kind, Kind::Debit(_)))
+    }
 }
 
 // === impl Account ===
@@ -142,10 +158,7 @@ impl Account {
     /// What Stripe shows of it in a charge.
     fn details(&self) -> Value {
         let last4 = self.number.get(self.number.len().saturating_sub(4)..).unwrap_or_default();
-        let mut details = json!({
-            "fingerprint": format!("sandbox{last4}"),
-            "last4": last4,
-        });
+        let mut details = json!({ "fingerprint": self.fingerprint(), "last4": last4 });
         let own = match self.method.as_str() {
             "us_bank_account" => json!({
                 "account_holder_type": "individual",
@@ -161,10 +174,15 @@ impl Account {
             }),
             "bacs_debit" => json!({ "sort_code": self.bank }),
             "au_becs_debit" => json!({ "bsb_number": self.bank }),
-            _ => return json!({}),
+            method => return shown::in_charge(method, &self.number),
         };
         super::super::object::overlay(&mut details, &own);
         details
+    }
+
+    fn fingerprint(&self) -> String {
+        let last4 = self.number.get(self.number.len().saturating_sub(4)..).unwrap_or_default();
+        format!("sandbox{last4}")
     }
 }
 

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::super::checkout::Session;
 use super::super::object::Members;
+use super::super::shipping_rates;
 use super::super::store::State;
 use super::super::taxes::{self, PERCENT};
-use super::super::{money, shipping_rates};
 use super::words::Words;
 
 /// One way of shipping.
@@ -72,7 +72,7 @@ pub(super) fn sums(state: &State, session: &Session) -> Vec<(String, String)> {
         let name = coupon.and_then(|coupon| coupon.at("name").as_str()).map(str::to_owned);
         let name = name.unwrap_or_else(|| session.promotion.entered.to_uppercase());
         let off = details.at("amount_discount").as_i64().unwrap_or_default();
-        sums.push((words.fill("Discount: {}", &[&name]), money::format(-off, session.currency())));
+        sums.push((words.fill("Discount: {}", &[&name]), words.amount(-off, session.currency())));
     }
     let cost = session.object.at("shipping_cost");
     if cost.is_object() {
@@ -83,7 +83,7 @@ pub(super) fn sums(state: &State, session: &Session) -> Vec<(String, String)> {
         let percent = [&*PERCENT.to_string()];
         let name = if tax.inclusive { "Tax ({} %, included)" } else { "Tax ({} %)" };
         let name = words.fill(name, &percent);
-        sums.push((name, money::format(tax.amount, session.currency())));
+        sums.push((name, words.amount(tax.amount, session.currency())));
     }
     sums
 }
@@ -91,6 +91,6 @@ pub(super) fn sums(state: &State, session: &Session) -> Vec<(String, String)> {
 fn price(amount: &Value, session: &Session) -> String {
     match amount.as_i64().unwrap_or_default() {
         0 => Words::of(session).say("Free").to_owned(),
-        amount => money::format(amount, session.currency()),
+        amount => Words::of(session).amount(amount, session.currency()),
     }
 }

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::super::checkout::Session;
 use super::super::methods::{self, Means};
-use super::super::money;
 use super::super::object::Members;
 use super::super::store::State;
 use super::entry::Entry;
@@ -72,7 +71,7 @@ pub(super) fn pay(
 /// The page of the buyer's bank, or of the method that they chose.
 pub(super) fn challenge(session: &Session, means: &Means) -> Response {
     let words = Words::of(session);
-    let total = money::format(session.due(), session.currency());
+    let total = words.amount(session.due(), session.currency());
     let method = methods::named(means.word()).map_or("", |method| words.say(method.name));
     let by_card = means.card().is_some();
     let page = view::Challenge {
@@ -195,7 +194,7 @@ fn render(status: StatusCode, page: &impl Template, form_action: &str) -> Respon
 
 fn button(session: &Session, words: Words) -> String {
     let (object, due) = (&session.object, session.due());
-    let amount = money::format(due, session.currency());
+    let amount = words.amount(due, session.currency());
     let subscribes = object.at("mode") == "subscription";
     let said = |text: &str| words.say(text).to_owned();
     match object.at("submit_type").as_str() {

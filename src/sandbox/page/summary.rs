@@ -113,14 +113,14 @@ pub(super) fn of(state: &State, session: &Session) -> Summary {
         extras,
         rates,
         code,
-        subtotal: money::format(subtotal, session.currency()),
+        subtotal: words.amount(subtotal, session.currency()),
         sums: offers::sums(state, session),
-        total: money::format(session.due(), session.currency()),
+        total: words.amount(session.due(), session.currency()),
         heading: heading(state, session, words),
         headline: match session.visit.trial_days {
             Some(1) => words.say("One day free").to_owned(),
             Some(days) => words.fill("{} days free", &[&days.to_string()]),
-            None => money::format(session.due(), session.currency()),
+            None => words.amount(session.due(), session.currency()),
         },
         later: later(state, session, words),
         adjustable,
@@ -131,7 +131,7 @@ pub(super) fn of(state: &State, session: &Session) -> Summary {
 pub(super) fn trouble(state: &State, session: &Session) -> Option<Trouble> {
     let (currency, words) = (session.currency(), Words::of(session));
     let due = session.due();
-    let said = |text: &str, amount| words.fill(text, &[&money::format(amount, currency)]);
+    let said = |text: &str, amount| words.fill(text, &[&words.amount(amount, currency)]);
     for line in &session.lines {
         let (Some(chosen), Some(custom)) = (line.chosen_amount, custom_amount(state, line)) else {
             continue;
@@ -163,11 +163,11 @@ fn item(state: &State, line: &Line, words: Words) -> Item {
     let image =
         product.and_then(|product| product.at("images").get(0)?.as_str()).map(str::to_owned);
     let shown = Line { quantity: line.quantity.max(line.offered.map_or(0, |_| 1)), ..line.clone() };
-    let amount = money::format(shown.amount(state), &line.currency);
+    let amount = words.amount(shown.amount(state), &line.currency);
     let one = Line { quantity: 1, ..line.clone() };
-    let each = money::format(one.amount(state), &line.currency);
+    let each = words.amount(one.amount(state), &line.currency);
     let chosen = custom_amount(state, line).map(|custom| Chosen {
-        value: money::plain(line.chosen_amount.unwrap_or_default(), &line.currency),
+        value: words.typed(line.chosen_amount.unwrap_or_default(), &line.currency),
         hint: bounds(custom, &line.currency, words),
         currency: line.currency.to_uppercase(),
         error: None,
@@ -197,8 +197,7 @@ fn custom_amount<'a>(state: &'a State, line: &Line) -> Option<&'a Value> {
 }
 
 fn bounds(custom: &Value, currency: &str, words: Words) -> Option<String> {
-    let amount =
-        |name: &str| custom.at(name).as_i64().map(|amount| money::format(amount, currency));
+    let amount = |name: &str| custom.at(name).as_i64().map(|amount| words.amount(amount, currency));
     match (amount("minimum"), amount("maximum")) {
         (Some(low), Some(high)) => Some(words.fill("Between {} and {}", &[&low, &high])),
         (Some(low), None) => Some(words.fill("At least {}", &[&low])),
@@ -233,7 +232,7 @@ fn later(state: &State, session: &Session, words: Words) -> Option<String> {
         let tax = if session.is_taxed() { line.tax_on(state).added() } else { 0 };
         line.amount(state).saturating_sub(line.discount).saturating_add(tax)
     };
-    let amount = money::format(lines.map(cost).fold(0, i64::saturating_add), session.currency());
+    let amount = words.amount(lines.map(cost).fold(0, i64::saturating_add), session.currency());
     Some(words.fill("Then {}", &[&recurring(&amount, state.prices.get(&first.price)?, words)]))
 }
 

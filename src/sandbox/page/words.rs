@@ -1,19 +1,24 @@
-//! The page's own words in the languages that it speaks: English, German, French. Words of the
-//! seller's stay as they are, and so do amounts.
+//! The page's own words and amounts in the languages that it speaks. Words of the seller's stay as
+//! they are.
+//!
+//! A language is a file in `words/`, each line of which has the English words and the same in that
+//! language, and a line in each `match` here.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::super::checkout::Session;
+use super::super::money;
 
-/// Each line has the English words, then the same in German and in French.
-static TABLE: LazyLock<HashMap<&str, [&str; 2]>> = LazyLock::new(|| {
-    let line = |line: &'static str| {
-        let (english, others) = line.split_once('\t')?;
-        Some((english, others.split_once('\t')?.into()))
-    };
-    include_str!("words.txt").lines().filter_map(line).collect()
-});
+type Table = LazyLock<HashMap<&'static str, &'static str>>;
+
+static GERMAN: Table = LazyLock::new(|| read(include_str!("words/de.txt")));
+static SPANISH: Table = LazyLock::new(|| read(include_str!("words/es.txt")));
+static FRENCH: Table = LazyLock::new(|| read(include_str!("words/fr.txt")));
+
+fn read(lines: &'static str) -> HashMap<&'static str, &'static str> {
+    lines.lines().filter_map(|line| line.split_once('\t')).collect()
+}
 
 /// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub(super) enum Words {
     English,
     /// German.
     German,
+    /// Spanish.
+    Spanish,
     /// French.
     French,
 }
@@ -38,6 +45,7 @@ impl Words {
     pub(super) fn tagged(tag: &str) -> Self {
         match tag.split('-').next() {
             Some("de") => Self::German,
+            Some("es") => Self::Spanish,
             Some("fr") => Self::French,
             _ => Self::English,
         }
@@ -48,18 +56,35 @@ impl Words {
         match self {
             Self::English => "en",
             Self::German => "de",
+            Self::Spanish => "es",
             Self::French => "fr",
         }
     }
 
     /// English words in this language; as they are if they are not known.
     pub(super) fn say(self, english: &str) -> &str {
-        let known = TABLE.get(english);
+        let table = match self {
+            Self::English => return english,
+            Self::German => &GERMAN,
+            Self::Spanish => &SPANISH,
+            Self::French => &FRENCH,
+        };
+        table.get(english).copied().unwrap_or(english)
+    }
+
+    /// An amount of minor units, as it is written in this language.
+    pub(super) fn amount(self, amount: i64, currency: &str) -> String {
         match self {
-            Self::English => english,
-            Self::German => known.map_or(english, |[german, _]| german),
-            Self::French => known.map_or(english, |[_, french]| french),
+            Self::English => money::format(amount, currency),
+            Self::German | Self::Spanish => money::european(amount, currency, ".", ","),
+            Self::French => money::european(amount, currency, "\u{202f}", ","),
         }
+    }
+
+    /// An amount of minor units, as it is typed in this language.
+    pub(super) fn typed(self, amount: i64, currency: &str) -> String {
+        let plain = money::plain(amount, currency);
+        if self == Self::English { plain } else { plain.replace('.', ",") }
     }
 
     /// The same with one value in the place of `{}`.
@@ -83,6 +108,12 @@ impl Words {
 mod tests {
     use super::*;
 
+    const TABLES: [(&str, &Table); 3] = [
+        (include_str!("words/de.txt"), &GERMAN),
+        (include_str!("words/es.txt"), &SPANISH),
+        (include_str!("words/fr.txt"), &FRENCH),
+    ];
+
     /// Everything that can hold `words.say("…")` or `words.fill("…", …)`.
     const SOURCES: &[&str] = &[
         include_str!("base.html"),
@@ -102,7 +133,17 @@ mod tests {
     fn words_are_said_in_the_language_of_the_tag() {
         assert_eq!(Words::tagged("de").say("Email"), "E-Mail");
         assert_eq!(Words::tagged("fr-CA").say("Email"), "E-mail");
+        assert_eq!(Words::tagged("es-419").say("Email"), "Correo electrónico");
         assert_eq!(Words::tagged("ja").say("Email"), "Email");
+    }
+
+    #[test]
+    fn amounts_are_written_in_the_language_of_the_tag() {
+        let written = |tag: &str| Words::tagged(tag).amount(123_456, "eur");
+        assert_eq!(written("en"), "€1,234.56");
+        assert_eq!(written("de"), "1.234,56\u{a0}€");
+        assert_eq!(written("fr"), "1\u{202f}234,56\u{a0}€");
+        assert_eq!(Words::German.typed(1_250, "eur"), "12,50");
     }
 
     #[test]
@@ -117,20 +158,24 @@ mod tests {
             for call in ["words.say(\"", "words.with(\"", "words.fill(\""] {
                 for rest in source.split(call).skip(1) {
                     let said = rest.split('"').next().unwrap();
-                    assert!(TABLE.contains_key(said), "{said:?} is not in words.txt");
+                    for (_, table) in TABLES {
+                        assert!(table.contains_key(said), "{said:?} is not translated");
+                    }
                 }
             }
         }
     }
 
     #[test]
-    fn every_line_has_all_languages_and_the_same_places() {
-        for line in include_str!("words.txt").lines() {
-            let columns: Vec<&str> = line.split('\t').collect();
-            assert_eq!(columns.len(), 3, "{line}");
-            let places: Vec<usize> =
-                columns.iter().map(|text| text.matches("{}").count()).collect();
-            assert!(places.iter().all(|count| *count == places[0]), "{line}");
+    fn every_language_says_the_same_with_the_same_places() {
+        let places = |text: &str| text.matches("{}").count();
+        for (lines, table) in TABLES {
+            assert_eq!(table.len(), GERMAN.len());
+            assert_eq!(table.len(), lines.lines().count(), "a line is said twice");
+            for (english, said) in table.iter() {
+                assert!(GERMAN.contains_key(english), "{english}");
+                assert_eq!(places(english), places(said), "{english}");
+            }
         }
     }
 }

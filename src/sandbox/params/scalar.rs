@@ -12,7 +12,7 @@ const DECIMAL_PLACES_MAX: usize = 12;
 /// Reads one leaf as the kind of value that its field takes.
 pub(super) fn parse(field: &Field, text: &str, name: &str) -> Result<Value, Refusal> {
     match field.kind {
-        Kind::Integer if field.words.iter().any(|word| word == text) => Ok(text.into()),
+        Kind::Integer if field.words.contains(&text) => Ok(text.into()),
         Kind::Integer | Kind::Time => bounded(field, integer(text, name)?, name).map(Value::from),
         Kind::Number => number(field, text, name),
         Kind::Decimal => decimal(text, name),
@@ -97,10 +97,10 @@ fn decimal(text: &str, name: &str) -> Result<Value, Refusal> {
 }
 
 fn word(field: &Field, text: &str, name: &str) -> Result<Value, Refusal> {
-    if field.words.iter().any(|word| word == text) {
+    if field.words.contains(&text) {
         return Ok(text.into());
     }
-    let choices = match field.words.as_slice() {
+    let choices = match &*field.words {
         [only] => format!("must be {only}"),
         [first, second] => format!("must be one of {first} or {second}"),
         [most @ .., last] => format!("must be one of {}, or {last}", most.join(", ")),

@@ -1,6 +1,7 @@
 //! The facts file: which parameters each endpoint takes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The facts that are compiled in.
 const FACTS: &str = include_str!("facts.txt");
@@ -8,7 +9,7 @@ const FACTS: &str = include_str!("facts.txt");
 /// The parameters of every endpoint, by `METHOD /path/{placeholder}`.
 #[derive(Debug, Default)]
 pub(in crate::sandbox) struct Tables {
-    endpoints: HashMap<String, Field>,
+    endpoints: HashMap<&'static str, Field>,
 }
 
 /// What one parameter takes.
@@ -25,9 +26,9 @@ pub(in crate::sandbox) struct Field {
     /// The greatest value of a number, the most characters of a text or elements of a list.
     pub(super) max: Option<i64>,
     /// The words of a closed set.
-    pub(super) words: Vec<String>,
+    pub(super) words: Arc<[&'static str]>,
     /// The members of an object.
-    pub(super) members: Vec<(String, Field)>,
+    pub(super) members: Vec<(&'static str, Field)>,
     /// What each element of a list, or each value of a map, takes.
     pub(super) element: Option<Box<Field>>,
 }
@@ -80,23 +81,26 @@ impl Tables {
         self.endpoints.get(name)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut sets: HashMap<&str, Vec<String>> = HashMap::new();
+    fn parse(text: &'static str) -> Result<Self, String> {
+        let mut sets: HashMap<&str, Arc<[&'static str]>> = HashMap::new();
         let mut tables = Self::default();
-        let mut current = String::new();
+        let mut current = "";
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let fault = || format!("not understood: {line}");
             if let Some(set) = line.strip_prefix("set ") {
                 let (name, words) = set.split_once(' ').ok_or_else(fault)?;
-                sets.entry(name).or_default().extend(words.split(' ').map(str::to_owned));
+                let further = words.split(' ');
+                let words = sets.get(name).into_iter().flat_map(|set| set.iter().copied());
+                let words = words.chain(further).collect();
+                sets.insert(name, words);
             } else if let Some(parameter) = line.strip_prefix("  ") {
                 let (path, spec) = parameter.split_once(' ').ok_or_else(fault)?;
                 let field = Field::parse(spec, &sets).ok_or_else(fault)?;
-                let root = tables.endpoints.get_mut(&current).ok_or_else(fault)?;
+                let root = tables.endpoints.get_mut(current).ok_or_else(fault)?;
                 root.place(path, field).ok_or_else(fault)?;
             } else {
-                line.clone_into(&mut current);
-                tables.endpoints.insert(current.clone(), Field::default());
+                current = line;
+                tables.endpoints.insert(current, Field::default());
             }
         }
         Ok(tables)
@@ -106,7 +110,7 @@ impl Tables {
 // === impl Field ===
 
 impl Field {
-    fn parse(spec: &str, sets: &HashMap<&str, Vec<String>>) -> Option<Self> {
+    fn parse(spec: &'static str, sets: &HashMap<&str, Arc<[&'static str]>>) -> Option<Self> {
         let mut attributes = spec.split(' ');
         let mut field = Self { kind: Kind::parse(attributes.next()?)?, ..Self::default() };
         for attribute in attributes {
@@ -117,8 +121,8 @@ impl Field {
                 Some(("max", bound)) => field.max = Some(bound.parse().ok()?),
                 Some(("of", words)) => {
                     field.words = match words.strip_prefix('@') {
-                        Some(set) => sets.get(set)?.clone(),
-                        None => words.split('|').map(str::to_owned).collect(),
+                        Some(set) => Arc::clone(sets.get(set)?),
+                        None => words.split('|').collect(),
                     };
                 }
                 _ => return None,
@@ -128,7 +132,7 @@ impl Field {
     }
 
     /// Hangs a field into the tree; the fields on its path come before it in the file.
-    fn place(&mut self, path: &str, field: Self) -> Option<()> {
+    fn place(&mut self, path: &'static str, field: Self) -> Option<()> {
         let end = path.find(['.', '[', '{']).unwrap_or(path.len());
         let (segment, rest) = path.split_at(end);
         if segment.is_empty() {
@@ -140,22 +144,22 @@ impl Field {
             return self.element.as_mut()?.place(rest.strip_prefix('.').unwrap_or(rest), field);
         }
         if rest.is_empty() {
-            self.members.push((segment.to_owned(), field));
+            self.members.push((segment, field));
             return Some(());
         }
-        let (_, member) = self.members.iter_mut().find(|(name, _)| name == segment)?;
+        let (_, member) = self.members.iter_mut().find(|(name, _)| *name == segment)?;
         member.place(rest.strip_prefix('.').unwrap_or(rest), field)
     }
 
     /// The names of the members.
     #[cfg(test)]
     pub(in crate::sandbox) fn names(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().map(|(name, _)| name.as_str())
+        self.members.iter().map(|(name, _)| *name)
     }
 
     /// The member of that name.
     pub(super) fn member(&self, name: &str) -> Option<&Self> {
-        self.members.iter().find(|(member, _)| member == name).map(|(_, field)| field)
+        self.members.iter().find(|(member, _)| *member == name).map(|(_, field)| field)
     }
 }
 

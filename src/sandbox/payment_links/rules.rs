@@ -6,7 +6,7 @@ use super::super::line_items::Line;
 use super::super::object::Members;
 use super::super::refusal::Refusal;
 use super::super::store::State;
-use super::super::{money, prices};
+use super::super::{methods, money, prices};
 use super::lines::Offer;
 
 /// The most line items and optional items together.
@@ -17,6 +17,7 @@ type Params = Map<String, Value>;
 /// Refuses a new link whose parts do not fit together.
 pub(super) fn check(params: &Params, offer: &Offer) -> Result<(), Refusal> {
     check_custom_amount(params, offer)?;
+    check_methods(params, &offer.currency)?;
     check_mode(params, offer.recurring())?;
     check_parts(params)?;
     for (index, draft) in offer.drafts.iter().enumerate() {
@@ -41,6 +42,7 @@ pub(super) fn check_update(
     let any = |test: fn(&Value) -> bool| lines.iter().filter_map(price).any(test);
     check_mode(params, any(|price| price.at("type") == "recurring"))?;
     check_parts(params)?;
+    check_methods(params, after.at("currency").as_str().unwrap_or_default())?;
     for line in lines {
         check_quantities(line, lines.len(), "line_items")?;
     }
@@ -117,6 +119,23 @@ fn check_mode(params: &Params, recurring: bool) -> Result<(), Refusal> {
         return Ok(());
     };
     Err(Refusal::invalid(message).param(param))
+}
+
+/// Each way to pay takes the currencies that it takes.
+fn check_methods(params: &Params, currency: &str) -> Result<(), Refusal> {
+    let named = params.get("payment_method_types").and_then(Value::as_array);
+    for word in named.into_iter().flatten().filter_map(Value::as_str) {
+        if let Some(taken) = methods::named(word).and_then(|method| method.refuses(currency)) {
+            let taken: Vec<String> = taken.iter().map(|taken| format!("`{taken}`")).collect();
+            let message = format!(
+                "Invalid currency: {currency}. The payment method `{word}` only supports the \
+                 following currencies: {}.",
+                taken.join(", ")
+            );
+            return Err(Refusal::invalid(message).param("payment_method_types"));
+        }
+    }
+    Ok(())
 }
 
 /// Parameters with a `type` bring the details of that type.

@@ -73,6 +73,17 @@ pub(in crate::sandbox) fn retry(state: &mut State, invoice: &str) {
     }
 }
 
+/// Has an invoice paid now; the answer is what the bank said against it.
+pub(in crate::sandbox) fn try_payment(state: &mut State, invoice: &str) -> Option<String> {
+    let id = state.invoices.get(invoice).and_then(invoices::subscription)?.to_owned();
+    collect(state, &id, invoice);
+    if state.invoices.get(invoice)?.at("status") == "paid" {
+        return None;
+    }
+    let error = state.intents.newest().next()?.at("last_payment_error").at("message");
+    Some(error.as_str().unwrap_or("Your card was declined.").to_owned())
+}
+
 fn pause(state: &mut State, id: &str, before: &Value) {
     let mut after = before.clone();
     object::set(&mut after, "status", "paused");

@@ -1,6 +1,7 @@
 //! Ways to pay beside cards: what each asks for, and how its payments go on.
 
 use super::*;
+use crate::sandbox::methods;
 
 /// A sandbox whose clock is only moved by the test.
 fn standing() -> Desk {
@@ -9,8 +10,20 @@ fn standing() -> Desk {
 
 /// A link that offers one method, and the path of a session's page.
 async fn offered(desk: &Desk, method: &str) -> String {
-    let link = desk.link(&[("payment_method_types[0]", method)]).await;
-    desk.visit(&link, "").await
+    desk.visit(&link_by(desk, method).await, "").await
+}
+
+/// A link that offers one method, in a currency that it takes.
+async fn link_by(desk: &Desk, method: &str) -> Value {
+    let taken = methods::named(method).unwrap().refuses("none");
+    let currency = taken.map_or("usd", |taken| taken[0]);
+    desk.link(&[
+        ("payment_method_types[0]", method),
+        ("line_items[0][price_data][currency]", currency),
+        // More than the least amount of any currency.
+        ("line_items[0][price_data][unit_amount]", "100000"),
+    ])
+    .await
 }
 
 /// Pays by an account; what becomes of the session, and its last events.
@@ -136,6 +149,7 @@ async fn only_the_chosen_method_is_asked_for() {
             ("payment_method_types[0]", "card"),
             ("payment_method_types[1]", "sepa_debit"),
             ("payment_method_types[2]", "klarna"),
+            ("line_items[0][price_data][currency]", "eur"),
         ])
         .await;
     let page = desk.visit(&link, "").await;
@@ -175,6 +189,7 @@ async fn a_subscription_by_debit_is_billed_once_the_debit_arrives() {
         .link(&[
             ("line_items[0][price_data][recurring][interval]", "month"),
             ("payment_method_types[0]", "sepa_debit"),
+            ("line_items[0][price_data][currency]", "eur"),
         ])
         .await;
     for (iban, invoice, subscription) in [
@@ -194,6 +209,54 @@ async fn a_subscription_by_debit_is_billed_once_the_debit_arrives() {
         assert_eq!(
             (look("invoice").await, look("subscription").await),
             (json!(invoice), json!(subscription))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_method_is_offered_in_its_currencies_only() {
+    let desk = Desk::new();
+    let form = [
+        ("line_items[0][price_data][currency]", "usd"),
+        ("line_items[0][price_data][unit_amount]", "1000"),
+        ("line_items[0][price_data][product_data][name]", "Thing"),
+        ("line_items[0][quantity]", "1"),
+        ("payment_method_types[0]", "card"),
+        ("payment_method_types[1]", "p24"),
+    ];
+    let message = "Invalid currency: usd. The payment method `p24` only supports the following \
+                   currencies: `eur`, `pln`.";
+    let expected = json!([400, message, "payment_method_types"]);
+    assert_eq!(desk.post("/v1/payment_links", &form).await.refusal(), expected);
+    let link = desk.link(&[]).await;
+    let path = format!("/v1/payment_links/{}", link["id"].as_str().unwrap());
+    assert_eq!(desk.post(&path, &form[4..]).await.refusal(), expected);
+}
+
+#[tokio::test]
+async fn every_method_shows_its_details_and_where_its_refund_goes() {
+    let fields = methods::good_accounts("A Buyer");
+    let fields: Vec<_> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    for method in methods::words() {
+        let desk = standing();
+        let page = offered(&desk, method).await;
+        desk.pay(&page, &fields).await;
+        let elsewhere = format!("{page}/challenge");
+        desk.send(Request::post(&elsewhere), &[("answer", "complete")]).await;
+        desk.wait(60);
+        let charge = desk.get("/v1/charges").await["data"][0].clone();
+        assert_eq!(charge["paid"], true, "{method}");
+        let details = &charge["payment_method_details"];
+        assert_eq!((&details["type"], details[method].is_object()), (&json!(method), true));
+        let form = [("charge", charge["id"].as_str().unwrap())];
+        let refund = desk.post("/v1/refunds", &form).await.json();
+        let to = refund["destination_details"]["type"].as_str().unwrap_or("card");
+        assert_eq!(
+            to == "card",
+            ["card", "link", "billie", "bizum", "fpx", "mobilepay", "satispay", "sunbit", "upi"]
+                .contains(&method),
+            "{method} goes to {to}"
         );
     }
 }

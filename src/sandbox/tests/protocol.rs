@@ -11,8 +11,11 @@ async fn a_request_without_a_key_is_unauthorized() {
 async fn an_unknown_address_is_named() {
     let answer = Desk::new().call(Method::GET, "/v1/nope", &[]).await;
     let message = "Unrecognized request URL (GET: /v1/nope). Please see https://stripe.com/docs or \
-                   we can help at https://support.stripe.com/.";
+                   we can help at https://support.stripe.com/. This is a sandbox: of Stripe's API \
+                   it serves payment links and what is around them.";
     assert_eq!(answer.refusal(), json!([404, message, null]));
+    let answer = Desk::new().call(Method::GET, "/v1/prices/", &[]).await;
+    assert!(answer.text.contains("make sure you passed a valid (non-empty) identifier"));
 }
 
 #[tokio::test]
@@ -71,6 +74,33 @@ async fn a_body_beyond_the_limit_is_refused() {
     let desk = Desk::with(Config { body_bytes_max: 10, ..Config::default() });
     let answer = desk.post("/v1/products", &[("name", "much longer than that")]).await;
     assert_eq!(answer.status, 413);
+}
+
+#[tokio::test]
+async fn every_refusal_has_the_shape_of_stripes() {
+    let desk = Desk::with(Config { body_bytes_max: 10, ..Config::default() });
+    let ask = |method: Method, path: &str| {
+        let request = Request::builder().method(method).uri(path);
+        request.header("authorization", "Bearer sk_test_x")
+    };
+    let fault = ask(Method::GET, "/v1/products").header("paylink-sandbox-fault", "nonsense");
+    let refused = [
+        (413, desk.post("/v1/products", &[("name", "much longer than that")]).await),
+        (400, desk.send(fault, &[]).await),
+        (404, desk.call(Method::GET, "/v1/nope", &[]).await),
+        (404, desk.call(Method::GET, "/v1/products/prod_none", &[]).await),
+        (404, desk.call(Method::POST, "/b/test_token", &[]).await),
+        (401, desk.send(Request::get("/v1/products"), &[]).await),
+    ];
+    for (status, answer) in refused {
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert_eq!(answer.header("content-type"), "application/json");
+        let error = &answer.json()["error"];
+        let log = format!("https://dashboard.stripe.com/test/logs/{}", answer.header("request-id"));
+        assert_eq!(error["request_log_url"], log);
+        assert_eq!(error["type"], "invalid_request_error");
+        assert!(error["message"].is_string());
+    }
 }
 
 async fn keyed(desk: &Desk, key: &str, form: &[(&str, &str)]) -> Answer {

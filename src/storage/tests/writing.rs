@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::*;
 
@@ -125,4 +127,35 @@ async fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
     // The failed batch took its connection along, and with it the limit.
     let large = NewEvent { body: vec![0; 1_000_000], ..event("evt_2") };
     assert!(storage.insert_event(large).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_write_whose_turn_comes_after_its_callers_deadline_is_not_begun() {
+    let disk = Disk::new();
+    let storage = disk.open().await;
+    let second = Duration::from_secs(1);
+    // The writer is busy until it is told to go on.
+    let (go_on, told) = watch::channel(false);
+    let busy = storage.write(move |_| {
+        let mut told = told.clone();
+        Box::pin(async move {
+            told.wait_for(|told| *told).await.unwrap();
+            Ok(())
+        })
+    });
+    let insert =
+        |id: &'static str, deadline| caller::until(deadline, storage.insert_event(event(id)));
+    let now = Instant::now();
+    let (late, early) = (insert("evt_late", now + second), insert("evt_early", now + second * 60));
+    let time_passes = async {
+        tokio::time::pause();
+        tokio::time::advance(second * 2).await;
+        tokio::time::resume();
+        go_on.send_replace(true);
+    };
+    let (busy, late, early, ()) = tokio::join!(busy, late, early, time_passes);
+    assert!(busy.is_ok());
+    assert!(matches!(late, Err(Error::Late)), "{late:?}");
+    assert!(early.unwrap(), "the write beside it is kept");
+    assert_eq!(due(&storage, 2_000).await, ["evt_early"]);
 }

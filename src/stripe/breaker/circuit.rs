@@ -112,6 +112,11 @@ impl Circuit {
         Ok(Pass { circuit: circuit.clone(), age: state.age, probes })
     }
 
+    /// Whether attempts are refused now, but for one that learns how Stripe is.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.state().phase, Phase::Closed)
+    }
+
     fn open(&self, state: &mut State, now: Instant) {
         let time = self.first.saturating_mul(1 << state.openings.min(16)).min(self.longest);
         let time = time.mul_f64(dice::between(JITTER.0, JITTER.1));

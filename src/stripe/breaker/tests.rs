@@ -1,11 +1,12 @@
+use futures_util::FutureExt as _;
 use http::Method;
-use tokio::sync::oneshot;
-use tower::{ServiceExt as _, service_fn};
+use tower::service_fn;
 
 use super::circuit::Pass;
 use super::*;
 use crate::stripe::error::{Phase, Refusal};
 use crate::stripe::tests::{answer, call};
+use crate::stripe::transport::Transport;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -128,33 +129,29 @@ async fn writes_are_refused_unsent_while_they_fail_and_reads_go_on() {
         tokio::time::sleep(EACH).await;
         if call.is_write() { Err(Error::TimedOut { write: true }) } else { Ok(answer("{}")) }
     });
-    let breaker = BreakerLayer::new(FIRST, LONGEST).layer(upstream);
+    let breaker = Breaker::new(Transport::over(upstream), FIRST, LONGEST);
     for _ in 0..5 {
-        let failed = breaker.clone().oneshot(call(Method::POST)).await.unwrap_err();
+        let failed = breaker.carry(&call(Method::POST)).await.unwrap_err();
         assert!(matches!(failed, Error::TimedOut { .. }));
     }
-    let refused = breaker.clone().oneshot(call(Method::POST)).await.unwrap_err();
+    let refused = breaker.carry(&call(Method::POST)).await.unwrap_err();
     let Error::CircuitOpen { retry_after } = refused else { panic!("{refused}") };
     assert!(retry_after <= FIRST.mul_f64(1.2));
-    breaker.oneshot(call(Method::GET)).await.unwrap();
+    breaker.carry(&call(Method::GET)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_leaves_during_the_probe_does_not_keep_it_open() {
-    let (said, hears) = oneshot::channel::<()>();
     let circuit = circuit();
     check(&circuit, &[Verdict::Failing; 5]).await;
+    assert!(circuit.is_open());
     tokio::time::advance(LONGEST).await;
-    let layer = BreakerLayer { reads: circuit.clone(), writes: circuit.clone() };
-    let silent = layer.layer(service_fn(|_: Call| std::future::pending::<Result<Answer, Error>>()));
-    let probing = tokio::spawn(async move {
-        drop(said);
-        silent.oneshot(call(Method::GET)).await
-    });
-    let _ = hears.await;
-    tokio::task::yield_now().await;
-    probing.abort();
-    assert!(probing.await.unwrap_err().is_cancelled());
+    let silent = service_fn(|_: Call| std::future::pending::<Result<Answer, Error>>());
+    let breaker = Breaker::over(Transport::over(silent), circuit.clone(), circuit.clone());
+    let asked = call(Method::GET);
+    let mut probing = Box::pin(breaker.carry(&asked));
+    assert!((&mut probing).now_or_never().is_none());
+    drop(probing);
     drop(admitted(&circuit));
 }
 

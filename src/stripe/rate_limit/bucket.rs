@@ -47,7 +47,7 @@ impl Bucket {
 
     /// Takes the next turn.
     pub(super) fn take(&mut self, now: Instant) {
-        let rate = self.per_second * self.share(now);
+        let rate = self.rate(now);
         let next = self.next.map_or(now, |next| next.max(now));
         self.next = Some(next + Duration::from_secs_f64(rate.recip()));
     }
@@ -60,6 +60,16 @@ impl Bucket {
         let share = (self.share(now) / 2.0).max(SHARE_MIN);
         self.slowed = Some(Slowed { since: now, share });
         Some(self.per_second * share)
+    }
+
+    /// How many turns there are in a second now.
+    pub(super) fn rate(&self, now: Instant) -> f64 {
+        self.per_second * self.share(now)
+    }
+
+    /// Whether the rate was ever less than the full one.
+    pub(super) fn was_slowed(&self) -> bool {
+        self.slowed.is_some()
     }
 
     fn share(&self, now: Instant) -> f64 {

@@ -53,7 +53,7 @@ impl Upstream {
         pass.acquire().await.unwrap().forget();
         let id = call.place.path.rsplit('/').next().unwrap();
         let body = format!(r#"{{"id":"{id}","object":"product","name":"{changes}"}}"#);
-        Ok(Answer { body: body.into(), request_id: None })
+        Ok(Answer { body: body.into(), request_id: None, resource: id.to_owned() })
     }
 
     fn reads(&self) -> usize {

@@ -1,11 +1,13 @@
 //! One exchange over HTTP: a call as a request, and a response as what it means.
 //! Pure, so that whatever stands in for the network can use it, too.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
+use serde::Deserialize;
 
 use crate::stripe::call::{Answer, Call};
 use crate::stripe::error::{Error, Refusal};
@@ -30,6 +32,16 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("stripe-should-retry");
 const RATE_LIMITED_REASON: HeaderName = HeaderName::from_static("stripe-rate-limited-reason");
+
+/// What the answer to a change says of it.
+#[derive(Deserialize)]
+struct Changed<'a> {
+    id: String,
+    #[serde(borrow)]
+    object: Cow<'a, str>,
+    #[serde(default)]
+    deleted: bool,
+}
 
 /// Makes the request of a call at the Stripe of `base_url`, with all of its
 /// headers but the key of the account.
@@ -64,10 +76,10 @@ pub fn answer(
     let write = call.is_write();
     let request_id = text(headers, &REQUEST_ID).map(str::to_owned);
     if status.is_success() {
-        return if is_whole(&body) {
-            Ok(Answer { body, request_id })
-        } else {
-            Err(Error::Unreadable { write, request_id })
+        let resource = if write { changed(call, &body) } else { is_whole(&body).then(String::new) };
+        return match resource {
+            Some(resource) => Ok(Answer { body, request_id, resource }),
+            None => Err(Error::Unreadable { write, request_id }),
         };
     }
     let refusal = Refusal {
@@ -87,9 +99,18 @@ pub fn answer(
     Err(Error::Refused(Box::new(refusal.read(&body))))
 }
 
-/// Tells whether a body can be one of Stripe's, all of which say what object
+/// Reads which resource the answer to a change is about. The whole of it is
+/// read, to the last byte: a change is done where Stripe says so in its own
+/// words, and where it does not, the same key finds out.
+fn changed(call: &Call, body: &[u8]) -> Option<String> {
+    let Changed { id, object, deleted } = serde_json::from_str(str::from_utf8(body).ok()?).ok()?;
+    let is_named = !id.is_empty() && !object.is_empty();
+    (is_named && (deleted || call.method != Method::DELETE)).then_some(id)
+}
+
+/// Tells whether the answer to a read can be one of Stripe's, all of which say what object
 /// they are: cheaply, so that what is cut off or comes from a proxy is asked for
-/// again, and need not be read to know that.
+/// again. Whoever asked reads it, and finds what this does not.
 fn is_whole(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     body.starts_with(b"{")
@@ -122,6 +143,43 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stripe::tests::call;
+
+    /// Takes a body of status 200 for the answer to a call, and gives the id in it.
+    fn check(method: Method, body: &str) -> Option<String> {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        match answer(&call(method), StatusCode::OK, &HeaderMap::new(), body) {
+            Ok(answer) => Some(answer.resource),
+            Err(Error::Unreadable { write: true, .. }) => None,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_change_is_done_only_where_stripe_says_so_in_whole_words() {
+        let whole = r#"{"id": "prod_1", "object": "product", "metadata": {"a": "b"}}"#;
+        let gone = r#"{"id": "prod_1", "object": "product", "deleted": true}"#;
+        assert_eq!(check(Method::POST, whole).as_deref(), Some("prod_1"));
+        assert_eq!(check(Method::DELETE, gone).as_deref(), Some("prod_1"));
+        assert_eq!(check(Method::DELETE, whole), None, "it is not gone");
+        for method in [Method::POST, Method::DELETE] {
+            let text = if method == Method::POST { whole } else { gone };
+            for length in 0..text.len() {
+                assert_eq!(check(method.clone(), &text[..length]), None, "{length}");
+            }
+            for body in [
+                "{}",
+                r#"{"id": "prod_1", "object": nonsense, "deleted": true}"#,
+                r#"{"object": "product", "deleted": true}"#,
+                r#"{"id": "prod_1", "deleted": true}"#,
+                r#"{"id": "", "object": "product", "deleted": true}"#,
+                r#"{"id": "prod_1", "object": "product", "deleted": true} and more"#,
+                "<html>\"id\" \"object\" \"deleted\"</html>",
+            ] {
+                assert_eq!(check(method.clone(), body), None, "{body}");
+            }
+        }
+    }
 
     #[test]
     fn a_body_that_is_cut_off_or_of_a_proxy_is_no_answer() {

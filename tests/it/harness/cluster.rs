@@ -101,6 +101,17 @@ impl Cluster {
         assert!(status.unwrap().success(), "{statement}");
     }
 
+    /// Gives what one of its databases answers: a line for each row, with `|`
+    /// between the columns.
+    pub fn ask(&self, database: &str, question: &str) -> String {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.arg("--host").arg(&self.folder).args(["--username", "paylink", database]);
+        psql.args(["--no-align", "--tuples-only", "--command", question]);
+        let output = psql.output().unwrap();
+        assert!(output.status.success(), "{question}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     #[expect(clippy::disallowed_methods, reason = "no test runs here yet that it could hold up")]
     fn wait(&mut self) {
         let until = Instant::now() + START_MAX;

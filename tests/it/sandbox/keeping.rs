@@ -65,6 +65,27 @@ async fn an_object_that_the_api_refuses_is_named() {
 }
 
 #[tokio::test]
+async fn a_seed_is_sown_whole_or_not_at_all() {
+    let mut desk = Desk::with(Config { seed: Some(7), ..config() }).await;
+    let untouched = snapshot(&mut desk).await;
+    let half = r#"{ "products": [{ "name": "a" }, { "name": "b" }],
+        "prices": [{ "product": "prod_none", "currency": "usd", "unit_amount": 1 }] }"#;
+    let refused = seed(&mut desk, half).await.unwrap_err();
+    assert!(refused.message().contains("prices[0]: No such product"), "{}", refused.message());
+    assert_eq!(snapshot(&mut desk).await, untouched);
+}
+
+#[tokio::test]
+async fn what_follows_a_snapshot_of_a_seed_repeats_too() {
+    let mut desk = Desk::with(Config { seed: Some(7), ..config() }).await;
+    desk.link(&[]).await;
+    let snapshot = snapshot(&mut desk).await;
+    let first = desk.link(&[]).await;
+    desk.control.restore(pb::RestoreRequest { snapshot }).await.unwrap();
+    assert_eq!(desk.link(&[]).await, first);
+}
+
+#[tokio::test]
 async fn a_snapshot_brings_everything_back_here_and_elsewhere() {
     let mut desk = Desk::new().await;
     let link = desk.link(&[]).await;

@@ -7,6 +7,7 @@ use paylink::sandbox::control::pb;
 use pb::PayPaymentLinkRequest as Order;
 use pb::pay_payment_link_response::Outcome;
 use reqwest::Method;
+use serde_json::Value;
 
 use super::desk::{Desk, config};
 
@@ -23,6 +24,7 @@ async fn transcript(desk: &mut Desk) -> String {
         let order = Order { card: card.to_owned(), ..Order::default() };
         seen.push(format!("{:?}", desk.pay(&link, order).await.unwrap()));
     }
+    seen.push(by_page(desk, &link).await);
     desk.advance(48 * 3600).await;
     let missing = desk.send(Method::GET, "/v1/prices/price_none", &[], &[]).await.unwrap();
     seen.push(missing.headers()["request-id"].to_str().unwrap().to_owned());
@@ -31,6 +33,25 @@ async fn transcript(desk: &mut Desk) -> String {
     }
     seen.push(format!("{:?}", desk.requests().await));
     seen.join("\n").replace(&desk.address.to_string(), "here")
+}
+
+/// Pays a link on its page: where that is, and what is seen there before and after.
+async fn by_page(desk: &Desk, link: &Value) -> String {
+    let link = link["url"].as_str().unwrap().rsplit_once('/').unwrap().1;
+    let opened = desk.send(Method::GET, &format!("/b/{link}"), &[], &[]).await.unwrap();
+    let page = opened.url().path().to_owned();
+    let form = [
+        ("email", "buyer@example.com"),
+        ("card_number", "4242424242424242"),
+        ("card_expiry", "12 / 34"),
+        ("card_cvc", "123"),
+        ("card_name", "A Buyer"),
+        ("billing_country", "US"),
+    ];
+    let paid = desk.send(Method::POST, &page, &form, &[]).await.unwrap();
+    let (opened, paid) = (opened.text().await.unwrap(), paid.text().await.unwrap());
+    assert!(paid.contains("Thanks for your order"), "{paid}");
+    [page, opened, paid].join("\n")
 }
 
 fn seeded(seed: u64) -> Config {

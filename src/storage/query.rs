@@ -6,21 +6,21 @@
 use std::fmt::Write as _;
 
 use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{AnyPool, Arguments as _, AssertSqlSafe, Encode, FromRow, Type};
+use sqlx::{Any, Arguments as _, AssertSqlSafe, Encode, Executor, FromRow, Type};
 
 use super::Error;
 
 /// A query in the making. The text comes from our own constants; what callers
 /// say is bound.
 #[derive(Default)]
-pub(super) struct Select {
+pub(super) struct Query {
     sql: String,
     arguments: AnyArguments,
 }
 
-// === impl Select ===
+// === impl Query ===
 
-impl Select {
+impl Query {
     pub(super) fn new(sql: &'static str) -> Self {
         Self { sql: sql.to_owned(), arguments: AnyArguments::default() }
     }
@@ -42,12 +42,35 @@ impl Select {
         Ok(self)
     }
 
+    /// Goes on with values in brackets, of which there is at least one.
+    pub(super) fn bind_all<T>(&mut self, values: &[T]) -> Result<&mut Self, Error>
+    where
+        T: for<'q> Encode<'q, sqlx::Any> + Type<sqlx::Any> + Clone,
+    {
+        for (index, value) in values.iter().enumerate() {
+            self.push(if index == 0 { "(" } else { ", " }).bind(value.clone())?;
+        }
+        Ok(self.push(")"))
+    }
+
     /// Gives the rows.
-    pub(super) async fn rows<R>(self, readers: &AnyPool) -> Result<Vec<R>, Error>
+    pub(super) async fn rows<'e, R>(
+        self,
+        executor: impl Executor<'e, Database = Any>,
+    ) -> Result<Vec<R>, Error>
     where
         R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
     {
         let query = sqlx::query_as_with(AssertSqlSafe(self.sql), self.arguments);
-        Ok(query.fetch_all(readers).await?)
+        Ok(query.fetch_all(executor).await?)
+    }
+
+    /// Does what it says.
+    pub(super) async fn execute<'e>(
+        self,
+        executor: impl Executor<'e, Database = Any>,
+    ) -> Result<(), Error> {
+        sqlx::query_with(AssertSqlSafe(self.sql), self.arguments).execute(executor).await?;
+        Ok(())
     }
 }
