@@ -181,6 +181,8 @@ impl Service {
             .env("PAYLINK__STRIPE__WEBHOOK_SECRETS", "whsec_bench")
             // Stripe's limits are not what is measured.
             .env("PAYLINK__STRIPE__RATE_TEST", "0")
+            // Nor is waiting: what runs by itself is with Stripe beside the callers.
+            .env("PAYLINK__STRIPE__IN_FLIGHT_MAX", "64")
             .env("PAYLINK__STRIPE__CACHE_AGE_MS", "600000")
             .env("PAYLINK__STORAGE__URL", format!("sqlite:{}", storage.display()))
             .stdout(Stdio::piped())

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
+use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -42,6 +43,7 @@ pub struct App {
     payments: Payments,
     writes: Operations,
     stripe: stripe::Client,
+    auth: Auth,
     sandbox: Option<Sandbox>,
     health: HealthReporter,
     listeners: [(Listener, Router); 3],
@@ -80,6 +82,7 @@ impl App {
 
     async fn assemble(config: Config, sandbox: Option<Sandbox>) -> Result<Self> {
         let telemetry = config.telemetry.start()?;
+        let auth = config.auth.build(config.grpc.listen).await?;
         let storage = config.storage.open().await?;
         let stripe = config.stripe.client()?;
         let stop = CancellationToken::new();
@@ -116,7 +119,8 @@ impl App {
             payments: payments.clone(),
             shipping: ShippingRates::new(stripe.clone(), writes.clone()),
         };
-        let methods = grpc::routes(&config.grpc, services, health.clone(), stop.clone())?;
+        let methods =
+            grpc::routes(&config.grpc, services, auth.clone(), health.clone(), stop.clone())?;
         let secrets = config.stripe.webhook_secrets.clone();
         let hooks = webhook::routes(
             config.webhook.clone(),
@@ -134,6 +138,7 @@ impl App {
             payments,
             writes,
             stripe,
+            auth,
             sandbox,
             health,
             listeners,
@@ -154,6 +159,7 @@ impl App {
         for (listener, routes) in self.listeners {
             parts.spawn(listener.serve(routes, self.config.connections, self.stop.clone()));
         }
+        parts.spawn(self.auth.run(self.stop.clone()));
         parts.spawn(self.payments.run());
         parts.spawn(self.writes.clone().resolve(self.stop.clone()));
         let retention = self.config.storage.retention;

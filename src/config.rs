@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use self::environment::Environment;
 use self::secrets::SecretFiles;
+use crate::auth;
 use crate::operations;
 use crate::server::operations as probes;
 use crate::server::{grpc, listener, webhook};
@@ -33,6 +34,8 @@ const DEV: &str = include_str!("config/dev.toml");
 pub struct Config {
     /// The gRPC services.
     pub grpc: grpc::Config,
+    /// Who may call.
+    pub auth: auth::Config,
     /// The webhook route.
     pub webhook: webhook::Config,
     /// The operations routes.

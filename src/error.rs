@@ -19,7 +19,11 @@
 //! | cause | code | reason | further details |
 //! |---|---|---|---|
 //! | the request breaks its contract | `INVALID_ARGUMENT` | `INVALID_REQUEST` | `BadRequest` |
-//! | no such payment | `NOT_FOUND` | `PAYMENT_NOT_FOUND` | `ResourceInfo` |
+//! | no such payment, or another owner's | `NOT_FOUND` | `PAYMENT_NOT_FOUND` | `ResourceInfo` |
+//! | another owner's link | `NOT_FOUND` | `RESOURCE_NOT_FOUND` | `ResourceInfo` |
+//! | no certificate that names a caller | `UNAUTHENTICATED` | `BAD_SVID` | |
+//! | no token, or none that is accepted | `UNAUTHENTICATED` | `TOKEN_…` | |
+//! | a method that the policy does not permit | `PERMISSION_DENIED` | `METHOD_NOT_ALLOWED` | |
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
 //! | a position of another installation or history | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
@@ -84,6 +88,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use self::told::{Told, violation};
+use crate::auth::Refusal;
 use crate::contract::{Reason, Violation, Violations};
 use crate::storage;
 
@@ -106,6 +111,21 @@ pub enum Error {
         /// The id that was asked for.
         id: String,
     },
+    /// There is no such payment link, or none that the caller may see.
+    #[error("No such payment link: '{id}'")]
+    LinkNotFound {
+        /// The id that was asked for.
+        id: String,
+    },
+    /// It is not known who calls.
+    #[error("{0}")]
+    Unauthenticated(Refusal),
+    /// The caller may not call the method.
+    #[error("the caller may not call this method")]
+    NotAllowed,
+    /// There is no such method.
+    #[error("there is no such method")]
+    NoSuchMethod,
     /// The position was not given by this service.
     #[error("the position is none that WatchPayments gave")]
     PositionInvalid,
@@ -155,6 +175,16 @@ impl From<Error> for Status {
                 told.details.set_resource_info("paylink.v1.Payment", id, "", "");
                 told
             }
+            Error::LinkNotFound { id } => {
+                let mut told = Told::new(Code::NotFound, "RESOURCE_NOT_FOUND", message);
+                told.details.set_resource_info("paylink.v1.PaymentLink", id, "", "");
+                told
+            }
+            Error::Unauthenticated(refusal) => {
+                Told::new(Code::Unauthenticated, refusal.reason(), message)
+            }
+            Error::NotAllowed => Told::new(Code::PermissionDenied, "METHOD_NOT_ALLOWED", message),
+            Error::NoSuchMethod => Told::new(Code::Unimplemented, "UNIMPLEMENTED", message),
             Error::PositionInvalid => Told::new(
                 Code::InvalidArgument,
                 "POSITION_INVALID",

@@ -17,6 +17,7 @@
 //! `sandbox` imports nothing of ours, and only `app`, `config` and `verbs` import it.
 
 pub mod app;
+pub mod auth;
 pub mod caller;
 pub mod catalog;
 pub mod clock;

@@ -5,10 +5,11 @@ mod rules;
 use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
-use crate::contract;
+use crate::contract::{self, Draft};
+use crate::error::Error;
 use crate::operations::Operations;
 use crate::pb::{self, payment_link_service_server::PaymentLinkService};
-use crate::stripe;
+use crate::stripe::{self, Write};
 
 /// The payment links, as Stripe keeps them.
 #[derive(Debug, Clone)]
@@ -24,6 +25,65 @@ impl Links {
     #[must_use]
     pub fn new(stripe: stripe::Client, operations: Operations) -> Self {
         Self { stripe, operations }
+    }
+
+    /// Gives a link that the caller may see. Who sees its owner's links alone is
+    /// told of others what is told of links that do not exist.
+    async fn seen(&self, id: &str, caller: &Caller) -> Result<pb::PaymentLink, Status> {
+        if caller.only_owner().is_none() {
+            return Ok(self.stripe.get(id, caller).await?);
+        }
+        let is_seen = |link: &pb::PaymentLink| caller.sees(&link.owner);
+        let link = self.stripe.get_seen(id, caller, is_seen).await?;
+        Ok(link.ok_or_else(|| Error::LinkNotFound { id: id.to_owned() })?)
+    }
+
+    /// Refuses a link that the caller may not see. Owners do not change, so what
+    /// is kept of one will do.
+    async fn require_seen(&self, id: &str, caller: &Caller) -> Result<(), Status> {
+        if caller.only_owner().is_some() {
+            self.seen(id, caller).await?;
+        }
+        Ok(())
+    }
+
+    async fn update(&self, draft: &Draft, caller: &Caller) -> Result<pb::PaymentLink, Status> {
+        let id = draft.resource_id();
+        self.require_seen(id, caller).await?;
+        if !Write::update::<pb::PaymentLink>(draft).clears_metadata() {
+            return Ok(self.operations.update(draft, caller).await?);
+        }
+        let link = self.seen(id, &caller.clone().wanting_fresh()).await?;
+        let keys = link.metadata.keys().map(String::as_str);
+        Ok(self.operations.update_among(draft, keys, caller).await?)
+    }
+
+    /// Lists a page of the links that the caller may see. Where others are among
+    /// them the page can be short, and the next one starts after what was looked at.
+    async fn list(
+        &self,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<pb::ListPaymentLinksResponse, Status> {
+        let listed = match caller.only_owner() {
+            None => self.stripe.list::<pb::PaymentLink, _>(draft, caller).await?,
+            Some(_) => self.stripe.list_many::<pb::PaymentLink, _>(draft, caller).await?,
+        };
+        let (mut list, mut has_more): (pb::ListPaymentLinksResponse, _) =
+            (listed.list, listed.has_more);
+        let looked_at = list.payment_links.last().map(|last| last.id.clone());
+        list.payment_links.retain(|link| caller.sees(&link.owner));
+        let mut last = looked_at;
+        let size = draft.page().size as usize;
+        if list.payment_links.len() > size {
+            list.payment_links.truncate(size);
+            last = list.payment_links.last().map(|last| last.id.clone());
+            has_more = true;
+        }
+        if let (true, Some(last)) = (has_more, last) {
+            list.next_page_token = draft.page().token_after(&last);
+        }
+        Ok(list)
     }
 }
 
@@ -45,7 +105,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        Ok(Response::new(self.stripe.get(&request.id, &caller).await?))
+        Ok(Response::new(self.seen(&request.id, &caller).await?))
     }
 
     async fn update_payment_link(
@@ -55,7 +115,7 @@ impl PaymentLinkService for Links {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let together = rules::check(request.payment_link.as_ref(), rules::Purpose::Update);
         let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.operations.update(&draft, &caller).await?))
+        Ok(Response::new(self.update(&draft, &caller).await?))
     }
 
     async fn list_payment_links(
@@ -64,12 +124,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::ListPaymentLinksResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        let listed = self.stripe.list::<pb::PaymentLink, _>(&draft, &caller).await?;
-        let mut list: pb::ListPaymentLinksResponse = listed.list;
-        if let (true, Some(last)) = (listed.has_more, list.payment_links.last()) {
-            list.next_page_token = draft.page().token_after(&last.id);
-        }
-        Ok(Response::new(list))
+        Ok(Response::new(self.list(&draft, &caller).await?))
     }
 
     async fn list_line_items(
@@ -78,6 +133,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::ListLineItemsResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
+        self.require_seen(&request.payment_link, &caller).await?;
         let listed = self.stripe.link_line_items(&request.payment_link, &draft, &caller).await?;
         let mut list = listed.list;
         if let (true, Some(last)) = (listed.has_more, list.line_items.last()) {
@@ -92,6 +148,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
+        self.require_seen(&request.id, &caller).await?;
         Ok(Response::new(
             self.operations.set(&request.id, ("active", "true"), &draft, &caller).await?,
         ))
@@ -103,6 +160,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
+        self.require_seen(&request.id, &caller).await?;
         Ok(Response::new(
             self.operations.set(&request.id, ("active", "false"), &draft, &caller).await?,
         ))

@@ -188,12 +188,24 @@ impl Operations {
 
     /// Creates the draft's resource.
     pub async fn create<R: Resourceful>(&self, draft: &Draft, caller: &Caller) -> Result<R, Error> {
-        self.change(Write::create::<R>(draft, &key(draft)), draft, caller).await
+        let write = Write::create::<R>(draft, &key(draft, caller), caller.owner());
+        self.change(write, draft, caller).await
     }
 
     /// Updates the draft's resource.
     pub async fn update<R: Resourceful>(&self, draft: &Draft, caller: &Caller) -> Result<R, Error> {
         self.change(Write::update::<R>(draft), draft, caller).await
+    }
+
+    /// Updates the draft's resource, of whose metadata it removes these keys where
+    /// the draft says all of them, and so leaves the service's own.
+    pub async fn update_among<R: Resourceful>(
+        &self,
+        draft: &Draft,
+        keys: impl Iterator<Item = &str>,
+        caller: &Caller,
+    ) -> Result<R, Error> {
+        self.change(Write::update::<R>(draft).clearing(keys), draft, caller).await
     }
 
     /// Sets a parameter of a resource that no field of the draft stands for.
@@ -276,7 +288,8 @@ impl Operations {
             return Err(Error::Deadline { state: OperationState::New });
         }
         let new = Operation {
-            key: key(draft),
+            key: key(draft, caller),
+            owner: caller.owner().unwrap_or_default().to_owned(),
             method: draft.method().to_owned(),
             request_id: draft.request_id().to_string(),
             fingerprint: draft.fingerprint().to_vec(),
@@ -297,6 +310,7 @@ impl Operations {
         let now_ms = self.0.clock.now_ms();
         Operation {
             key: String::new(),
+            owner: String::new(),
             method: String::new(),
             request_id: String::new(),
             fingerprint: Vec::new(),
@@ -358,10 +372,10 @@ async fn outcome(progress: &mut watch::Receiver<Progress>) -> Result<Answer, Err
 /// What the key of every operation begins with.
 const KEY_PREFIX: &str = "plv1-";
 
-/// Derives Stripe's idempotency key, so that the same request always meets the
-/// same one, even where nothing is remembered of it.
-fn key(draft: &Draft) -> String {
-    key_of(draft.method(), draft.request_id())
+/// Derives Stripe's idempotency key, so that the same request of the same owner
+/// always meets the same one, even where nothing is remembered of it.
+fn key(draft: &Draft, caller: &Caller) -> String {
+    key_of(draft.method(), caller.remembered_as(draft.request_id()))
 }
 
 fn key_of(method: &str, request_id: Uuid) -> String {

@@ -156,13 +156,15 @@ impl Payments {
 
     async fn acknowledge(
         &self,
+        caller: &Caller,
         request: pb::AcknowledgePaymentsRequest,
     ) -> Result<pb::AcknowledgePaymentsResponse, Status> {
         let place = position::find(&request.position, &self.storage).await?;
         let consumers_max = self.config.consumers_max.into();
+        let consumer = caller.own_name(&request.consumer);
         let kept = self.storage.write(move |mut transaction| {
             Box::pin(async move {
-                let pb::AcknowledgePaymentsRequest { consumer, position } = request;
+                let position = request.position;
                 transaction.acknowledge(&consumer, place.sequence, &position, consumers_max).await
             })
         });
@@ -186,9 +188,10 @@ impl PaymentService for Payments {
         &self,
         request: Request<pb::GetPaymentRequest>,
     ) -> Result<Response<pb::Payment>, Status> {
-        let request = request.into_inner();
+        let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
         let payment = self.storage.payment(&request.id).await?;
+        let payment = payment.filter(|payment| caller.sees(&payment.owner));
         Ok(Response::new(payment.ok_or(Error::PaymentNotFound { id: request.id })?))
     }
 
@@ -196,7 +199,8 @@ impl PaymentService for Payments {
         &self,
         request: Request<pb::ListPaymentsRequest>,
     ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
-        Ok(Response::new(list::list(&self.storage, &request.into_inner()).await?))
+        let caller = Caller::of(&request);
+        Ok(Response::new(list::list(&self.storage, &caller, &request.into_inner()).await?))
     }
 
     type WatchPaymentsStream = feed::Changes;
@@ -205,18 +209,18 @@ impl PaymentService for Payments {
         &self,
         request: Request<pb::WatchPaymentsRequest>,
     ) -> Result<Response<Self::WatchPaymentsStream>, Status> {
-        let request = request.into_inner();
+        let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        Ok(Response::new(self.feed.watch(request).await?))
+        Ok(Response::new(self.feed.watch(&caller, request).await?))
     }
 
     async fn acknowledge_payments(
         &self,
         request: Request<pb::AcknowledgePaymentsRequest>,
     ) -> Result<Response<pb::AcknowledgePaymentsResponse>, Status> {
-        let request = request.into_inner();
+        let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        Ok(Response::new(self.acknowledge(request).await?))
+        Ok(Response::new(self.acknowledge(&caller, request).await?))
     }
 
     async fn claim_fulfillment(
@@ -255,7 +259,11 @@ impl PaymentService for Payments {
         &self,
         request: Request<pb::ReconcilePaymentsRequest>,
     ) -> Result<Response<pb::ReconcilePaymentsResponse>, Status> {
-        let request = request.into_inner();
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        // What is compared and told are the payments of all.
+        if caller.only_owner().is_some() {
+            return Err(Error::NotAllowed.into());
+        }
         contract::check(&request).pass()?;
         let since_secs = request.since.map(|since| since.seconds);
         Ok(Response::new(self.reconcile(since_secs).await?))

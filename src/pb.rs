@@ -28,7 +28,7 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 /// them and do not see them.
 pub const OWN_METADATA: &str = "pl_";
 
-static METHODS: LazyLock<BTreeMap<String, bool>> = LazyLock::new(plan::methods);
+static METHODS: LazyLock<BTreeMap<String, plan::Method>> = LazyLock::new(plan::methods);
 
 /// Gives the method that a request's path names, such as
 /// `paylink.v1.CatalogService/CreateProduct`, if there is one.
@@ -40,7 +40,18 @@ pub fn method_named(path: &str) -> Option<&'static str> {
 /// Tells whether a method answers with a stream.
 #[must_use]
 pub fn streams(method: &str) -> bool {
-    METHODS.get(method).copied().unwrap_or_default()
+    METHODS.get(method).is_some_and(|method| method.streams)
+}
+
+/// Gives the permission that a method asks of its callers.
+#[must_use]
+pub fn permission(method: &str) -> Option<&'static str> {
+    METHODS.get(method).map(|method| method.permission.as_str())
+}
+
+/// Gives every permission that there is. Those of several methods come as often.
+pub fn permissions() -> impl Iterator<Item = &'static str> {
+    METHODS.values().map(|method| method.permission.as_str())
 }
 
 /// Names every service of ours.

@@ -81,6 +81,8 @@ static UNKNOWN_VALUES: LazyLock<Counter<u64>> = LazyLock::new(|| {
 
 /// The most items that Stripe gives in one page.
 const PAGE_ITEMS_MAX: u32 = 100;
+/// The status of what is not there.
+const NOT_FOUND: u16 = 404;
 /// How many items Stripe shows of a list within another object.
 const EXPANDED_ITEMS_MAX: usize = 10;
 
@@ -121,6 +123,34 @@ impl Client {
         R::of(&answer)
     }
 
+    /// Gets a resource if it is one that the caller may see; `None` of any other,
+    /// and of one that does not exist. Which of the two it is shows in nothing: a
+    /// kept answer is used only where it is given.
+    pub async fn get_seen<R: Resourceful>(
+        &self,
+        id: &str,
+        caller: &Caller,
+        is_seen: impl Fn(&R) -> bool,
+    ) -> Result<Option<R>, Error> {
+        let mut query = String::new();
+        expand(&mut query, R::resource(), "");
+        let call = read_call(R::item(id), query, caller);
+        if !caller.wants_fresh()
+            && let Some(kept) = self.reads.kept(&call.place)
+            && let Some(resource) = R::of(&kept).ok().filter(&is_seen)
+        {
+            return Ok(Some(resource));
+        }
+        if call.time_left().is_zero() {
+            return Err(Error::Deadline);
+        }
+        match self.reads.asked(call, caller.wants_fresh(), &self.stack).await {
+            Ok(answer) => Ok(Some(R::of(&answer)?).filter(is_seen)),
+            Err(Error::Refused(refusal)) if refusal.status == NOT_FOUND => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Lists resources: those that the request's other fields ask for, from its page on.
     pub async fn list<R: Resourceful, L: Message + Name + Default>(
         &self,
@@ -129,7 +159,18 @@ impl Client {
     ) -> Result<Listed<L>, Error> {
         let mut query = form::write(draft.part());
         expand(&mut query, R::resource(), "data.");
-        self.page(R::collection(), query, draft, caller).await
+        self.page(R::collection(), query, draft, draft.page().size, caller).await
+    }
+
+    /// Lists resources as [`Self::list`] does, as many at once as Stripe gives.
+    pub async fn list_many<R: Resourceful, L: Message + Name + Default>(
+        &self,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<Listed<L>, Error> {
+        let mut query = form::write(draft.part());
+        expand(&mut query, R::resource(), "data.");
+        self.page(R::collection(), query, draft, PAGE_ITEMS_MAX, caller).await
     }
 
     /// Searches resources. The answer's own `next_page_token` is Stripe's.
@@ -156,7 +197,7 @@ impl Client {
         caller: &Caller,
     ) -> Result<Listed<pb::ListLineItemsResponse>, Error> {
         let place = pb::PaymentLink::item(link).line_items("/v1/payment_links/{id}/line_items");
-        self.page(place, String::new(), draft, caller).await
+        self.page(place, String::new(), draft, draft.page().size, caller).await
     }
 
     /// Gets a payment with all of its line items.
@@ -214,9 +255,10 @@ impl Client {
         place: Place,
         mut query: String,
         draft: &Draft,
+        size: u32,
         caller: &Caller,
     ) -> Result<Listed<L>, Error> {
-        form::push(&mut query, "limit", &draft.page().size.to_string());
+        form::push(&mut query, "limit", &size.to_string());
         if let Some(after) = &draft.page().after {
             form::push(&mut query, "starting_after", after);
         }
@@ -226,13 +268,7 @@ impl Client {
     }
 
     async fn read(&self, place: Place, query: String, caller: &Caller) -> Result<Answer, Error> {
-        let call = Call {
-            method: Method::GET,
-            place,
-            form: query.into(),
-            idempotency_key: None,
-            deadline: caller.deadline,
-        };
+        let call = read_call(place, query, caller);
         if call.time_left().is_zero() {
             return Err(Error::Deadline);
         }
@@ -282,6 +318,16 @@ impl Resourceful for pb::Coupon {}
 impl Resourceful for pb::PromotionCode {}
 impl Resourceful for pb::ShippingRate {}
 impl Resourceful for pb::Refund {}
+
+fn read_call(place: Place, query: String, caller: &Caller) -> Call {
+    Call {
+        method: Method::GET,
+        place,
+        form: query.into(),
+        idempotency_key: None,
+        deadline: caller.deadline,
+    }
+}
 
 fn expand(form: &mut String, resource: &Resource, of: &str) {
     for (index, property) in resource.expand.iter().enumerate() {

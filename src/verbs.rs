@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{Addresses, App};
 use crate::config::{self, Profile, Sources};
 use crate::server::listener::SetupError;
-use crate::{storage, stripe, telemetry};
+use crate::{auth, storage, stripe, telemetry};
 
 /// `EX_CONFIG` of `sysexits.h`: something is wrong with the configuration.
 const EXIT_CONFIG: u8 = 78;
@@ -117,6 +117,7 @@ fn is_about_a_setting(error: &anyhow::Error) -> bool {
             error.downcast_ref(),
             Some(SetupError::Plaintext { .. } | SetupError::Tls { .. })
         )
+        || error.is::<auth::SetupError>()
 }
 
 /// Says where everything is, and what to try next.

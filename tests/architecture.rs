@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["catalog", "discounts", "links", "payments", "shipping"],
     &["error"],
     &["operations"],
-    &["stripe", "storage"],
+    &["auth", "stripe", "storage"],
     &["contract"],
     &["caller", "clock", "dice", "planted", "telemetry", "pb"],
 ];
@@ -162,9 +162,11 @@ fn the_sandbox_knows_nothing_of_the_service() {
 #[test]
 fn each_library_of_the_outside_world_has_one_room() {
     for (library, rooms) in [
-        ("reqwest", &["stripe"][..]),
+        ("reqwest", &["stripe", "auth"][..]),
         ("form_urlencoded", &["stripe", "sandbox"]),
-        ("serde_json", &["stripe", "sandbox"]),
+        ("serde_json", &["stripe", "sandbox", "auth"]),
+        ("jsonwebtoken", &["auth"]),
+        ("x509_parser", &["auth"]),
         ("sqlx", &["storage"]),
         ("prost_reflect", &["pb"]),
         ("figment2", &["config"]),

@@ -21,6 +21,7 @@ use self::pages::Pages;
 use self::patience::Patient;
 use super::filter::Filter;
 use super::{Config, position};
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::pb;
 use crate::pb::watch_payments_response::{Content, Heartbeat};
@@ -78,12 +79,16 @@ impl Feed {
 
     /// Starts a stream. It ends with an error only; the last position it gave
     /// continues it exactly there.
-    pub(super) async fn watch(&self, request: pb::WatchPaymentsRequest) -> Result<Changes, Status> {
+    pub(super) async fn watch(
+        &self,
+        caller: &Caller,
+        request: pb::WatchPaymentsRequest,
+    ) -> Result<Changes, Status> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Error::TooManyStreams)?;
-        let through = self.start(&request).await?;
+        let through = self.start(caller, &request).await?;
         let watcher = Watcher {
             feed: self.clone(),
-            filter: Filter::new(request.payment_link, request.filter),
+            filter: Filter::new(request.payment_link, request.filter).seen_by(caller),
             page: Arc::new(Page { changes: Vec::new(), through }),
             looked_at: 0,
             greeted: false,
@@ -102,14 +107,18 @@ impl Feed {
     }
 
     /// Finds where a stream starts.
-    async fn start(&self, request: &pb::WatchPaymentsRequest) -> Result<Place, Status> {
+    async fn start(
+        &self,
+        caller: &Caller,
+        request: &pb::WatchPaymentsRequest,
+    ) -> Result<Place, Status> {
         if request.from_now {
             return Ok(self.storage.feed_ends().await?.head);
         }
         if request.consumer.is_empty() {
             return position::find(&request.position, &self.storage).await;
         }
-        let acknowledged = self.storage.acknowledged(&request.consumer).await?;
+        let acknowledged = self.storage.acknowledged(&caller.own_name(&request.consumer)).await?;
         position::find(&acknowledged.unwrap_or_default(), &self.storage).await
     }
 }

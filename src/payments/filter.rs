@@ -1,10 +1,15 @@
 //! Which payments a caller means. Pure.
 
+use crate::caller::Caller;
 use crate::pb;
 
 /// What a payment must be like.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Filter(pb::PaymentFilter);
+pub(super) struct Filter {
+    asked: pb::PaymentFilter,
+    /// The owner whose payments alone are meant.
+    owner: Option<String>,
+}
 
 // === impl Filter ===
 
@@ -19,12 +24,22 @@ impl Filter {
             // link has an empty id, so this one fits nothing.
             filter.payment_links = vec![if both { link } else { String::new() }];
         }
-        Self(filter)
+        Self { asked: filter, owner: None }
+    }
+
+    /// Narrows it to what the caller may see.
+    pub(super) fn seen_by(self, caller: &Caller) -> Self {
+        Self { owner: caller.only_owner().map(str::to_owned), ..self }
+    }
+
+    /// The owner whose payments alone are meant, where there is one.
+    pub(super) fn only_owner(&self) -> Option<&str> {
+        self.owner.as_deref()
     }
 
     /// The one link of all payments that are meant, where there is one.
     pub(super) fn only_link(&self) -> Option<&str> {
-        match self.0.payment_links.as_slice() {
+        match self.asked.payment_links.as_slice() {
             [one] => Some(one),
             _ => None,
         }
@@ -32,9 +47,11 @@ impl Filter {
 
     /// Whether a payment is meant.
     pub(super) fn fits(&self, payment: &pb::Payment) -> bool {
-        let pb::PaymentFilter { payment_links, states, metadata, client_reference_id } = &self.0;
+        let pb::PaymentFilter { payment_links, states, metadata, client_reference_id } =
+            &self.asked;
         let has = |(key, value)| payment.metadata.get(key) == Some(value);
-        (payment_links.is_empty() || payment_links.contains(&payment.payment_link))
+        self.owner.as_ref().is_none_or(|owner| *owner == payment.owner)
+            && (payment_links.is_empty() || payment_links.contains(&payment.payment_link))
             && (states.is_empty() || states.contains(&payment.state))
             && metadata.iter().all(has)
             && (client_reference_id.is_empty()

@@ -41,8 +41,9 @@ impl Payments {
     ) -> Result<pb::ClaimFulfillmentResponse, Status> {
         let draft = contract::check(&request).and(rules::claim(&request)).pass()?;
         let id = self.admitted(&draft, caller)?;
-        request.request_id.clone_from(&id);
-        let candidates = self.candidates(&request).await?;
+        request.request_id = draft.request_id().to_string();
+        let candidates = self.candidates(caller, &request).await?;
+        let caller = caller.clone();
         let named = !request.payment.is_empty();
         let answer = self.storage.write(move |mut transaction| {
             Box::pin(async move {
@@ -57,7 +58,11 @@ impl Payments {
                     now_ms: now_ms(),
                 };
                 for candidate in candidates {
-                    let Some(known) = transaction.known(&candidate).await? else { continue };
+                    let known = transaction.known(&candidate).await?;
+                    let Some(known) = known.filter(|known| caller.sees(&known.payment.owner))
+                    else {
+                        continue;
+                    };
                     match rules::claimed(&known, &claiming) {
                         Ok(payment) => {
                             let claim = claiming.claim.clone();
@@ -88,9 +93,9 @@ impl Payments {
         mut request: pb::CompleteFulfillmentRequest,
     ) -> Result<pb::Payment, Status> {
         let draft = contract::check(&request).pass()?;
-        request.request_id = self.admitted(&draft, caller)?;
-        let (payment, id) = (request.payment.clone(), request.request_id.clone());
-        self.end(payment, id, request, |request, known| {
+        let id = self.admitted(&draft, caller)?;
+        request.request_id = draft.request_id().to_string();
+        self.end(caller, (request.payment.clone(), id), request, |request, known| {
             rules::completed(known, &request.claim, request.reference.clone(), now_ms())
         })
         .await
@@ -103,29 +108,33 @@ impl Payments {
         mut request: pb::ReleaseFulfillmentRequest,
     ) -> Result<pb::Payment, Status> {
         let draft = contract::check(&request).pass()?;
-        request.request_id = self.admitted(&draft, caller)?;
-        let (payment, id) = (request.payment.clone(), request.request_id.clone());
-        self.end(payment, id, request, |request, known| rules::released(known, &request.claim))
-            .await
+        let id = self.admitted(&draft, caller)?;
+        request.request_id = draft.request_id().to_string();
+        self.end(caller, (request.payment.clone(), id), request, |request, known| {
+            rules::released(known, &request.claim)
+        })
+        .await
     }
 
     /// Ends the claim on a payment as the rule says, or answers as before.
     async fn end<R>(
         &self,
-        payment: String,
-        id: String,
+        caller: &Caller,
+        (payment, id): (String, String),
         request: R,
         rule: fn(&R, &Known) -> Result<pb::Payment, PaymentError>,
     ) -> Result<pb::Payment, Status>
     where
         R: prost::Message + Clone + Default + PartialEq + 'static,
     {
+        let caller = caller.clone();
         let answer = self.storage.write(move |mut transaction| {
             Box::pin(async move {
                 if let Some(answer) = replay(&mut transaction, &request, &id).await? {
                     return Ok(answer);
                 }
-                let Some(known) = transaction.known(&payment).await? else {
+                let known = transaction.known(&payment).await?;
+                let Some(known) = known.filter(|known| caller.sees(&known.payment.owner)) else {
                     return Ok(Err(Error::PaymentNotFound { id: payment }.into()));
                 };
                 match rule(&request, &known) {
@@ -141,25 +150,27 @@ impl Payments {
         self.told(answer.await)
     }
 
-    /// Puts the call under its id, by which it is answered once, and gives the id.
+    /// Puts the call under its id, and gives the one by which it is answered once.
     fn admitted(&self, draft: &Draft, caller: &Caller) -> Result<String, Status> {
         self.writes.admit(draft, caller)?;
-        Ok(draft.request_id().to_string())
+        Ok(caller.remembered_as(draft.request_id()).to_string())
     }
 
     /// Names the payments that a request may claim, the first choice first.
     async fn candidates(
         &self,
+        caller: &Caller,
         request: &pb::ClaimFulfillmentRequest,
     ) -> Result<Vec<String>, Status> {
         if !request.payment.is_empty() {
             return Ok(vec![request.payment.clone()]);
         }
-        let filter = Filter::new(String::new(), request.filter.clone());
+        let filter = Filter::new(String::new(), request.filter.clone()).seen_by(caller);
         let (mut after, mut found, mut looked_at) = (None, Vec::new(), 0);
         while found.len() < CANDIDATES && looked_at < SCAN_MAX {
             let link = filter.only_link();
-            let page = self.storage.claimable(link, now_ms(), after.take(), PAGE).await?;
+            let owner = filter.only_owner();
+            let page = self.storage.claimable(owner, link, now_ms(), after.take(), PAGE).await?;
             looked_at += page.len();
             after = page.last().map(Cursor::of);
             let fitting = page.into_iter().filter(|payment| filter.fits(payment));

@@ -2,6 +2,7 @@
 
 use tonic::Status;
 
+use crate::caller::Caller;
 use crate::contract::{self, Reason, Violation, Violations};
 use crate::pb;
 use crate::pb::payment::State;
@@ -11,12 +12,14 @@ use crate::storage::{Cursor, Listing, Storage};
 /// whatever has come in between.
 pub(super) async fn list(
     storage: &Storage,
+    caller: &Caller,
     request: &pb::ListPaymentsRequest,
 ) -> Result<pb::ListPaymentsResponse, Status> {
     let draft = contract::check(request).pass()?;
     let page = draft.page();
     let after = page.after.as_deref().map(read).transpose()?;
     let listing = Listing {
+        owner: caller.only_owner().map(str::to_owned),
         payment_link: Some(request.payment_link.clone()).filter(|link| !link.is_empty()),
         state: Some(request.state()).filter(|state| *state != State::Unspecified),
         after,

@@ -40,9 +40,10 @@ impl Payments {
         let draft = contract::check(&request).and(rules(&request)).pass()?;
         self.writes.admit(&draft, caller)?;
         request.request_id = draft.request_id().to_string();
-        let asking = request.clone();
+        let (asking, of) = (request.clone(), caller.clone());
+        let id = caller.remembered_as(draft.request_id()).to_string();
         let asked = self.storage.write(move |mut transaction| {
-            Box::pin(async move { set_aside(&mut transaction, asking).await })
+            Box::pin(async move { set_aside(&mut transaction, &of, id, asking).await })
         });
         let asked = match asked.await?? {
             Asked::Made(refund) => return Ok(refund),
@@ -108,13 +109,16 @@ fn rules(request: &pb::RefundPaymentRequest) -> Vec<Violation> {
 /// Sets aside what a request asks for, if so much is left.
 async fn set_aside(
     transaction: &mut Transaction<'_>,
+    caller: &Caller,
+    id: String,
     request: pb::RefundPaymentRequest,
 ) -> Result<Result<Asked, Status>, storage::Error> {
-    let Some(known) = transaction.known(&request.payment).await? else {
+    let known = transaction.known(&request.payment).await?;
+    let Some(known) = known.filter(|known| caller.sees(&known.payment.owner)) else {
         return Ok(Err(Error::PaymentNotFound { id: request.payment }.into()));
     };
     let since_ms = now_ms().saturating_sub_unsigned(SET_ASIDE.as_secs() * 1_000);
-    if let Some(before) = transaction.refund_request(&request.request_id).await? {
+    if let Some(before) = transaction.refund_request(&id).await? {
         if pb::RefundPaymentRequest::decode(before.request.as_slice()).ok().as_ref()
             != Some(&request)
         {
@@ -128,10 +132,10 @@ async fn set_aside(
             return Ok(Ok(Asked::New(before)));
         }
         // It was never made, and what is left may be something else by now.
-        transaction.drop_refund_request(&request.request_id).await?;
+        transaction.drop_refund_request(&id).await?;
     }
     let open = transaction.open_refund_requests(&request.payment, since_ms).await?;
-    let asked = match ask(&known.payment, &request, &open) {
+    let asked = match ask(&known.payment, id, &request, &open) {
         Ok(asked) => asked,
         Err(refusal) => return Ok(Err(refusal.into())),
     };
@@ -142,6 +146,7 @@ async fn set_aside(
 /// Decides what a request takes. Pure but for the time that it notes.
 fn ask(
     payment: &pb::Payment,
+    request_id: String,
     request: &pb::RefundPaymentRequest,
     open: &[RefundRequest],
 ) -> Result<RefundRequest, PaymentError> {
@@ -160,7 +165,7 @@ fn ask(
         return Err(PaymentError::TooMuch { id: id(), left: left.max(0) });
     }
     Ok(RefundRequest {
-        request_id: request.request_id.clone(),
+        request_id,
         payment_id: id(),
         payment_intent: intent.to_owned(),
         amount,

@@ -80,8 +80,19 @@ pub struct Field {
     pub update_only: bool,
     /// Callers may choose this id when they create the resource.
     pub chosen: bool,
+    /// The key of the metadata beside it that holds the field's value at Stripe.
+    pub noted_as: Option<String>,
     /// What a value must satisfy.
     pub rules: Rules,
+}
+
+/// A method that is served.
+#[derive(Debug)]
+pub(super) struct Method {
+    /// Whether its answer is a stream.
+    pub(super) streams: bool,
+    /// What a caller must be permitted.
+    pub(super) permission: String,
 }
 
 /// What a name at Stripe stands for.
@@ -222,9 +233,8 @@ pub fn all() -> &'static [Message] {
     &PLAN.messages
 }
 
-/// Names every method of our own services, and of health checks, and says
-/// whether its answer is a stream.
-pub(super) fn methods() -> BTreeMap<String, bool> {
+/// Describes every method that is served, by its name.
+pub(super) fn methods() -> BTreeMap<String, Method> {
     read::methods()
 }
 
@@ -242,6 +252,12 @@ impl Message {
     #[must_use]
     pub fn has_identifier(&self) -> bool {
         self.fields.iter().any(|field| field.identifier)
+    }
+
+    /// Gives the field that a key of the message's metadata holds, where it holds one.
+    #[must_use]
+    pub fn field_noted_as(&self, key: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.noted_as.as_deref() == Some(key))
     }
 
     /// Gives the field of a proto name.

@@ -12,7 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::listener::{Entrance, Speaks};
 use super::tls::{self, Plaintext};
-use super::{deadline, observe, panic, request_id, shed, streams};
+use super::{authorize, deadline, observe, panic, request_id, shed, streams};
+use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::discounts::Discounts;
 use crate::links::Links;
@@ -41,7 +42,8 @@ pub struct Config {
     pub response_bytes_max: usize,
     /// How many unary calls are under way at the same time; further ones are refused.
     pub in_flight_max: usize,
-    /// How many of them are one caller's, who is known by the address so far.
+    /// How many of them are one caller's, who is known by its identity, or by
+    /// its address where callers have none.
     pub in_flight_max_of_caller: usize,
     /// How long a unary call may take that has no deadline of its own, in milliseconds.
     pub timeout_ms_default: u64,
@@ -99,6 +101,7 @@ macro_rules! bounded {
 pub fn routes(
     config: &Config,
     services: Services,
+    auth: Auth,
     health: HealthReporter,
     drain: CancellationToken,
 ) -> Result<Router, ReflectionError> {
@@ -118,12 +121,14 @@ pub fn routes(
     let limits = deadline::Limits::new(config.timeout_ms_default, config.timeout_ms_max);
     // The innermost comes first.
     Ok(methods
-        // Next to the methods, so that what waits in a layer counts as waiting.
-        .layer(middleware::from_fn_with_state(limits, deadline::enforce))
-        // Outside the deadlines, which it reads, to end streams by them too.
-        .layer(middleware::from_fn_with_state(drain, streams::end))
-        // Before any work is done for a call that is not let in.
+        // Knows who calls, and is before any work that is done for a call.
         .layer(middleware::from_fn_with_state(calls, shed::admit))
+        // Around every method, so that none is reached without a decision.
+        .layer(middleware::from_fn_with_state(auth, authorize::call))
+        // Outside all that can wait, which keys of tokens can be waited for too.
+        .layer(middleware::from_fn_with_state(limits, deadline::enforce))
+        // Outside the deadlines and proofs, which it reads, to end streams by them too.
+        .layer(middleware::from_fn_with_state(drain, streams::end))
         // Around all that runs code of ours for one call.
         .layer(CatchPanicLayer::custom(panic::answer))
         // Outside everything that can fail, so that every error names its request.

@@ -15,7 +15,7 @@ use axum::response::Response;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
-use crate::caller::Peer;
+use crate::caller::{Caller, Peer};
 use crate::error::{self, Error};
 use crate::{dice, pb};
 
@@ -38,14 +38,21 @@ struct Counted {
 #[derive(Debug, Default)]
 struct UnderWay {
     all: usize,
-    of_caller: HashMap<IpAddr, usize>,
+    of_caller: HashMap<Who, usize>,
+}
+
+/// A caller, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Who {
+    Identity(Arc<str>),
+    Address(IpAddr),
 }
 
 /// One call under way, until it is dropped.
 #[derive(Debug)]
 struct Place {
     calls: Calls,
-    caller: Option<IpAddr>,
+    caller: Option<Who>,
 }
 
 static SHED: LazyLock<Counter<u64>> = LazyLock::new(|| {
@@ -63,7 +70,11 @@ pub(super) async fn admit(State(calls): State<Calls>, request: Request, next: Ne
     if pb::streams(method) || !method.starts_with("paylink.") {
         return next.run(request).await;
     }
-    let caller = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+    let known = request.extensions().get::<Caller>().and_then(Caller::identity);
+    let caller = known.cloned().map(Who::Identity).or_else(|| {
+        let peer = request.extensions().get::<Peer>();
+        peer.map(|peer| Who::Address(peer.address.ip()))
+    });
     match calls.enter(caller) {
         Ok(_place) => next.run(request).await,
         Err(scope) => {
@@ -84,17 +95,17 @@ impl Calls {
     }
 
     /// Takes a place, or says whose limit is reached.
-    fn enter(&self, caller: Option<IpAddr>) -> Result<Place, &'static str> {
+    fn enter(&self, caller: Option<Who>) -> Result<Place, &'static str> {
         let mut under_way = self.under_way();
         if under_way.all >= self.0.max {
             return Err("all");
         }
-        if let Some(caller) = caller {
-            let of_caller = under_way.of_caller.get(&caller).copied().unwrap_or_default();
+        if let Some(caller) = &caller {
+            let of_caller = under_way.of_caller.get(caller).copied().unwrap_or_default();
             if of_caller >= self.0.max_of_caller {
                 return Err("caller");
             }
-            under_way.of_caller.insert(caller, of_caller + 1);
+            under_way.of_caller.insert(caller.clone(), of_caller + 1);
         }
         under_way.all += 1;
         Ok(Place { calls: self.clone(), caller })
@@ -112,10 +123,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut under_way = self.calls.under_way();
         under_way.all -= 1;
-        let Some(caller) = self.caller else { return };
-        match under_way.of_caller.get_mut(&caller) {
+        let Some(caller) = &self.caller else { return };
+        match under_way.of_caller.get_mut(caller) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(under_way.of_caller.remove(&caller)),
+            _ => drop(under_way.of_caller.remove(caller)),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Ends streams: at the caller's deadline, when their connection is to end, and when
-//! the service stops. Without this, one open stream would hold up each for ever.
+//! Ends streams: at the caller's deadline, when what let the caller in has ended, when
+//! their connection is to end, and when the service stops. Without this, one open
+//! stream would hold up each for ever.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 use tokio_util::sync::CancellationToken;
 
+use super::authorize::Standing;
 use super::deadline::StreamEnd;
 use super::listener::Leaving;
 use crate::error::{self, Error};
@@ -35,6 +37,7 @@ pub(super) async fn end(
         return response;
     }
     let deadline = response.extensions().get::<StreamEnd>().copied();
+    let standing = response.extensions().get::<Standing>().cloned();
     let end = async move {
         let deadline = async {
             match deadline {
@@ -42,10 +45,17 @@ pub(super) async fn end(
                 None => std::future::pending().await,
             }
         };
+        let standing = async {
+            match standing {
+                Some(standing) => standing.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = drain.cancelled() => Error::Draining,
             () = leaving.0.cancelled() => Error::Draining,
             () = deadline => Error::Deadline,
+            error = standing => error,
         }
     };
     response.map(|inner| Body::new(Ending { inner: Some(inner), end: Box::pin(end) }))

@@ -7,7 +7,7 @@ use sqlx::{Any, Row as _};
 
 use super::{Error, Storage};
 
-/// The account and the tenant of every operation, while there is one of each.
+/// The account of every operation, while there is one.
 const ONLY: &str = "";
 
 /// An operation, as it is kept.
@@ -15,6 +15,8 @@ const ONLY: &str = "";
 pub struct Operation {
     /// The idempotency key of its first generation, which names it everywhere.
     pub key: String,
+    /// Whose request it was; empty where callers have no owners.
+    pub owner: String,
     /// The method that was called, by its request's name.
     pub method: String,
     /// The id that the caller gave.
@@ -228,8 +230,8 @@ const INSERT: &str = "INSERT INTO operations
     (key, account, tenant, method, request_id, fingerprint, path, form, state, generation,
      attempts, created_at_ms, sent_at_ms, due_at_ms, holder, in_doubt, is_failure_stored,
      searches, searched_at_ms, resource, answer, version)
-    VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-     $19, $20, $21)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+     $20, $21, $22)
     ON CONFLICT (key) DO NOTHING";
 
 const UPDATE: &str = "UPDATE operations SET
@@ -244,6 +246,7 @@ fn bound<'q>(query: Query<'q>, new: &'q Operation) -> Query<'q> {
     query
         .bind(&*new.key)
         .bind(ONLY)
+        .bind(&*new.owner)
         .bind(&*new.method)
         .bind(&*new.request_id)
         .bind(&new.fingerprint[..])
@@ -271,6 +274,7 @@ fn operation(row: &AnyRow) -> Result<Operation, Error> {
     let bytes = |column: &str| row.try_get::<Vec<u8>, _>(column);
     Ok(Operation {
         key: text("key")?,
+        owner: text("tenant")?,
         method: text("method")?,
         request_id: text("request_id")?,
         fingerprint: bytes("fingerprint")?,

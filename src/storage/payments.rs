@@ -22,6 +22,8 @@ pub struct Known {
 /// Which payments to list.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
+    /// Only those of this owner.
+    pub owner: Option<String>,
     /// Only those of this link.
     pub payment_link: Option<String>,
     /// Only those in this state.
@@ -71,6 +73,9 @@ impl Storage {
     pub async fn payments(&self, listing: Listing) -> Result<Vec<pb::Payment>, Error> {
         // Built by parts, so that each combination can use the index made for it.
         let mut query = Query::new("SELECT id, payment FROM payments WHERE true");
+        if let Some(owner) = listing.owner {
+            query.push(" AND owner = ").bind(owner)?;
+        }
         if let Some(payment_link) = listing.payment_link {
             query.push(" AND payment_link = ").bind(payment_link)?;
         }
@@ -113,6 +118,7 @@ impl Storage {
     /// Gives payments that can be claimed now, the oldest first.
     pub async fn claimable(
         &self,
+        owner: Option<&str>,
         payment_link: Option<&str>,
         now_ms: i64,
         after: Option<Cursor>,
@@ -123,6 +129,9 @@ impl Storage {
              WHERE claimable_at_ms IS NOT NULL AND claimable_at_ms <= ",
         );
         query.bind(now_ms)?;
+        if let Some(owner) = owner {
+            query.push(" AND owner = ").bind(owner.to_owned())?;
+        }
         if let Some(payment_link) = payment_link {
             query.push(" AND payment_link = ").bind(payment_link.to_owned())?;
         }
@@ -169,13 +178,14 @@ impl Transaction<'_> {
         sqlx::query(
             "INSERT INTO payments
              (id, payment_link, state, created_at_ms, updated_at_ms, decided_by, payment, claim,
-              claimable_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+              claimable_at_ms, owner)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              ON CONFLICT (id) DO UPDATE SET
              payment_link = excluded.payment_link, state = excluded.state,
              created_at_ms = excluded.created_at_ms, updated_at_ms = excluded.updated_at_ms,
              decided_by = excluded.decided_by, payment = excluded.payment,
-             claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms",
+             claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms,
+             owner = excluded.owner",
         )
         .bind(&payment.id)
         .bind(&payment.payment_link)
@@ -186,6 +196,7 @@ impl Transaction<'_> {
         .bind(payment.encode_to_vec())
         .bind(&known.claim)
         .bind(known.claimable_at_ms)
+        .bind(&payment.owner)
         .execute(&mut *self.0)
         .await?;
         Ok(())

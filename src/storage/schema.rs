@@ -26,8 +26,12 @@ macro_rules! version {
 
 /// Every version of the schema, oldest first. What was released never changes:
 /// sqlx compares checksums and refuses an edited one.
-const VERSIONS: [Version; 3] =
-    [version!("0001_payments"), version!("0002_operations"), version!("0003_ledger")];
+const VERSIONS: [Version; 4] = [
+    version!("0001_payments"),
+    version!("0002_operations"),
+    version!("0003_ledger"),
+    version!("0004_owners"),
+];
 
 const LOCK_TIMEOUT: &str = "SELECT current_setting('lock_timeout')";
 /// A migration waits longer than a call may: another replica may be at it.

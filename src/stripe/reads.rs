@@ -7,7 +7,7 @@
 //! place of what was kept.
 //!
 //! Callers share answers whoever they are: Stripe answers the account's key, and
-//! what a caller may see is decided before and after this.
+//! what a caller may see is decided after this, in [`super::Client::get_seen`].
 
 mod kept;
 
@@ -23,7 +23,7 @@ use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
 use self::kept::Kept;
-use super::call::{Answer, Call};
+use super::call::{Answer, Call, Place};
 use super::error::Error;
 use super::stack::Stack;
 use super::way::Way as _;
@@ -89,13 +89,27 @@ impl Reads {
         fresh: bool,
         stack: &Stack,
     ) -> Result<Answer, Error> {
+        if !fresh && let Some(answer) = self.kept(&call.place) {
+            return Ok(answer);
+        }
+        self.asked(call, fresh, stack).await
+    }
+
+    /// Gives what is kept of a place.
+    pub(super) fn kept(&self, place: &Place) -> Option<Answer> {
+        self.0.kept.get(place).inspect(|_| count("kept"))
+    }
+
+    /// Answers a read by asking Stripe, or waits for who is asking already.
+    pub(super) async fn asked(
+        &self,
+        call: Call,
+        fresh: bool,
+        stack: &Stack,
+    ) -> Result<Answer, Error> {
         if fresh {
             count("fresh");
             return self.clone().fly(call, stack.clone()).await;
-        }
-        if let Some(answer) = self.0.kept.get(&call.place) {
-            count("kept");
-            return Ok(answer);
         }
         loop {
             let (flight, is_own) = self.flight(&call, stack);

@@ -14,6 +14,10 @@ use crate::pb::{self, plan};
 
 /// What the metadata of a link says of the operation that made it.
 pub const OPERATION_METADATA: &str = "pl_op";
+/// What it says of its owner. Stripe copies it to the payments of the link.
+const OWNER_METADATA: &str = "pl_owner";
+/// The parameter that clears the metadata of a resource.
+const METADATA_CLEARED: &str = "metadata=";
 
 /// One change, before it is sent. Every attempt sends these bytes.
 #[derive(Debug, Clone)]
@@ -56,12 +60,16 @@ pub fn event_kind(write: &Write) -> Option<String> {
 
 impl Write {
     /// Creates the draft's resource. A link carries the name of the operation
-    /// that makes it, by which it can be found when its answer was lost.
+    /// that makes it, by which it can be found when its answer was lost, and that
+    /// of its owner.
     #[must_use]
-    pub fn create<R: Resourceful>(draft: &Draft, operation: &str) -> Self {
+    pub fn create<R: Resourceful>(draft: &Draft, operation: &str, owner: Option<&str>) -> Self {
         let mut form = form::write(draft.part());
         if R::resource().collection == pb::PaymentLink::resource().collection {
             form::push(&mut form, &format!("metadata[{OPERATION_METADATA}]"), operation);
+            if let Some(owner) = owner {
+                form::push(&mut form, &format!("metadata[{OWNER_METADATA}]"), owner);
+            }
         }
         Self::post::<R>(R::collection(), form)
     }
@@ -70,6 +78,29 @@ impl Write {
     #[must_use]
     pub fn update<R: Resourceful>(draft: &Draft) -> Self {
         Self::post::<R>(R::item(draft.resource_id()), form::write(draft.part()))
+    }
+
+    /// Whether the metadata of the resource is to be cleared.
+    #[must_use]
+    pub fn clears_metadata(&self) -> bool {
+        self.form.split(|byte| *byte == b'&').any(|one| one == METADATA_CLEARED.as_bytes())
+    }
+
+    /// Clears these keys alone where all metadata was to be cleared: Stripe would
+    /// take that for the service's own as well.
+    #[must_use]
+    pub fn clearing<'a>(mut self, keys: impl Iterator<Item = &'a str>) -> Self {
+        if self.clears_metadata() {
+            let text = String::from_utf8_lossy(&self.form);
+            let others = text.split('&').filter(|one| *one != METADATA_CLEARED);
+            let mut form = others.collect::<Vec<_>>().join("&");
+            for key in keys {
+                let key = form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>();
+                form::push(&mut form, &format!("metadata[{key}]"), "");
+            }
+            self.form = form.into();
+        }
+        self
     }
 
     /// Sets a parameter of a resource that no field of a draft stands for.

@@ -27,7 +27,10 @@ fn add(
     for name in names.chain(message.constant.as_ref().map(|(name, _)| name)) {
         kinds.insert(path(name), ("word", Vec::new()));
     }
-    let fields = message.fields.iter().filter(|field| !field.local && !field.input_only);
+    let fields = message
+        .fields
+        .iter()
+        .filter(|field| !field.local && field.noted_as.is_none() && !field.input_only);
     for field in fields {
         let mut here = path(&field.wire_name);
         match field.shape {

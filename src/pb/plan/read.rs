@@ -12,7 +12,8 @@ use prost_reflect::{
 
 use super::names::Names;
 use super::{
-    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Pattern, Resource, Rules, Shape,
+    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Method, Pattern, Resource,
+    Rules, Shape,
 };
 
 /// The options that the contract uses.
@@ -28,19 +29,35 @@ struct Options {
     zero_is_a_word: ExtensionDescriptor,
 }
 
-/// Names every method, and says whether its answer is a stream.
-pub(super) fn methods() -> BTreeMap<String, bool> {
+/// The methods that are served beside those of the contract.
+const FURTHER: [(&str, bool, &str); 4] = [
+    ("grpc.health.v1.Health/Check", false, "health.read"),
+    ("grpc.health.v1.Health/Watch", true, "health.read"),
+    ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, "reflection.read"),
+    ("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, "reflection.read"),
+];
+
+/// Describes every method, by its name. One without a permission stops the program.
+#[expect(clippy::expect_used, reason = "the descriptors are compiled in, and tested")]
+pub(super) fn methods() -> BTreeMap<String, Method> {
     let pool = pool();
-    let methods = pool.services().flat_map(|service| {
-        let name = service.full_name().to_owned();
-        let named = |method: MethodDescriptor| {
-            (format!("{name}/{}", method.name()), method.is_server_streaming())
-        };
-        service.methods().map(named).collect::<Vec<_>>()
+    let option = pool.get_extension_by_name("paylink.annotations.v1.permission");
+    let option = option.expect("options are imported");
+    let described = |method: MethodDescriptor| {
+        let options = method.options();
+        let permission = options.get_extension(&option);
+        let permission = permission.as_str().unwrap_or_default().to_owned();
+        if permission.is_empty() {
+            unknown(method.full_name());
+        }
+        let name = format!("{}/{}", method.parent_service().full_name(), method.name());
+        (name, Method { streams: method.is_server_streaming(), permission })
+    };
+    let own = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    let further = FURTHER.map(|(name, streams, permission)| {
+        (name.to_owned(), Method { streams, permission: permission.to_owned() })
     });
-    let health = [("Check", false), ("Watch", true)]
-        .map(|(method, streams)| (format!("grpc.health.v1.Health/{method}"), streams));
-    methods.chain(health).collect()
+    own.map(described).chain(further).collect()
 }
 
 /// Reads every message of our own package, and the few others that it uses.
@@ -154,6 +171,10 @@ impl Options {
             clearable: marked("clearable"),
             update_only: marked("update_only"),
             chosen: marked("chosen"),
+            noted_as: mapping
+                .as_ref()
+                .map(|mapping| text(mapping, "noted_as"))
+                .filter(|key| !key.is_empty()),
             rules: sub(&options, &self.rules).map(|rules| field_rules(&rules)).unwrap_or_default(),
         }
     }
@@ -231,7 +252,8 @@ fn field_rules(rules: &DynamicMessage) -> Rules {
 fn by_wire_name(fields: &[Field], choices: &[Choice]) -> Names<Key> {
     let discriminators = choices.iter().filter_map(|choice| choice.discriminator.clone());
     let discriminators = discriminators.map(|name| (name, Key::Discriminator));
-    let fields = fields.iter().enumerate().filter(|(_, field)| !field.local);
+    let at_stripe = |field: &Field| !field.local && field.noted_as.is_none();
+    let fields = fields.iter().enumerate().filter(|(_, field)| at_stripe(field));
     let fields = fields.map(|(at, field)| (field.wire_name.clone(), Key::Field(at)));
     discriminators.chain(fields).collect()
 }

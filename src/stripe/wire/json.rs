@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for Object<'_> {
             match key {
                 Known::Field(field) => {
                     let before = out.len();
-                    map.next_value_seed(Slot::of(field, out, notes))?;
+                    map.next_value_seed(Slot::of(message, field, out, notes))?;
                     given |= field.choice.is_some() && out.len() > before;
                 }
                 Known::Discriminator => {

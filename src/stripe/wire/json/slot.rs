@@ -7,10 +7,12 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::{Notes, Object};
 use crate::pb;
-use crate::pb::plan::{Field, Kind, Shape};
+use crate::pb::plan::{Field, Kind, Message, Shape};
 
 /// A JSON value that belongs to a field.
 pub(super) struct Slot<'a> {
+    /// The message that the field is in.
+    message: &'static Message,
     field: &'static Field,
     /// The field's number, or that of the value in a map entry.
     number: u32,
@@ -29,8 +31,13 @@ const ENTRY_VALUE: u32 = 2;
 
 impl<'a> Slot<'a> {
     /// The place of a field's value.
-    pub(super) fn of(field: &'static Field, out: &'a mut Vec<u8>, notes: &'a mut Notes) -> Self {
-        Self { field, number: field.number, shape: field.shape, out, notes }
+    pub(super) fn of(
+        message: &'static Message,
+        field: &'static Field,
+        out: &'a mut Vec<u8>,
+        notes: &'a mut Notes,
+    ) -> Self {
+        Self { message, field, number: field.number, shape: field.shape, out, notes }
     }
 
     /// What a value of a scalar type is to be, where the field has one value.
@@ -68,31 +75,38 @@ impl<'a> Slot<'a> {
 
     /// Reads an object as the entries of a map.
     fn entries<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Slot { field, out, notes, .. } = self;
+        let Slot { message, field, out, notes, .. } = self;
         loop {
             let before = out.len();
             let start = open(field.number, out);
-            let Some(is_own) = map.next_key_seed(EntryKey(out))? else {
-                out.truncate(before);
-                return Ok(());
-            };
-            if is_own {
-                out.truncate(before);
-                map.next_value::<IgnoredAny>()?;
-                continue;
+            match map.next_key_seed(EntryKey(message, out))? {
+                None => {
+                    out.truncate(before);
+                    return Ok(());
+                }
+                Some(Entry::Callers) => {
+                    let (number, shape) = (ENTRY_VALUE, Shape::Single);
+                    map.next_value_seed(Slot { message, field, number, shape, out, notes })?;
+                    close(start, out);
+                }
+                Some(Entry::Noted(noted)) => {
+                    out.truncate(before);
+                    map.next_value_seed(Slot::of(message, noted, out, notes))?;
+                }
+                Some(Entry::Own) => {
+                    out.truncate(before);
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
-            let (number, shape) = (ENTRY_VALUE, Shape::Single);
-            map.next_value_seed(Slot { field, number, shape, out, notes })?;
-            close(start, out);
         }
     }
 
     /// Reads the one property of an object that is wanted of it.
     fn property<'de, A: MapAccess<'de>>(self, name: &str, mut map: A) -> Result<(), A::Error> {
-        let Slot { field, number, shape, out, notes } = self;
+        let Slot { message, field, number, shape, out, notes } = self;
         while let Some(wanted) = map.next_key_seed(Is(name))? {
             if wanted {
-                map.next_value_seed(Slot { field, number, shape, out, notes })?;
+                map.next_value_seed(Slot { message, field, number, shape, out, notes })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -162,14 +176,15 @@ impl<'de> Visitor<'de> for Slot<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Slot { field, number, shape, out, notes } = self;
+        let Slot { message, field, number, shape, out, notes } = self;
         if shape != Shape::Repeated {
             notes.unknown += 1;
             while seq.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(());
         }
         let shape = Shape::Single;
-        while seq.next_element_seed(Slot { field, number, shape, out, notes })?.is_some() {}
+        while seq.next_element_seed(Slot { message, field, number, shape, out, notes })?.is_some() {
+        }
         Ok(())
     }
 
@@ -192,28 +207,40 @@ impl<'de> Visitor<'de> for Slot<'_> {
     }
 }
 
-/// Writes the key of a map entry without owning it, and tells whether it is one
-/// that callers do not see.
-struct EntryKey<'a>(&'a mut Vec<u8>);
+/// What an entry of a map is.
+enum Entry {
+    /// The callers' own.
+    Callers,
+    /// The value of a field beside the map.
+    Noted(&'static Field),
+    /// The service's own, which callers do not see.
+    Own,
+}
+
+/// Writes the key of a map entry without owning it, and tells what the entry is.
+struct EntryKey<'a>(&'static Message, &'a mut Vec<u8>);
 
 impl<'de> DeserializeSeed<'de> for EntryKey<'_> {
-    type Value = bool;
+    type Value = Entry;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entry, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for EntryKey<'_> {
-    type Value = bool;
+    type Value = Entry;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        text(ENTRY_KEY, key, self.0);
-        Ok(key.starts_with(pb::OWN_METADATA))
+    fn visit_str<E>(self, key: &str) -> Result<Entry, E> {
+        text(ENTRY_KEY, key, self.1);
+        if !key.starts_with(pb::OWN_METADATA) {
+            return Ok(Entry::Callers);
+        }
+        Ok(self.0.field_noted_as(key).map_or(Entry::Own, Entry::Noted))
     }
 }
 

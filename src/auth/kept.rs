@@ -1,0 +1,137 @@
+//! What is read from outside, kept until a better reading comes: a source that
+//! fails or is broken changes nothing, and is told of.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::source::Source;
+
+/// How long a source is left alone that somebody has looked at for the sake of
+/// what was missing. Calls with made-up keys must not become requests of ours.
+const MISSING_PAUSE: Duration = Duration::from_secs(30);
+
+/// The last good reading of a source.
+pub(super) struct Kept<T> {
+    name: String,
+    source: Source,
+    read: fn(&[u8]) -> Result<T, String>,
+    current: watch::Sender<Arc<T>>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// What was read last, good or bad, so that it is told of once.
+    bytes: Option<Vec<u8>>,
+    at: Option<Instant>,
+}
+
+static READINGS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.auth.readings")
+        .with_description("Changed policies and keys that were read, by what became of them.")
+        .build()
+});
+
+// === impl Kept ===
+
+impl<T: Send + Sync + 'static> Kept<T> {
+    /// Keeps `first` until something else was read.
+    pub(super) fn new(
+        name: String,
+        source: Source,
+        read: fn(&[u8]) -> Result<T, String>,
+        first: T,
+    ) -> Self {
+        let (current, seen) = (watch::Sender::new(Arc::new(first)), Mutex::default());
+        Self { name, source, read, current, seen }
+    }
+
+    /// Reads a source for the first time, or says why it is of no use.
+    pub(super) async fn first(
+        name: String,
+        source: Source,
+        read: fn(&[u8]) -> Result<T, String>,
+    ) -> Result<Self, String> {
+        let bytes = source.bytes().await?;
+        let kept = Self::new(name, source, read, read(&bytes)?);
+        kept.seen.lock().await.bytes = Some(bytes);
+        Ok(kept)
+    }
+
+    /// The last good reading.
+    pub(super) fn now(&self) -> Arc<T> {
+        self.current.borrow().clone()
+    }
+
+    /// Changes with every good reading.
+    pub(super) fn changes(&self) -> watch::Receiver<Arc<T>> {
+        self.current.subscribe()
+    }
+
+    /// Looks at the source again and again, until it is stopped.
+    pub(super) async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        let following = async {
+            loop {
+                let mut seen = self.seen.lock().await;
+                self.look(&mut seen).await;
+                drop(seen);
+                tokio::time::sleep(self.source.interval()).await;
+            }
+        };
+        stop.run_until_cancelled(following).await;
+    }
+
+    /// Looks for what `old` lacks, unless that was done lately, and says whether
+    /// there is something newer. Goes on when nobody waits for it any more, or
+    /// callers in a hurry could keep it from ever coming to an end.
+    pub(super) async fn look_for_missing(self: Arc<Self>, old: &Arc<T>) -> bool {
+        let kept = self.clone();
+        let looking = tokio::spawn(async move {
+            let mut seen = kept.seen.lock().await;
+            if seen.at.is_none_or(|at| at.elapsed() >= MISSING_PAUSE) {
+                kept.look(&mut seen).await;
+            }
+        });
+        let is_newer = || !Arc::ptr_eq(&self.now(), old);
+        is_newer() || looking.await.is_ok_and(|()| is_newer())
+    }
+
+    async fn look(&self, seen: &mut Seen) {
+        seen.at = Some(Instant::now());
+        let read = match self.source.bytes().await {
+            Ok(bytes) if seen.bytes.as_ref() == Some(&bytes) => return,
+            Ok(bytes) => {
+                let read = (self.read)(&bytes);
+                seen.bytes = Some(bytes);
+                read
+            }
+            Err(error) => Err(error),
+        };
+        let outcome = match read {
+            Ok(reading) => {
+                self.current.send_replace(Arc::new(reading));
+                tracing::info!(source = self.name, "Read anew");
+                "read"
+            }
+            Err(error) => {
+                tracing::error!(source = self.name, error, "Broken, so the last reading stays");
+                "broken"
+            }
+        };
+        let source = KeyValue::new("source", self.name.clone());
+        READINGS.add(1, &[source, KeyValue::new("outcome", outcome)]);
+    }
+}
+
+impl<T> std::fmt::Debug for Kept<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("name", &self.name).finish_non_exhaustive()
+    }
+}
