@@ -9,8 +9,12 @@
 {{- if eq .Values.mode "dev" -}}
 {{- $_ := set $made "sandbox" (dict "listen" "0.0.0.0:12111") -}}
 {{- $default := dict "sandbox" (dict "public_url" (include "paylink.publicUrl" .)) -}}
-{{- $config = mustMergeOverwrite $default $config -}}
+{{- $config = mustMergeOverwrite $default (omit $config "auth") -}}
+{{- $_ := set $made "auth" (dict "anyone_may_call" true) -}}
 {{- else -}}
+{{- with include "paylink.auth" . -}}
+{{- $_ := set $made "auth" (fromJson .) -}}
+{{- end -}}
 {{- $_ := set $made "stripe" (dict
   "api_key_file" "/etc/paylink/secrets/stripe-api-key"
   "webhook_secrets_file" "/etc/paylink/secrets/stripe-webhook-secrets"
@@ -34,6 +38,31 @@
 {{- $_ := set $made "storage" (dict "url_file" "/etc/paylink/secrets/storage-url") -}}
 {{- end -}}
 {{- mustMergeOverwrite $config $made | toJson -}}
+{{- end -}}
+
+{{/* What the chart knows of who may call; empty where anyone may. */}}
+{{- define "paylink.auth" -}}
+{{- if .Values.config.auth.require -}}
+{{- $auth := dict "policy" "/etc/paylink/policy/policy.toml" -}}
+{{- with .Values.auth.kubernetes -}}
+{{- if .enabled -}}
+{{- $_ := set $auth "issuers" (dict "cluster" (dict
+  "issuer" .issuer
+  "audience" .audience
+  "jwks_url" "https://kubernetes.default.svc/openid/v1/jwks"
+  "ca_file" "/etc/paylink/cluster/ca.crt"
+  "token_file" "/etc/paylink/cluster/token"
+  "kubernetes" true
+)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $auth -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" when there is a policy. */}}
+{{- define "paylink.hasPolicy" -}}
+{{- if and (eq .Values.mode "serve") .Values.config.auth.require -}}true{{- end -}}
 {{- end -}}
 
 {{/* "true" when gRPC is served over TLS. */}}

@@ -30,7 +30,16 @@ PROFILES = {
             }
         }
     },
-    "plaintext": {"grpc": {"plaintext": True}},
+    "plaintext": {
+        "config": {"auth": {"require": [], "anyone_may_call": True}},
+        "grpc": {"plaintext": True},
+    },
+    "tokens": {
+        "config": {"auth": {"require": ["token"]}},
+        "auth": {"kubernetes": {"enabled": True}},
+        "grpc": {"plaintext": True},
+        "networkPolicy": {"apiServerTo": [{"ipBlock": {"cidr": "10.96.0.1/32"}}]},
+    },
     "autoscaled": _profile("postgresql") | {"autoscaling": {"enabled": True}},
     "everything": {
         "image": {"digest": "sha256:" + "ab" * 32, "pullSecrets": [{"name": "registry"}]},

@@ -100,10 +100,23 @@ def _as_if_in_the_pod(objects, folder, ports):
         (secrets / name).write_text(text.format(data=data))
     text = chart.one(objects, "ConfigMap")["data"]["paylink.toml"]
     text = text.replace("/etc/paylink/secrets", str(secrets)).replace("/data", str(data))
+    policy = [it for it in objects if it["metadata"]["name"].endswith("-policy")]
+    for rules in (it for it in policy if it["kind"] == "ConfigMap"):
+        (folder / "policy.toml").write_text(rules["data"]["policy.toml"])
+    text = text.replace("/etc/paylink/policy/", f"{folder}/")
+    text = text.replace("/etc/paylink/cluster", str(_cluster(folder / "cluster")))
     text = text.replace("/etc/paylink/tls", str(_certificates(folder / "tls")))
     moved = re.sub(r'"0\.0\.0\.0:(\d+)"', lambda it: f'"127.0.0.1:{ports.get(it[1], 0)}"', text)
     config.write_text(moved)
     return config
+
+
+def _cluster(folder):
+    """What a pod is given to ask the cluster for its keys with. Nobody answers there, and a service
+    whose issuer is away starts all the same."""
+    _certificates(folder)
+    (folder / "token").write_text("token")
+    return folder
 
 
 def _certificates(folder):
@@ -135,6 +148,7 @@ def _free_port():
 def _examples(schema):
     """One allowed value for every setting."""
     chosen = {
+        "auth.anyone_may_call": False,
         "storage.url": "sqlite:/data/paylink.db",
         "stripe.base_url": "https://api.stripe.com",
         "stripe.proxy_url": "http://proxy.example.com:3128",
@@ -143,7 +157,11 @@ def _examples(schema):
     }
 
     def example(path, node):
+        if (name := ".".join(path)) in chosen:
+            return chosen[name]
         match node:
+            case {"additionalProperties": {"properties": inside}}:
+                return {"it": example([*path, "it"], {"properties": inside})}
             case {"properties": inside}:
                 return {key: example([*path, key], it) for key, it in inside.items()}
             case {"enum": [first, *_]}:
@@ -155,7 +173,7 @@ def _examples(schema):
                 return 7
             case {"type": "array", "items": items}:
                 return [example(path, items)]
-        return chosen.get(".".join(path), "text")
+        return "text"
 
     return example([], schema)
 

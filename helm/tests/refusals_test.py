@@ -157,7 +157,7 @@ def webhooks_from_outside_for_a_preview_are_refused():
 def calls_in_plaintext_are_refused_unless_it_is_said():
     grpc = {"tls": {"secretName": ""}}
     _check({"grpc": grpc}, "/grpc/tls/secretName")
-    assert chart.render({"grpc": grpc | {"plaintext": True}})
+    assert chart.render(chart.PROFILES["plaintext"])
     for table in ("grpc", "webhook"):
         _check({"config": {table: {"plaintext": "anywhere"}}}, "plaintext")
 
@@ -169,13 +169,63 @@ def a_certificate_without_an_issuer_is_refused():
 
 def a_certificate_for_what_is_not_encrypted_is_refused():
     grpc = {"tls": {"certificate": {"enabled": True, "issuerName": "internal"}}}
-    _check({"grpc": grpc | {"plaintext": True}}, "/grpc/tls/certificate/enabled")
+    plain = chart.PROFILES["plaintext"]
+    _check(plain | {"grpc": grpc | {"plaintext": True}}, "/grpc/tls/certificate/enabled")
     _check({"mode": "dev", "grpc": grpc}, "/grpc/tls/certificate/enabled")
 
 
 def a_headless_load_balancer_is_refused():
     service = {"type": "LoadBalancer", "headless": True}
-    _check({"grpc": {"service": service, "plaintext": True}}, "/grpc/service/type")
+    _check({"grpc": {"service": service}}, "/grpc/service/type")
+
+
+def _check_callers(auth, key):
+    _check({"config": {"auth": auth}}, key)
+
+
+def that_anyone_may_call_is_refused_unless_it_is_said():
+    _check_callers({"require": []}, "/config/auth/require")
+    _check_callers({"require": [], "anyone_may_call": False}, "/config/auth/require")
+    assert chart.render({"config": {"auth": {"require": [], "anyone_may_call": True}}})
+
+
+def a_proof_or_a_rule_where_anyone_may_call_is_refused():
+    _check_callers({"anyone_may_call": True}, "/config/auth/require")
+    anyone = {"require": [], "anyone_may_call": True}
+    rule = {"identities": ["spiffe://cluster.local/*"], "permissions": ["*"]}
+    _check({"config": {"auth": anyone}, "auth": {"policy": [rule]}}, "/auth/policy")
+
+
+def certificates_without_tls_or_without_a_domain_are_refused():
+    _check({"grpc": {"plaintext": True}}, "/grpc/plaintext")
+    _check_callers({"trust_domains": []}, "/config/auth/trust_domains")
+    off = {"grpc": {"tls": {"client_certificates": "off"}}}
+    _check({"config": off}, "/config/grpc/tls/client_certificates")
+
+
+def tokens_without_an_issuer_are_refused():
+    _check_callers({"require": ["token"]}, "issuers")
+
+
+def tokens_of_the_cluster_that_nobody_asks_for_are_refused():
+    kubernetes = {"kubernetes": {"enabled": True}}
+    to = {"apiServerTo": [{"podSelector": {}}]}
+    _check({"auth": kubernetes, "networkPolicy": to}, "/config/auth/require")
+
+
+def keys_of_the_cluster_that_the_policy_does_not_let_through_are_refused():
+    tokens = chart.PROFILES["tokens"]
+    _check(tokens | {"networkPolicy": {}}, "/networkPolicy/apiServerTo")
+
+
+def a_permission_that_no_method_asks_for_is_refused():
+    rule = {"identities": ["spiffe://cluster.local/*"], "permissions": ["links.destroy"]}
+    _check({"auth": {"policy": [rule]}}, "/auth/policy/0/permissions/0")
+
+
+def a_policy_for_a_preview_is_refused():
+    rule = {"identities": ["spiffe://cluster.local/*"], "permissions": ["*"]}
+    _check({"mode": "dev", "auth": {"policy": [rule]}}, "/auth/policy")
 
 
 def a_base_url_that_would_carry_the_key_in_the_clear_is_refused():

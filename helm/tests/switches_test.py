@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tomllib
 
 import chart
 
@@ -155,6 +156,49 @@ def the_pod_that_migrates_reaches_names_and_the_database_and_is_reached_by_nobod
     assert "ingress" not in policy and "Ingress" in policy["policyTypes"]
 
 
+def nobody_may_call_until_a_rule_permits_it():
+    assert chart.settings()["auth"] == {
+        "require": ["certificate"],
+        "trust_domains": ["cluster.local"],
+        "policy": "/etc/paylink/policy/policy.toml",
+    }
+    assert _policy({}) == {}
+    mounts = [it["mountPath"] for it in chart.container(chart.render())["volumeMounts"]]
+    assert "/etc/paylink/policy" in mounts
+
+
+def rules_reach_the_policy_as_they_were_given_and_replace_no_pod():
+    rules = [
+        {"identities": ["spiffe://cluster.local/ns/shop/*"], "permissions": ["*"], "owner": "shop"},
+        {"identities": ["a", "b"], "permissions": ["links.*"], "all_owners": True},
+    ]
+    values = {"auth": {"policy": rules}}
+    assert _policy(values) == {"rule": rules}
+    assert _checksums(values) == _checksums({})
+
+
+def anyone_may_call_a_preview_and_where_it_is_said():
+    for values in ({"mode": "dev"}, chart.PROFILES["plaintext"]):
+        auth = chart.settings(values)["auth"]
+        assert auth["anyone_may_call"] is True and "policy" not in auth
+        assert "ConfigMap shop-paylink-policy" not in chart.kinds(chart.render(values))
+
+
+def tokens_of_the_cluster_are_checked_with_keys_that_it_publishes():
+    tokens = chart.PROFILES["tokens"]
+    cluster = chart.settings(tokens)["auth"]["issuers"]["cluster"]
+    objects = chart.render(tokens)
+    sources = _volume(objects, "cluster")["projected"]["sources"]
+    assert cluster["kubernetes"] is True and cluster["audience"] == "paylink"
+    assert {cluster["token_file"], cluster["ca_file"]} == {
+        "/etc/paylink/cluster/token",
+        "/etc/paylink/cluster/ca.crt",
+    }
+    assert sources[0]["serviceAccountToken"] == {"path": "token", "expirationSeconds": 3600}
+    rules = chart.one(objects, "NetworkPolicy")["spec"]["egress"]
+    assert [{"port": 443}, {"port": 6443}] in [it["ports"] for it in rules]
+
+
 def callers_and_the_service_show_certificates_unless_told_otherwise():
     tls = chart.settings()["grpc"]["tls"]
     mount = "/etc/paylink/tls"
@@ -171,7 +215,8 @@ def callers_and_the_service_show_certificates_unless_told_otherwise():
 
 
 def authorities_of_callers_are_asked_for_only_where_callers_show_certificates():
-    values = {"config": {"grpc": {"tls": {"client_certificates": "off"}}}}
+    anyone = {"require": [], "anyone_may_call": True}
+    values = {"config": {"auth": anyone, "grpc": {"tls": {"client_certificates": "off"}}}}
     (source,) = _volume(chart.render(values), "tls")["projected"]["sources"]
     assert "ca.crt" not in [it["key"] for it in source["secret"]["items"]]
     assert "client_ca_path" not in chart.settings(values)["grpc"]["tls"]
@@ -291,6 +336,11 @@ def the_network_policy_can_be_left_to_the_cluster():
 
 def names_follow_the_release_and_can_be_replaced():
     assert chart.one(chart.render({"fullnameOverride": "links"}), "Deployment", "links")
+
+
+def _policy(values):
+    policy = chart.one(chart.render(values), "ConfigMap", "shop-paylink-policy")
+    return tomllib.loads(policy["data"]["policy.toml"])
 
 
 def _variables(objects):

@@ -6,6 +6,7 @@ import tomllib
 # Settings and tables that the chart makes itself: ports that its Services lead to, secrets and
 # certificates, which are files, and where TLS ends. Values cannot name them.
 MADE_BY_THE_CHART = {
+    "auth.policy",
     "grpc.listen",
     "grpc.plaintext",
     "grpc.tls.certificate_path",
@@ -26,6 +27,10 @@ MADE_BY_THE_CHART = {
 
 # What a type alone does not say. A pod has no use for what these leave out.
 NARROWER = {
+    "auth.require": {
+        "items": {"enum": ["certificate", "token"]},
+        "uniqueItems": True,
+    },
     "grpc.tls.client_certificates": {"enum": ["required", "optional", "off"]},
     "payments.source": {"enum": ["webhook", "poll"]},
     "sandbox.public_url": {"pattern": "^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$"},
@@ -34,7 +39,9 @@ NARROWER = {
     "telemetry.log_format": {"enum": ["json", "text"]},
 }
 
-TABLE = re.compile(r"\[([a-z_.]+)\]")
+# A table that is commented out is one of many, and its last name is an example.
+TABLE = re.compile(r"(# )?\[([a-z_.]+)\]")
+ANY = "*"
 SETTING = re.compile(r"(# )?([a-z_0-9]+) = (.+)")
 
 
@@ -47,18 +54,20 @@ def schema(defaults):
             continue
         parent = root
         for name in tables:
-            parent = parent["properties"].setdefault(name, _table())
+            parent = _inner(parent, name)
         parent["properties"][key] = {"description": meaning} | _type(value) | _narrower(path)
     return root
 
 
 def settings(defaults):
     """Yields the path, the default and the meaning of each setting, in order. What is commented
-    out counts: its value is an example."""
+    out counts: its value is an example. In a path, `*` is a name of the operator's choice."""
     table, comment = "", []
     for line in defaults.splitlines():
         if opened := TABLE.fullmatch(line):
-            table, comment = opened[1], []
+            table, comment = opened[2], []
+            if opened[1]:
+                table = f"{table.rpartition('.')[0]}.{ANY}"
         elif found := SETTING.fullmatch(line):
             value = tomllib.loads(f"it = {found[3]}")["it"]
             yield f"{table}.{found[2]}", value, " ".join(comment)
@@ -67,6 +76,15 @@ def settings(defaults):
             comment.append(line.removeprefix("# "))
         else:
             comment = []
+
+
+def _inner(parent, name):
+    """The table of that name in another, made where there is none."""
+    if name == ANY:
+        if parent.get("additionalProperties") is False:
+            parent["additionalProperties"] = _table()
+        return parent["additionalProperties"]
+    return parent["properties"].setdefault(name, _table())
 
 
 def _table(meaning=None):
