@@ -35,8 +35,8 @@ pub struct Config {
     /// How many requests a key may make in a second, 0 for as many as come. Stripe allows 25 in
     /// test mode.
     pub requests_per_second_max: u32,
-    /// How many objects of each kind are remembered, in each account, and four times as many events.
-    /// Beyond it the oldest is forgotten.
+    /// How many objects of each kind are remembered, in each account, and four times as many
+    /// events. Beyond it the oldest is forgotten.
     pub objects_max: usize,
     /// How many events may wait for the webhook. Beyond it the one due first is given up.
     pub webhook_queue_max: usize,

@@ -1,7 +1,8 @@
 //! Connected accounts: each has a store of its own, which `Stripe-Account` names.
 //!
 //! The first request that names an account connects it. What belongs to the sandbox as a whole (its
-//! clock, its webhooks, what is to go wrong) is lent to an account's store while work is done there.
+//! clock, its webhooks, what is to go wrong) is lent to an account's store while work is done
+//! there.
 
 use std::mem::swap;
 

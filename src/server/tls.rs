@@ -1,10 +1,10 @@
 //! TLS of a listener: version 1.3 alone, with certificates from files that are
 //! followed while they change.
 //!
-//! A connection is judged by the files of the moment when it is made. When the
-//! authorities or the list of revoked certificates change, those who have shown a
-//! certificate before are asked to connect anew. Sessions are not resumed, since a
-//! resumed one would be judged by what was true when it began.
+//! A connection is judged by the files of the moment when it is made, and again when
+//! the authorities or the lists of revoked certificates change: who would no longer
+//! be let in is asked to leave. Sessions are not resumed, since a resumed one would
+//! be judged by what was true when it began.
 
 mod expiry;
 mod files;
@@ -14,6 +14,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use serde::Deserialize;
@@ -84,10 +87,10 @@ pub(super) struct Tls {
     current: watch::Sender<Current>,
 }
 
-/// Tells when a connection was accepted by authorities that are no longer the same.
+/// What a client was let in by, and whether it still would be.
 #[derive(Debug)]
 pub(super) struct Trust {
-    digest: [u8; 32],
+    chain: Vec<CertificateDer<'static>>,
     current: watch::Receiver<Current>,
 }
 
@@ -104,8 +107,8 @@ struct Rules {
 #[derive(Debug, Clone)]
 struct Current {
     config: Arc<ServerConfig>,
-    /// Of the authorities and the revoked certificates.
-    trust: [u8; 32],
+    /// Judges what clients show, where they are asked.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -154,21 +157,22 @@ impl Config {
 
 impl Tls {
     /// Shakes hands. Gives the connection, and the client's certificate in DER where
-    /// it has shown one, with what tells whether its authorities are still the same.
+    /// it has shown one, with what tells whether it is still good.
     pub(super) async fn accept(
         &self,
         socket: TcpStream,
     ) -> io::Result<(TlsStream<TcpStream>, Option<(Arc<[u8]>, Trust)>)> {
-        let receiver = self.current.subscribe();
-        let Current { config, trust } = receiver.borrow().clone();
+        let current = self.current.subscribe();
+        let config = current.borrow().config.clone();
         let stream = TlsAcceptor::from(config).accept(socket).await?;
         let (_, session) = stream.get_ref();
         if self.rules.agreed && session.alpn_protocol().is_none() {
             return Err(io::Error::other("the client has not said what it speaks"));
         }
-        let shown = session.peer_certificates().and_then(<[_]>::first);
-        let shown = shown.map(|certificate| {
-            (Arc::from(certificate.as_ref()), Trust { digest: trust, current: receiver })
+        let shown = session.peer_certificates().and_then(|chain| {
+            let certificate = Arc::from(chain.first()?.as_ref());
+            let chain = chain.iter().map(|certificate| certificate.clone().into_owned());
+            Some((certificate, Trust { chain: chain.collect(), current }))
         });
         Ok((stream, shown))
     }
@@ -177,13 +181,19 @@ impl Tls {
 // === impl Trust ===
 
 impl Trust {
-    /// Waits until the authorities have changed, for as long as it takes.
-    pub(super) async fn changed(&mut self) {
-        let digest = self.digest;
-        if self.current.wait_for(|current| current.trust != digest).await.is_err() {
-            // The listener is gone, and changes nothing any more.
-            std::future::pending::<()>().await;
+    /// Waits until the client would no longer be let in, for as long as it takes.
+    pub(super) async fn lost(&mut self) {
+        while self.current.changed().await.is_ok() {
+            let verifier = self.current.borrow_and_update().verifier.clone();
+            let (Some(verifier), Some((own, others))) = (verifier, self.chain.split_first()) else {
+                continue;
+            };
+            if verifier.verify_client_cert(own, others, UnixTime::now()).is_err() {
+                return;
+            }
         }
+        // The listener is gone, and changes nothing any more.
+        std::future::pending().await
     }
 }
 
@@ -199,26 +209,10 @@ impl Rules {
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(of("tls.certificate_path"))?;
-        let builder = if self.clients == ClientCertificates::Off {
-            builder.with_no_client_auth()
-        } else {
-            let mut authorities = RootCertStore::empty();
-            for authority in contents.authorities()? {
-                authorities.add(authority).map_err(of("tls.client_ca_path"))?;
-            }
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
-                    .with_crls(contents.revoked()?);
-            let verifier = match self.clients {
-                ClientCertificates::Optional => verifier.allow_unauthenticated(),
-                _ => verifier,
-            };
-            let verifier = verifier.build();
-            let verifier = verifier.map_err(|error| Error {
-                key: "tls.client_ca_path",
-                cause: Cause::RefusedClients(error),
-            })?;
-            builder.with_client_cert_verifier(verifier)
+        let verifier = self.verifier(contents, provider)?;
+        let builder = match verifier.clone() {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
         };
         // A key that does not fit the certificate is found here.
         let mut config = builder
@@ -227,6 +221,30 @@ impl Rules {
         config.alpn_protocols = self.protocols.iter().map(|name| name.to_vec()).collect();
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Current { config: Arc::new(config), trust: contents.digest_of_trust() })
+        Ok(Current { config: Arc::new(config), verifier })
+    }
+
+    fn verifier(
+        self,
+        contents: &Contents,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, Error> {
+        let key = "tls.client_ca_path";
+        if self.clients == ClientCertificates::Off {
+            return Ok(None);
+        }
+        let mut authorities = RootCertStore::empty();
+        for authority in contents.authorities()? {
+            authorities.add(authority).map_err(|error| Error { key, cause: error.into() })?;
+        }
+        let authorities = Arc::new(authorities);
+        let builder = WebPkiClientVerifier::builder_with_provider(authorities, provider);
+        let builder = builder.with_crls(contents.revoked()?);
+        let builder = match self.clients {
+            ClientCertificates::Optional => builder.allow_unauthenticated(),
+            _ => builder,
+        };
+        let verifier = builder.build().map_err(|error| Error { key, cause: error.into() })?;
+        Ok(Some(verifier))
     }
 }

@@ -43,6 +43,9 @@ pub struct Cursor {
     pub id: String,
 }
 
+/// A payment's id, the payment, what decided it, its claim, and from when on it can be claimed.
+type Row = (String, Vec<u8>, String, String, Option<i64>);
+
 // === impl Cursor ===
 
 impl Cursor {
@@ -162,8 +165,7 @@ impl Transaction<'_> {
             "SELECT id, payment, decided_by, claim, claimable_at_ms FROM payments WHERE id IN ",
         );
         query.bind_all(ids)?;
-        let rows: Vec<(String, Vec<u8>, String, String, Option<i64>)> =
-            query.rows(&mut *self.0).await?;
+        let rows: Vec<Row> = query.rows(&mut *self.0).await?;
         rows.into_iter()
             .map(|(id, bytes, decided_by, claim, claimable_at_ms)| {
                 let payment = decode(&id, &bytes)?;

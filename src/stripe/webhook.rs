@@ -1,12 +1,9 @@
 //! What Stripe sends by itself: signed events.
 
-use std::collections::BTreeMap;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use prost::{Message, Name};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use sha2::Sha256;
 
@@ -183,7 +180,7 @@ impl Event {
     #[must_use]
     pub fn has_changed(&self, attribute: &str) -> bool {
         let Some(previous) = &self.previous else { return false };
-        let previous = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(previous.get());
+        let previous = serde_json::from_str::<serde_json::Map<_, _>>(previous.get());
         previous.is_ok_and(|previous| previous.contains_key(attribute))
     }
 

@@ -52,19 +52,22 @@ async fn connect(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<tokio::net::
 }
 
 /// Attacks again and again while an honest client makes its calls.
-async fn check(what: &str, service: &Service, attack: impl AsyncFn(SocketAddr)) {
+async fn check(what: &str, service: &Service, attack: impl AsyncFn(SocketAddr) -> bool) {
     let honest = Honest::at(service.grpc);
     let calls = CALLS * (*SCALE).min(10);
     let before = honest.calls(calls).await;
     let memory = service.memory_mib();
     let over = AtomicBool::new(false);
     let attackers = futures_util::future::join_all((0..ATTACKERS).map(|_| async {
-        let mut rounds = 0;
+        let (mut rounds, mut refused) = (0, 0);
         while !over.load(Ordering::Relaxed) || rounds == 0 {
-            within(attack(service.grpc)).await;
-            rounds += 1;
+            if within(attack(service.grpc)).await {
+                rounds += 1;
+            } else {
+                refused += 1;
+            }
         }
-        rounds
+        [rounds, refused]
     }));
     let calling = async {
         let during = honest.calls(calls).await;
@@ -76,9 +79,10 @@ async fn check(what: &str, service: &Service, attack: impl AsyncFn(SocketAddr)) 
     Honest::at(service.grpc).calls(1).await;
     let grown = service.memory_mib().saturating_sub(memory);
     println!(
-        "{what}: {} rounds, p99 of {calls} honest calls {before:?} -> {during:?} ({:.1} times), \
-         {grown} MiB more",
-        rounds.iter().sum::<usize>(),
+        "{what}: {} rounds, {} more refused, p99 of {calls} honest calls {before:?} -> {during:?} \
+         ({:.1} times), {grown} MiB more",
+        rounds.iter().map(|[rounds, _]| rounds).sum::<usize>(),
+        rounds.iter().map(|[_, refused]| refused).sum::<usize>(),
         during.as_secs_f64() / before.as_secs_f64(),
     );
     assert!(grown <= GROWTH_MAX_MIB, "{what}: {grown} MiB");

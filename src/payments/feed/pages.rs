@@ -1,9 +1,12 @@
 //! The pages of the feed, read once for all who are at the same place.
 //!
 //! A change wakes every watcher, and most of them stand at the feed's end. The
-//! first few read what is new; those after them find it here.
+//! first few read what is new; those after them find it here. So do watchers who
+//! catch up together, or are stuck at one place: a page that one of them has is
+//! held once for all.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Semaphore;
 
@@ -13,6 +16,8 @@ use crate::storage::{self, Page, PageLimit, Place, Storage};
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// How many pages are read at the same time; further watchers wait.
 const READS_MAX: usize = 4;
+/// After how many pages those are looked for that nobody has any more.
+const HELD_MAX: usize = 256;
 
 /// The pages. Clones share them.
 #[derive(Debug, Clone)]
@@ -20,14 +25,16 @@ pub(super) struct Pages {
     storage: Storage,
     limit: PageLimit,
     reads: Arc<Semaphore>,
-    newest: Arc<Mutex<Option<Newest>>>,
+    shelf: Arc<Mutex<Shelf>>,
 }
 
-/// The newest page that was read.
-#[derive(Debug)]
-struct Newest {
-    after: Place,
-    page: Arc<Page>,
+/// The pages that were read and are still there.
+#[derive(Debug, Default)]
+struct Shelf {
+    /// The newest, which is kept though nobody may have it at the moment.
+    newest: Option<Arc<Page>>,
+    /// Those that watchers have, with the place that each comes after, by its sequence.
+    held: HashMap<i64, (Place, Weak<Page>)>,
 }
 
 // === impl Pages ===
@@ -38,7 +45,7 @@ impl Pages {
             storage,
             limit: PageLimit { changes: changes_max, bytes: PAGE_BYTES_MAX },
             reads: Arc::new(Semaphore::new(READS_MAX)),
-            newest: Arc::default(),
+            shelf: Arc::default(),
         }
     }
 
@@ -67,24 +74,75 @@ impl Pages {
         }
         let page = Arc::new(self.storage.feed_after(place, link, self.limit).await?);
         if link.is_none() && !page.changes.is_empty() {
-            self.keep(place, &page);
+            self.shelf().keep(place, &page);
         }
         Ok(page)
     }
 
     /// What was read after a place. It stays true: what comes later comes after it.
     fn known(&self, place: Place) -> Option<Arc<Page>> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest.as_ref().filter(|newest| newest.after == place).map(|newest| newest.page.clone())
+        self.shelf().known(place)
     }
 
-    fn keep(&self, place: Place, page: &Arc<Page>) {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_newer = newest
-            .as_ref()
-            .is_none_or(|newest| newest.page.through.sequence <= page.through.sequence);
-        if is_newer {
-            *newest = Some(Newest { after: place, page: page.clone() });
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Shelf ===
+
+impl Shelf {
+    fn known(&self, place: Place) -> Option<Arc<Page>> {
+        let (after, page) = self.held.get(&place.sequence)?;
+        page.upgrade().filter(|_| *after == place)
+    }
+
+    fn keep(&mut self, place: Place, page: &Arc<Page>) {
+        if self.held.len() >= HELD_MAX {
+            self.held.retain(|_, (_, page)| page.strong_count() > 0);
+        }
+        self.held.insert(place.sequence, (place, Arc::downgrade(page)));
+        let newest = self.newest.as_ref().map_or(0, |newest| newest.through.sequence);
+        if newest <= page.through.sequence {
+            self.newest = Some(page.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: [u8; 32] = [7; 32];
+
+    fn place(sequence: i64) -> Place {
+        Place { sequence, hash: HASH }
+    }
+
+    fn page(through: i64) -> Arc<Page> {
+        Arc::new(Page { changes: Vec::new(), through: place(through) })
+    }
+
+    #[test]
+    fn a_page_is_there_for_as_long_as_somebody_has_it() {
+        let mut shelf = Shelf::default();
+        let (old, new) = (page(2), page(4));
+        shelf.keep(place(0), &old);
+        shelf.keep(place(2), &new);
+        assert!(Arc::ptr_eq(&shelf.known(place(0)).unwrap(), &old));
+        drop((old, new));
+        assert!(shelf.known(place(0)).is_none());
+        assert!(shelf.known(place(2)).is_some(), "the newest is kept");
+        let elsewhere = Place { hash: [8; 32], ..place(2) };
+        assert!(shelf.known(elsewhere).is_none(), "of another history");
+    }
+
+    #[test]
+    fn pages_that_nobody_has_are_forgotten() {
+        let mut shelf = Shelf::default();
+        for sequence in 0..1_000 {
+            shelf.keep(place(sequence), &page(sequence + 1));
+            assert!(shelf.held.len() <= HELD_MAX);
         }
     }
 }

@@ -139,7 +139,7 @@ fn charged(event: &Event) -> Option<Told> {
     let (charge, id) = (event.charge()?, event.id.as_str());
     let mut facts: Vec<Fact> = charge
         .refunds()
-        .flat_map(|refund| refunded(&refund, id))
+        .filter_map(|refund| refunded(&refund, id))
         .flat_map(|one| one.facts)
         .collect();
     if event.kind == CAPTURED && !charge.payment_intent.is_empty() {

@@ -153,8 +153,7 @@ async fn a_charge_that_names_no_refunds_has_them_asked_for() {
     let body = json!({"id": "evt_2", "type": COMPLETED, "data": {"object": page}});
     receive(&payments, body.to_string().into_bytes()).await;
     assert_eq!(next_change(&mut stream).await.0.payment.unwrap().state(), State::Paid);
-    let (change, _) = next_change(&mut stream).await;
-    let payment = change.payment.unwrap();
+    let payment = next_change(&mut stream).await.0.payment.unwrap();
     assert_eq!((payment.state(), payment.amount_refunded), (State::PartiallyRefunded, 40));
     assert_eq!(*fake.asked.lock().unwrap(), ["cs_1", "ch_1"]);
 }

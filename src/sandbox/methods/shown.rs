@@ -103,9 +103,11 @@ pub(in crate::sandbox) fn destination(method: &str, captured: bool) -> Option<Va
             "type": if captured { "refund" } else { "reversal" },
         }),
         "paypal" => json!({ "network_decline_code": null }),
-        "blik" | "swish" => {
-            json!({ "network_decline_code": null, "reference": null, "reference_status": "pending" })
-        }
+        "blik" | "swish" => json!({
+            "network_decline_code": null,
+            "reference": null,
+            "reference_status": "pending",
+        }),
         word if word.ends_with("_bank_transfer") && word != "au_bank_transfer" => referred(),
         "mb_way" | "multibanco" | "p24" => referred(),
         _ => json!({}),

@@ -23,9 +23,6 @@ use crate::caller::Peer;
 use crate::dice;
 use crate::server::tls::{Tls, Trust};
 
-/// Those who are asked to connect anew at one time do so within this.
-const LEAVE_WITHIN: Duration = Duration::from_secs(3);
-
 /// By how much the ages of connections differ, so that those who came together do
 /// not all come back together.
 const AGE_JITTER: (f64, f64) = (0.9, 1.1);
@@ -37,10 +34,21 @@ pub(super) struct House {
     pub(super) builder: Builder<TokioExecutor>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) handshake: Duration,
+    /// How long the place of a client that has broken the rules stays taken.
+    pub(super) penalty: Duration,
     pub(super) conversation: conversation::Limits,
     pub(super) frames: frames::Limits,
     /// Asks all to leave.
     pub(super) stop: CancellationToken,
+}
+
+/// How a connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Within the rules.
+    Kept,
+    /// Against them.
+    Broken,
 }
 
 static CUT: LazyLock<Counter<u64>> = LazyLock::new(|| {
@@ -59,8 +67,16 @@ pub(super) fn count_cut(listener: &'static str, reason: &'static str) {
 // === impl House ===
 
 impl House {
-    /// Receives a connection, and serves it until it ends.
+    /// Receives a connection, and serves it until it ends. Where the client has broken
+    /// the rules this takes longer than the connection, and so does its place: who
+    /// comes again and again to do so runs out of places.
     pub(super) async fn receive(&self, socket: TcpStream, address: SocketAddr) {
+        if self.serve(socket, address).await == End::Broken {
+            let _ = self.stop.run_until_cancelled(tokio::time::sleep(self.penalty)).await;
+        }
+    }
+
+    async fn serve(&self, socket: TcpStream, address: SocketAddr) -> End {
         // Small messages must not wait to be sent together.
         let _ = socket.set_nodelay(true);
         let Some(tls) = &self.tls else {
@@ -68,22 +84,24 @@ impl House {
             return self.converse(Either::<_, TcpStream>::Left(socket), peer, None).await;
         };
         let shaken = tokio::time::timeout(self.handshake, tls.accept(socket));
-        let Some(shaken) = self.stop.run_until_cancelled(shaken).await else { return };
+        let Some(shaken) = self.stop.run_until_cancelled(shaken).await else {
+            return End::Kept;
+        };
         match shaken {
             Ok(Ok((stream, shown))) => {
                 let (certificate, trust) = shown.unzip();
                 let peer = Peer { address, certificate };
-                self.converse(Either::<TcpStream, _>::Right(stream), peer, trust).await;
+                self.converse(Either::<TcpStream, _>::Right(stream), peer, trust).await
             }
             Ok(Err(error)) => {
                 tracing::debug!(listener = self.listener, %error, "A TLS handshake has failed");
-                count_cut(self.listener, "handshake");
+                self.broken("handshake")
             }
-            Err(_) => count_cut(self.listener, "handshake_timeout"),
+            Err(_) => self.broken("handshake_timeout"),
         }
     }
 
-    async fn converse<S>(&self, stream: S, peer: Peer, trust: Option<Trust>)
+    async fn converse<S>(&self, stream: S, peer: Peer, trust: Option<Trust>) -> End
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -103,19 +121,16 @@ impl House {
         loop {
             let leave = tokio::select! {
                 ended = connection.as_mut() => {
-                    if conversation.was_flooded() {
-                        count_cut(self.listener, "flood");
-                    }
-                    if let Err(error) = ended {
-                        tracing::debug!(error, "A connection has ended with an error");
-                    }
-                    return;
+                    let Err(error) = ended else { return End::Kept };
+                    tracing::debug!(error, "A connection has ended with an error");
+                    let reason = if conversation.was_flooded() { "flood" } else { "error" };
+                    return self.broken(reason);
                 }
                 () = asked.as_mut(), if may_stay => true,
                 _ = pace.tick() => match conversation.judge() {
                     Verdict::Stay => false,
                     Verdict::Leave => may_stay,
-                    Verdict::Cut(reason) => return count_cut(self.listener, reason),
+                    Verdict::Cut(reason) => return self.broken(reason),
                 },
             };
             if leave {
@@ -127,17 +142,20 @@ impl House {
         }
     }
 
-    /// Waits until the service stops, or the client would have to be judged anew.
+    fn broken(&self, reason: &'static str) -> End {
+        count_cut(self.listener, reason);
+        End::Broken
+    }
+
+    /// Waits until the service stops, or the client would no longer be let in.
     async fn asked_to_leave(&self, trust: Option<Trust>) {
-        let outdated = async {
+        let lost = async {
             match trust {
-                Some(mut trust) => trust.changed().await,
+                Some(mut trust) => trust.lost().await,
                 None => std::future::pending().await,
             }
-            let pause = LEAVE_WITHIN.mul_f64(dice::between(0.0, 1.0));
-            tokio::time::sleep(pause).await;
         };
-        let _ = self.stop.run_until_cancelled(outdated).await;
+        let _ = self.stop.run_until_cancelled(lost).await;
     }
 
     fn limits(&self) -> conversation::Limits {

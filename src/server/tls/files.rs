@@ -109,17 +109,15 @@ impl Contents {
 
     /// Identifies everything, so that a change shows.
     pub(super) fn digest(&self) -> [u8; 32] {
-        digest([
+        let parts = [
             Some(self.certificate.as_slice()),
             Some(self.key.expose_secret()),
             self.client_ca.as_deref(),
             self.client_crl.as_deref(),
-        ])
-    }
-
-    /// Identifies what clients are judged by.
-    pub(super) fn digest_of_trust(&self) -> [u8; 32] {
-        digest([self.client_ca.as_deref(), self.client_crl.as_deref()])
+        ];
+        // Each part's own digest, so that what moves from one to the next shows.
+        let digests = parts.map(|part| part.map(|part| <[u8; 32]>::from(Sha256::digest(part))));
+        Sha256::digest(digests.map(Option::unwrap_or_default).as_flattened()).into()
     }
 }
 
@@ -135,13 +133,4 @@ fn all<T: PemObject>(pem: &[u8], key: &'static str) -> Result<Vec<T>, Error> {
     let found = T::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     let found = found.map_err(|error| Error { key, cause: error.into() })?;
     if found.is_empty() { Err(Error { key, cause: Cause::Empty }) } else { Ok(found) }
-}
-
-fn digest<const N: usize>(parts: [Option<&[u8]>; N]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        // Each part's own digest, so that what moves from one to the next shows.
-        hash.update(part.map(Sha256::digest).unwrap_or_default());
-    }
-    hash.finalize().into()
 }

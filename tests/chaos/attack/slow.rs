@@ -16,21 +16,25 @@ const DROP: Duration = Duration::from_millis(40);
 const SILENT: usize = 100;
 
 /// Sends what a connection begins with, byte by byte, and is not let to the end.
-pub async fn preface(address: SocketAddr) {
+pub async fn preface(address: SocketAddr) -> bool {
     let stream = connect(ATTACKER, address).await.unwrap();
-    assert!(drip(stream, PREFACE).await < PREFACE.len());
+    let sent = drip(stream, PREFACE).await;
+    assert!(sent < PREFACE.len());
+    sent > 1
 }
 
 /// Sends the headers of a call byte by byte, and is not let to the end.
-pub async fn headers(address: SocketAddr) {
+pub async fn headers(address: SocketAddr) -> bool {
     let mut stream = connect(ATTACKER, address).await.unwrap();
-    stream.write_all(&hello(&[])).await.unwrap();
+    let _ = stream.write_all(&hello(&[])).await;
     let headers = frame(HEADERS, END_HEADERS, 1, &call("/slow", &[("padding", &"x".repeat(500))]));
-    assert!(drip(stream, &headers).await < headers.len());
+    let sent = drip(stream, &headers).await;
+    assert!(sent < headers.len());
+    sent > 1
 }
 
 /// Opens connections and says nothing by any of them. Each is ended.
-pub async fn silence(address: SocketAddr) {
+pub async fn silence(address: SocketAddr) -> bool {
     let mut streams = Vec::new();
     for _ in 0..SILENT {
         // One more than the server takes may be refused before it is used.
@@ -39,6 +43,7 @@ pub async fn silence(address: SocketAddr) {
     for mut stream in streams {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     }
+    true
 }
 
 /// Sends bytes one at a time until the other end has had enough. Gives how many
