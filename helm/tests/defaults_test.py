@@ -62,5 +62,7 @@ def the_notes_say_how_to_make_the_secret_and_the_first_call():
     assert "create secret generic paylink-grpc-tls" in text
     assert "port-forward service/shop-paylink 50051" in text
     assert "grpcurl -authority shop-paylink -cacert" in text
+    assert "-proto paylink/v1/catalog_service.proto" in text
+    assert "Nobody may call yet" in text
     plain = chart.notes(chart.PROFILES["plaintext"])
     assert "grpcurl -plaintext localhost:50051 list" in plain
