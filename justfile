@@ -73,9 +73,9 @@ chart *arguments:
     yamllint --strict .
     pytest helm/tests --ignore helm/tests/program_test.py {{ arguments }}
 
-# Write the chart's tables of values and its schema of settings anew.
-chart-reference:
-    scripts/chart-reference
+# Write docs/configuration.md, and the chart's tables of values and its schema, anew.
+reference:
+    scripts/reference
 
 # Scan every profile of the chart for what an attacker would like.
 chart-scan:

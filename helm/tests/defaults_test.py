@@ -26,7 +26,7 @@ def every_key_of_the_values_is_known_to_the_schema():
 
 
 def the_schema_of_settings_and_the_readme_are_up_to_date():
-    script = chart.ROOT.parent / "scripts/chart-reference"
+    script = chart.ROOT.parent / "scripts/reference"
     subprocess.run([sys.executable, script, "--check"], check=True)
 
 

@@ -1,5 +1,7 @@
-"""The program's settings, read from its commented defaults, as a JSON schema for the chart."""
+"""The program's settings, read from its commented defaults: as a page, and as a JSON schema for the
+chart."""
 
+import json
 import re
 import tomllib
 
@@ -44,11 +46,26 @@ TABLE = re.compile(r"(# )?\[([a-z_.]+)\]")
 ANY = "*"
 SETTING = re.compile(r"(# )?([a-z_0-9]+) = (.+)")
 
+INTRODUCTION = """# Configuration
+
+Every setting of paylink, written out of [`src/config/default.toml`](../src/config/default.toml),
+which is compiled in. `paylink config` prints what is in force, with secrets masked.
+
+- A file given by `--config` needs only what differs.
+- Over it comes the environment: `listen` in `[grpc]` is `PAYLINK__GRPC__LISTEN`, with two
+  underscores between levels.
+- A secret can stand in a file of its own: `api_key_file = "/path"`, or
+  `PAYLINK__STRIPE__API_KEY_FILE=/path`.
+- A key that is not listed here is refused at start, by name.
+- Variables that begin with `OTEL_` mean what OpenTelemetry says.
+- In the chart, [`config`](../helm/README.md#the-programs-own-settings) is this file as YAML.
+"""
+
 
 def schema(defaults):
     """Returns the closed schema of everything that `defaults`, a commented TOML file, has."""
     root = _table("The program's own configuration file, as YAML. Its defaults apply where unset.")
-    for path, value, meaning in settings(defaults):
+    for path, value, meaning, _ in settings(defaults):
         *tables, key = path.split(".")
         if {path, ".".join(tables)} & MADE_BY_THE_CHART:
             continue
@@ -59,9 +76,25 @@ def schema(defaults):
     return root
 
 
+def page(defaults):
+    """Returns Markdown that tells of every setting, table by table."""
+    tables = {}
+    for path, value, meaning, applies in settings(defaults):
+        table, _, key = path.rpartition(".")
+        shown = f"`{json.dumps(value, ensure_ascii=False)}`"
+        default = shown if applies else f"unset, for example {shown}"
+        rows = tables.setdefault(table.replace(ANY, "NAME"), [])
+        told = meaning.replace("|", "\\|").replace("<", "&lt;")
+        rows.append(f"| `{key}` | {default} | {told} |")
+    head = ["| key | default | meaning |", "|---|---|---|"]
+    parts = (["", f"## `[{table}]`", "", *head, *rows] for table, rows in tables.items())
+    return INTRODUCTION + "\n".join(line for part in parts for line in part) + "\n"
+
+
 def settings(defaults):
-    """Yields the path, the default and the meaning of each setting, in order. What is commented
-    out counts: its value is an example. In a path, `*` is a name of the operator's choice."""
+    """Yields of each setting, in order: its path, its default, its meaning, and whether the default
+    applies. Where it is commented out it does not, and its value is an example. In a path, `*` is a
+    name of the operator's choice."""
     table, comment = "", []
     for line in defaults.splitlines():
         if opened := TABLE.fullmatch(line):
@@ -70,7 +103,9 @@ def settings(defaults):
                 table = f"{table.rpartition('.')[0]}.{ANY}"
         elif found := SETTING.fullmatch(line):
             value = tomllib.loads(f"it = {found[3]}")["it"]
-            yield f"{table}.{found[2]}", value, " ".join(comment)
+            if not comment:
+                raise ValueError(f"the defaults say nothing about {table}.{found[2]}")
+            yield f"{table}.{found[2]}", value, " ".join(comment), not found[1]
             comment = []
         elif line.startswith("# "):
             comment.append(line.removeprefix("# "))
