@@ -82,7 +82,8 @@ impl App {
 
     async fn assemble(config: Config, sandbox: Option<Sandbox>) -> Result<Self> {
         let telemetry = config.telemetry.start()?;
-        let auth = config.auth.build(config.grpc.listen).await?;
+        let auth =
+            config.auth.build(config.grpc.listen, config.grpc.tls.sees_certificates()).await?;
         let storage = config.storage.open().await?;
         let stripe = config.stripe.client()?;
         let stop = CancellationToken::new();

@@ -193,9 +193,14 @@ impl Auth {
 
 impl Config {
     /// Reads the policy and keys that stand in files, and refuses what would let
-    /// callers in, or keep them out, by mistake. `listen` is where gRPC is served.
-    pub async fn build(&self, listen: SocketAddr) -> Result<Auth, SetupError> {
-        setup::check(self, listen)?;
+    /// callers in, or keep them out, by mistake. `listen` is where gRPC is served,
+    /// and `sees_certificates` whether callers are asked for certificates there.
+    pub async fn build(
+        &self,
+        listen: SocketAddr,
+        sees_certificates: bool,
+    ) -> Result<Auth, SetupError> {
+        setup::check(self, listen, sees_certificates)?;
         let policy = setup::policy(self).await?;
         let tokens = Tokens::new(self).await?;
         let (require, trust_domains) = (self.require.clone(), self.trust_domains.clone());

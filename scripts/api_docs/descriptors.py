@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 PACKAGE = "paylink.v1"
 
+PERMISSION = "[paylink.annotations.v1.permission]"
+
 # Where a descriptor keeps its parts, by the field numbers of descriptor.proto, which is how
 # comments are addressed.
 FILE_MESSAGES, FILE_ENUMS, FILE_SERVICES = 4, 5, 6
@@ -25,6 +27,7 @@ class Method:
     response: str
     streams: bool
     reads_only: bool
+    permission: str
 
 
 @dataclass
@@ -177,6 +180,7 @@ def _method(method, comment):
         short(method["outputType"]),
         method.get("serverStreaming", False),
         level == "NO_SIDE_EFFECTS",
+        method["options"][PERMISSION],
     )
 
 

@@ -100,6 +100,7 @@ class _Page:
 
     def _method(self, service, method):
         kind = " Reads only." if method.reads_only else ""
+        kind += f" Needs the permission `{method.permission}`."
         stream = "a stream of " if method.streams else ""
         parts = [f"### {method.name}", method.comment + kind]
         parts += [f"Takes `{method.request}`:", self._fields(method.request)]

@@ -20,7 +20,11 @@ pub struct SetupError {
 }
 
 /// Refuses what cannot be meant.
-pub(super) fn check(config: &Config, listen: SocketAddr) -> Result<(), SetupError> {
+pub(super) fn check(
+    config: &Config,
+    listen: SocketAddr,
+    sees_certificates: bool,
+) -> Result<(), SetupError> {
     let wrong = |key: &str, what: &str| Err(SetupError::new(key, what));
     let requires = |proof| config.require.contains(&proof);
     if config.require.is_empty() {
@@ -42,6 +46,9 @@ pub(super) fn check(config: &Config, listen: SocketAddr) -> Result<(), SetupErro
     }
     if requires(Proof::Certificate) && config.trust_domains.is_empty() {
         return wrong("auth.trust_domains", "must name one where certificates are required");
+    }
+    if requires(Proof::Certificate) && !sees_certificates {
+        return wrong("auth.require", "names certificates, for which grpc.tls does not ask");
     }
     if requires(Proof::Token) == config.issuers.is_empty() {
         return wrong("auth.issuers", "must be set where tokens are required, and only there");

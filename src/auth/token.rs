@@ -50,7 +50,7 @@ pub struct Config {
 }
 
 /// The tokens of all issuers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tokens {
     issuers: Vec<Issuer>,
     leeway_secs: u64,
@@ -240,4 +240,4 @@ fn refusal(kind: &ErrorKind) -> Refusal {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -18,11 +18,14 @@ use super::authorize::Standing;
 use super::deadline::StreamEnd;
 use super::listener::Leaving;
 use crate::error::{self, Error};
+use crate::pb;
 
 /// A body that ends with an error when told to.
 struct Ending<F> {
     inner: Option<Body>,
     end: Pin<Box<F>>,
+    /// Whether more may always be ready, which must not put off the end.
+    is_stream: bool,
 }
 
 /// Puts an end to the answer's body, should it not end by itself.
@@ -31,6 +34,7 @@ pub(super) async fn end(
     request: Request,
     next: Next,
 ) -> Response {
+    let is_stream = pb::method_named(request.uri().path()).is_some_and(pb::streams);
     let leaving = request.extensions().get::<Leaving>().cloned().unwrap_or_default();
     let response = next.run(request).await;
     if response.body().is_end_stream() {
@@ -58,7 +62,7 @@ pub(super) async fn end(
             error = standing => error,
         }
     };
-    response.map(|inner| Body::new(Ending { inner: Some(inner), end: Box::pin(end) }))
+    response.map(|inner| Body::new(Ending { inner: Some(inner), end: Box::pin(end), is_stream }))
 }
 
 // === impl Ending ===
@@ -71,17 +75,25 @@ impl<F: Future<Output = Error>> HttpBody for Ending<F> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        // What is ready goes out first, so that a unary answer is never cut.
-        if let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) {
+        if self.inner.is_none() {
+            return Poll::Ready(None);
+        }
+        let mut end = Poll::Pending;
+        if self.is_stream {
+            end = self.end.as_mut().poll(cx);
+        }
+        // What is ready goes out first otherwise, so that a unary answer is never cut.
+        if let (Poll::Pending, Some(inner)) = (&end, &mut self.inner)
+            && let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx)
+        {
             return Poll::Ready(frame);
         }
-        match self.end.as_mut().poll(cx) {
-            Poll::Ready(error) => {
-                self.inner = None;
-                Poll::Ready(Some(Ok(Frame::trailers(error::trailers(error)))))
-            }
-            Poll::Pending => Poll::Pending,
+        if !self.is_stream {
+            end = self.end.as_mut().poll(cx);
         }
+        end.map(|error| {
+            self.inner = None;
+            Some(Ok(Frame::trailers(error::trailers(error))))
+        })
     }
 }

@@ -136,6 +136,12 @@ enum Cause {
 // === impl Config ===
 
 impl Config {
+    /// Whether clients are asked for certificates.
+    #[must_use]
+    pub fn sees_certificates(&self) -> bool {
+        self.certificate_path.is_some() && self.client_certificates != ClientCertificates::Off
+    }
+
     /// Reads the files, where there are any. `protocols` is what is spoken, as ALPN
     /// names it, best first; `agreed` says that nothing is spoken that was not agreed on.
     pub(super) fn open(

@@ -127,7 +127,7 @@ fn parse(header: &[u8]) -> Option<(i64, Vec<[u8; 32]>)> {
     let header = str::from_utf8(header).ok().filter(|header| header.len() <= HEADER_BYTES_MAX)?;
     let (mut signed_secs, mut signatures) = (None, Vec::new());
     for part in header.split(',') {
-        match part.trim().split_once('=')? {
+        match part.split_once('=')? {
             ("t", text) => {
                 let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
                 let canonical = digits && (text == "0" || !text.starts_with('0'));
@@ -136,6 +136,10 @@ fn parse(header: &[u8]) -> Option<(i64, Vec<[u8; 32]>)> {
                 }
             }
             ("v1", text) => {
+                // Stripe's own libraries compare the text.
+                if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                    return None;
+                }
                 let mut signature = [0; 32];
                 hex::decode_to_slice(text, &mut signature).ok()?;
                 signatures.push(signature);
@@ -216,7 +220,6 @@ mod tests {
         let zeros = "0".repeat(64);
         assert_eq!(check(&format!("t={T},v1={V1}"), T), Ok(()));
         assert_eq!(check(&format!("t={T},v1={zeros},v1={V1},v0=abc"), T + 300), Ok(()));
-        assert_eq!(check(&format!("t={T}, v1={V1}"), T - 300), Ok(()));
     }
 
     #[test]

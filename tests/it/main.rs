@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod authorization;
 mod bad_input;
 mod calls;
 mod capturing;
@@ -23,6 +24,7 @@ mod harness;
 mod identity;
 mod links;
 mod outage;
+mod owners;
 mod payments;
 mod program;
 mod reconciliation;
@@ -41,12 +43,13 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 10] = [
+const ABOUT_MEMORY: [&str; 11] = [
     "capturing::",
     "consumers::",
     "drain::",
     "fulfillment::",
     "outage::",
+    "owners::",
     "payments::",
     "reconciliation::",
     "refunds::",

@@ -25,7 +25,8 @@ async fn append(payments: &Payments, id: &str, payment_link: &str) {
 
 async fn refusal(payments: &Payments, position: &str) -> String {
     let request = pb::WatchPaymentsRequest { position: position.into(), ..Default::default() };
-    let refused = payments.feed.watch(request).await.err().unwrap();
+    let refused =
+        payments.feed.watch(&Caller::itself(Duration::from_secs(9)), request).await.err().unwrap();
     reason(&refused)
 }
 

@@ -1,0 +1,243 @@
+//! Who may call which method: every method by every kind of caller.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use paylink::pb;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use serde_json::json;
+use tonic::{Code, Request, Status};
+
+use crate::harness::{
+    Folder, Guarded, Issuer, Program, Watch, code_of, now_secs, until, with_token, within,
+};
+
+/// Which methods let whom in. A new method needs a row.
+const TABLE: &str = include_str!("authorization.txt");
+/// The methods that are not of the contract.
+const FURTHER: [&str; 4] = [
+    "grpc.health.v1.Health/Check",
+    "grpc.health.v1.Health/Watch",
+    "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+const GET: &str = "paylink.v1.PaymentLinkService/GetPaymentLink";
+
+fn methods() -> Vec<String> {
+    let files = FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap().file;
+    let mut methods: Vec<String> = FURTHER.map(str::to_owned).into();
+    for file in files {
+        for service in &file.service {
+            let of = format!("{}.{}", file.package(), service.name());
+            methods.extend(service.method.iter().map(|method| format!("{of}/{}", method.name())));
+        }
+    }
+    methods.sort();
+    methods
+}
+
+/// Tokens of all kinds by a short name, with the reason for which each is refused.
+fn callers(guarded: &Guarded) -> Vec<(&'static str, Option<String>, Option<&'static str>)> {
+    let Guarded { issuer, cluster, .. } = guarded;
+    let now = now_secs();
+    let with = |change| Some(issuer.token_with("operator", change));
+    let thief = Issuer::new("https://id.example", "first");
+    let stranger = Issuer::new("https://id.example", "second");
+    vec![
+        ("nobody", None, Some("TOKEN_MISSING")),
+        ("junk", Some("a.b.c".to_owned()), Some("TOKEN_MALFORMED")),
+        ("huge", Some("a".repeat(8 * 1024 + 1)), Some("TOKEN_MALFORMED")),
+        ("unsigned", Some(issuer.unsigned_token("operator")), Some("TOKEN_ALGORITHM")),
+        ("confused", Some(issuer.confused_token("operator")), Some("TOKEN_ALGORITHM")),
+        ("forged", Some(thief.token("operator")), Some("TOKEN_SIGNATURE")),
+        ("keyless", Some(stranger.token("operator")), Some("TOKEN_KEY")),
+        ("expired", with(json!({ "exp": now - 60 })), Some("TOKEN_EXPIRED")),
+        ("early", with(json!({ "nbf": now + 60 })), Some("TOKEN_NOT_YET_VALID")),
+        ("astray", with(json!({ "aud": "another" })), Some("TOKEN_AUDIENCE")),
+        ("unissued", with(json!({ "iss": "https://id.other" })), Some("TOKEN_ISSUER")),
+        ("eternal", with(json!({ "exp": now + 90_000 })), Some("TOKEN_CLAIMS")),
+        ("timeless", with(json!({ "exp": null })), Some("TOKEN_CLAIMS")),
+        ("nameless", with(json!({ "sub": "" })), Some("TOKEN_CLAIMS")),
+        // The cluster names service accounts, and nobody else.
+        ("disguised", Some(cluster.token("operator")), Some("TOKEN_CLAIMS")),
+        ("unlisted", Some(issuer.token("unlisted")), None),
+        ("reader", Some(issuer.token("reader")), None),
+        ("shop", Some(issuer.token("shop")), None),
+        ("crm", Some(issuer.token("crm")), None),
+        ("worker", Some(cluster.token("system:serviceaccount:shop:worker")), None),
+        ("operator", Some(issuer.token("operator")), None),
+    ]
+}
+
+fn cell(outcome: &Result<(), Status>) -> &'static str {
+    match outcome.as_ref().map_err(Status::code) {
+        Err(Code::Unauthenticated) => "who",
+        Err(Code::PermissionDenied) => "no",
+        _ => "yes",
+    }
+}
+
+#[tokio::test]
+async fn every_method_lets_in_whom_the_table_says() {
+    let guarded = Guarded::start().await;
+    let mut table = "# Every method by every kind of caller: who? no, or yes.\n".to_owned();
+    let callers = callers(&guarded);
+    let names = callers.iter().map(|(name, ..)| format!("{name:10}")).collect::<String>();
+    writeln!(table, "{:62}{}", "", names.trim_end()).unwrap();
+    for method in methods() {
+        let mut row = format!("{method:62}");
+        for (name, token, reason) in &callers {
+            let heard = guarded.paylink.stripe.gate.heard();
+            let outcome = guarded.ask(&method, token.as_deref()).await;
+            let cell = cell(&outcome);
+            if cell != "yes" {
+                let expected = reason.unwrap_or("METHOD_NOT_ALLOWED");
+                let refused = outcome.unwrap_err();
+                assert_eq!(code_of(&refused).1, expected, "{method} by {name}");
+                assert_eq!(guarded.paylink.stripe.gate.heard(), heard, "Stripe is not asked");
+            }
+            write!(row, "{cell:10}").unwrap();
+        }
+        writeln!(table, "{}", row.trim_end()).unwrap();
+    }
+    assert_eq!(table, TABLE, "the table says otherwise; what is the case now:\n{table}");
+}
+
+#[tokio::test]
+async fn all_who_are_not_known_are_told_the_same() {
+    let guarded = Guarded::start().await;
+    let mut told = BTreeMap::new();
+    for (name, token, reason) in callers(&guarded) {
+        if reason.is_some() {
+            let refused = guarded.ask(GET, token.as_deref()).await.unwrap_err();
+            told.insert((refused.code() as i32, refused.message().to_owned()), name);
+        }
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[tokio::test]
+async fn of_two_tokens_neither_counts() {
+    let guarded = Guarded::start().await;
+    let mut request = guarded.by("operator", pb::GetPaymentLinkRequest::default());
+    let another = format!("Bearer {}", guarded.issuer.token("operator"));
+    request.metadata_mut().append("authorization", another.parse().unwrap());
+    let refused = guarded.paylink.links().get_payment_link(request).await.unwrap_err();
+    assert_eq!(code_of(&refused), (Code::Unauthenticated, "TOKEN_MALFORMED".to_owned()));
+}
+
+#[tokio::test]
+async fn a_method_that_does_not_exist_is_told_to_those_who_are_known() {
+    let guarded = Guarded::start().await;
+    let operator = guarded.issuer.token("operator");
+    let unknown = "paylink.v1.PaymentLinkService/Pay";
+    let code = async |token| guarded.ask(unknown, token).await.unwrap_err().code();
+    assert_eq!(code(Some(operator.as_str())).await, Code::Unimplemented);
+    assert_eq!(code(None).await, Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_changed_policy_applies_and_a_broken_one_changes_nothing() {
+    let guarded = Guarded::start().await;
+    let token = guarded.issuer.token("newcomer");
+    let cell = async || cell(&guarded.ask(GET, Some(&token)).await);
+    assert_eq!(cell().await, "no");
+    let rule = "[[rule]]\nidentities = [\"https://id.example|newcomer\"]\n";
+    let policy = format!("{}{rule}permissions = [\"links.read\"]\n", guarded.policy());
+    guarded.put_policy(&policy);
+    until(async || cell().await == "yes").await;
+    let readings = async || {
+        let url = format!("http://{}/metrics", guarded.paylink.addresses.operations);
+        let metrics = reqwest::get(url).await.unwrap().text().await.unwrap();
+        metrics.lines().any(|line| {
+            line.starts_with("paylink_auth_readings_total{") && line.contains("outcome=\"broken\"")
+        })
+    };
+    guarded.put_policy(&format!("{rule}permissions = [\"everything\"]\n"));
+    until(readings).await;
+    assert_eq!(cell().await, "yes");
+    guarded.put_policy(guarded.policy());
+    until(async || cell().await == "no").await;
+}
+
+#[tokio::test]
+async fn keys_are_rotated_without_a_restart() {
+    let guarded = Guarded::start().await;
+    let next = Issuer::new("https://id.example", "next");
+    let (old, new) = (guarded.issuer.token("operator"), next.token("operator"));
+    let cell = async |token: &String| cell(&guarded.ask(GET, Some(token)).await);
+    assert_eq!((cell(&old).await, cell(&new).await), ("yes", "who"));
+    guarded.put_keys(&json!({ "keys": [guarded.issuer.key(), next.key()] }).to_string());
+    until(async || cell(&new).await == "yes").await;
+    assert_eq!(cell(&old).await, "yes");
+    guarded.put_keys("{}");
+    guarded.put_keys(&next.keys());
+    until(async || cell(&old).await == "who").await;
+    assert_eq!(cell(&new).await, "yes");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let guarded = Guarded::start().await;
+    let token = guarded.issuer.token_with("reader", json!({ "exp": now_secs() + 2 }));
+    let request = with_token(pb::WatchPaymentsRequest::default(), &token);
+    let watch = guarded.paylink.payments().watch_payments(request).await.unwrap();
+    let mut watch = Watch::new(watch.into_inner());
+    watch.heartbeat().await;
+    let ended = within(watch.end()).await;
+    assert_eq!(code_of(&ended), (Code::Unauthenticated, "TOKEN_EXPIRED".to_owned()));
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_policy_does_not_permit_it_any_more() {
+    let guarded = Guarded::start().await;
+    let request = guarded.by("reader", pb::WatchPaymentsRequest::default());
+    let watch = guarded.paylink.payments().watch_payments(request).await.unwrap();
+    let mut watch = Watch::new(watch.into_inner());
+    watch.heartbeat().await;
+    guarded.put_policy("");
+    let ended = within(watch.end()).await;
+    assert_eq!(code_of(&ended), (Code::PermissionDenied, "METHOD_NOT_ALLOWED".to_owned()));
+}
+
+#[tokio::test]
+async fn serving_anyone_on_other_machines_must_be_said_in_so_many_words() {
+    let key = ("PAYLINK__STRIPE__API_KEY", "sk_test_1");
+    let open = ("PAYLINK__GRPC__LISTEN", "0.0.0.0:0");
+    let policy = Folder::new();
+    let file = policy.write("policy.toml", "[[rule]]\nidentities = [\"*\"]\npermissions = []\n");
+    let file = file.to_str().unwrap();
+    for (environment, said) in [
+        (vec![open], "auth.require"),
+        (vec![("PAYLINK__AUTH__REQUIRE", "password")], "auth.require"),
+        (vec![("PAYLINK__AUTH__REQUIRE", "certificate")], "auth.policy"),
+        (vec![("PAYLINK__AUTH__POLICY", file)], "auth.require"),
+        (
+            vec![("PAYLINK__AUTH__REQUIRE", "certificate"), ("PAYLINK__AUTH__POLICY", file)],
+            "auth.trust_domains",
+        ),
+        (
+            vec![
+                ("PAYLINK__AUTH__REQUIRE", "certificate"),
+                ("PAYLINK__AUTH__TRUST_DOMAINS", "prod.example"),
+                ("PAYLINK__AUTH__POLICY", file),
+            ],
+            "grpc.tls",
+        ),
+    ] {
+        let output = Program::run(&["serve"], &[&[key], &*environment].concat()).await;
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{stderr}");
+        assert!(stderr.contains(said), "{said}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn callers_without_an_identity_have_no_owner() {
+    let paylink = crate::harness::Paylink::start().await;
+    assert_eq!(paylink.link().await.owner, "");
+    let list = Request::new(pb::ListPaymentLinksRequest::default());
+    let listed = paylink.links().list_payment_links(list).await.unwrap().into_inner();
+    assert_eq!(listed.payment_links.len(), 1);
+}

@@ -1,0 +1,128 @@
+//! A service that lets in only who is permitted, and callers for it.
+
+use std::path::PathBuf;
+
+use prost::Message;
+use tonic::client::Grpc;
+use tonic::{Request, Status};
+use tonic_prost::ProstCodec;
+
+use super::issuer::{AUDIENCE, Issuer};
+use super::{Folder, Paylink, within};
+
+/// Two shops, who works for them, and who looks after all.
+const POLICY: &str = r#"
+[[rule]]
+identities = ["https://id.example|reader"]
+permissions = ["catalog.read", "discounts.read", "shipping.read", "links.read", "payments.read"]
+owner = "shop"
+
+[[rule]]
+identities = ["https://id.example|shop"]
+permissions = ["catalog.*", "links.*", "payments.read", "payments.fulfill", "payments.refund"]
+owner = "shop"
+
+[[rule]]
+identities = ["https://id.example|crm"]
+permissions = ["catalog.*", "links.*", "payments.*"]
+owner = "crm"
+
+[[rule]]
+identities = ["https://id.example|operator"]
+permissions = ["*"]
+all_owners = true
+
+[[rule]]
+identities = ["system:serviceaccount:shop:*"]
+permissions = ["payments.read", "payments.fulfill"]
+owner = "shop"
+"#;
+
+/// The service, and what its policy and keys stand in.
+#[derive(Debug)]
+pub struct Guarded {
+    /// The service.
+    pub paylink: Paylink,
+    /// The issuer of people's and services' tokens.
+    pub issuer: Issuer,
+    /// The issuer of service accounts' tokens.
+    pub cluster: Issuer,
+    folder: Folder,
+}
+
+// === impl Guarded ===
+
+impl Guarded {
+    /// Starts a service that asks for tokens.
+    pub async fn start() -> Self {
+        let folder = Folder::new();
+        let issuer = Issuer::new("https://id.example", "first");
+        let cluster = Issuer::new("https://cluster.example", "one");
+        let path = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let policy = path(folder.write("policy.toml", POLICY));
+        let keys = path(folder.write("issuer.json", &issuer.keys()));
+        let cluster_keys = path(folder.write("cluster.json", &cluster.keys()));
+        let paylink = Paylink::start()
+            .with("PAYLINK__AUTH__REQUIRE", "token")
+            .with("PAYLINK__AUTH__POLICY", &policy)
+            .with("PAYLINK__AUTH__RELOAD_MS", "20")
+            .with("PAYLINK__AUTH__ISSUERS__ID__ISSUER", "https://id.example")
+            .with("PAYLINK__AUTH__ISSUERS__ID__AUDIENCE", AUDIENCE)
+            .with("PAYLINK__AUTH__ISSUERS__ID__JWKS_FILE", &keys)
+            .with("PAYLINK__AUTH__ISSUERS__CLUSTER__ISSUER", "https://cluster.example")
+            .with("PAYLINK__AUTH__ISSUERS__CLUSTER__AUDIENCE", AUDIENCE)
+            .with("PAYLINK__AUTH__ISSUERS__CLUSTER__JWKS_FILE", &cluster_keys)
+            .with("PAYLINK__AUTH__ISSUERS__CLUSTER__KUBERNETES", "true")
+            .await;
+        Self { paylink, issuer, cluster, folder }
+    }
+
+    /// A request by a subject of the issuer.
+    pub fn by<T>(&self, subject: &str, message: T) -> Request<T> {
+        with_token(message, &self.issuer.token(subject))
+    }
+
+    /// Replaces the policy.
+    pub fn put_policy(&self, text: &str) {
+        self.folder.write("policy.toml", text);
+    }
+
+    /// Replaces the keys of the issuer.
+    pub fn put_keys(&self, text: &str) {
+        self.folder.write("issuer.json", text);
+    }
+
+    /// The policy that it has begun with.
+    pub fn policy(&self) -> &'static str {
+        POLICY
+    }
+
+    /// Calls a method with an empty message, and says what comes of it first.
+    pub async fn ask(&self, method: &str, token: Option<&str>) -> Result<(), Status> {
+        let mut request = Request::new(());
+        if let Some(token) = token {
+            request = with_token((), token);
+        }
+        first(&self.paylink, method, request).await
+    }
+}
+
+/// A request that carries a token.
+pub fn with_token<T>(message: T, token: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+}
+
+async fn first<T: Message + Default + 'static>(
+    paylink: &Paylink,
+    method: &str,
+    request: Request<T>,
+) -> Result<(), Status> {
+    let mut grpc = Grpc::with_origin(paylink.wire(), paylink.origin());
+    grpc.ready().await.unwrap();
+    let path = format!("/{method}").parse().unwrap();
+    // Of a stream too, what comes first shows whether it was let in.
+    let asked = grpc.server_streaming(request, path, ProstCodec::<T, ()>::default());
+    within(async { asked.await?.into_inner().message().await.map(drop) }).await
+}
