@@ -8,8 +8,15 @@ import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 
 import { CatalogService } from "./generated/paylink/v1/catalog_service_pb.js";
-import { type PaymentLink, PaymentLinkService } from "./generated/paylink/v1/payment_link_service_pb.js";
-import { type Payment, Payment_State, PaymentService } from "./generated/paylink/v1/payment_service_pb.js";
+import {
+  type PaymentLink,
+  PaymentLinkService,
+} from "./generated/paylink/v1/payment_link_service_pb.js";
+import {
+  type Payment,
+  Payment_State,
+  PaymentService,
+} from "./generated/paylink/v1/payment_service_pb.js";
 
 const DEADLINE_MS = 15_000;
 const ATTEMPTS_MAX = 4;
