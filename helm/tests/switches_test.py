@@ -162,7 +162,7 @@ def nobody_may_call_until_a_rule_permits_it():
         "trust_domains": ["cluster.local"],
         "policy": "/etc/paylink/policy/policy.toml",
     }
-    assert _policy({}) == {}
+    assert _policy({}) == {"rule": [{"identities": [], "permissions": []}]}
     mounts = [it["mountPath"] for it in chart.container(chart.render())["volumeMounts"]]
     assert "/etc/paylink/policy" in mounts
 
