@@ -176,9 +176,9 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         first_bytes: Duration::from_secs(5),
-        idle: Duration::from_secs(300),
+        idle: Duration::from_mins(5),
         unread: Duration::from_secs(90),
-        age: Duration::from_secs(1_800),
+        age: Duration::from_mins(30),
         grace: Duration::from_secs(65),
     };
 

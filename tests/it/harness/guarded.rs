@@ -84,12 +84,18 @@ impl Guarded {
 
     /// Replaces the policy.
     pub fn put_policy(&self, text: &str) {
-        self.folder.write("policy.toml", text);
+        self.put("policy.toml", text);
     }
 
     /// Replaces the keys of the issuer.
     pub fn put_keys(&self, text: &str) {
-        self.folder.write("issuer.json", text);
+        self.put("issuer.json", text);
+    }
+
+    /// Replaces a file at once, so that nobody reads half of it.
+    fn put(&self, name: &str, text: &str) {
+        let new = self.folder.write("new", text);
+        std::fs::rename(new, self.folder.file(name)).unwrap();
     }
 
     /// The policy that it has begun with.
