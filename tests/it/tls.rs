@@ -196,6 +196,7 @@ async fn what_is_open_to_others_must_be_encrypted_or_said_to_be_open() {
     let check = async |settings: &[(&str, &str)], said: &str| {
         let always = [
             ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
+            ("PAYLINK__AUTH__ANYONE_MAY_CALL", "true"),
             ("PAYLINK__STORAGE__URL", "sqlite::memory:"),
             ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
