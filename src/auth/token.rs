@@ -142,7 +142,7 @@ impl Tokens {
         let verified = verified.map_err(|error| match error.kind() {
             // The header was read before, so it is the claims that are not what they must be.
             ErrorKind::Json(_) => Refusal::TokenClaims,
-            kind => refusal(kind),
+            other => refusal(other),
         })?;
         let proved = self.proved(issuer, &verified.claims)?;
         let until = proved.ends + Duration::from_secs(self.leeway_secs);
