@@ -10,7 +10,7 @@ use serde_json::json;
 use tonic::{Code, Request, Status};
 
 use crate::harness::{
-    Folder, Guarded, Issuer, Program, Watch, code_of, now_secs, until, with_token, within,
+    Folder, Guarded, Issuer, POLICY, Program, Watch, code_of, now_secs, until, with_token, within,
 };
 
 /// Which methods let whom in. A new method needs a row.
@@ -41,7 +41,7 @@ fn methods() -> Vec<String> {
 fn callers(guarded: &Guarded) -> Vec<(&'static str, Option<String>, Option<&'static str>)> {
     let Guarded { issuer, cluster, .. } = guarded;
     let now = now_secs();
-    let with = |change| Some(issuer.token_with("operator", change));
+    let with = |change| Some(issuer.token_with("operator", &change));
     let thief = Issuer::new("https://id.example", "first");
     let stranger = Issuer::new("https://id.example", "second");
     vec![
@@ -83,8 +83,11 @@ async fn every_method_lets_in_whom_the_table_says() {
     let guarded = Guarded::start().await;
     let mut table = "# Every method by every kind of caller: who? no, or yes.\n".to_owned();
     let callers = callers(&guarded);
-    let names = callers.iter().map(|(name, ..)| format!("{name:10}")).collect::<String>();
-    writeln!(table, "{:62}{}", "", names.trim_end()).unwrap();
+    let mut names = format!("{:62}", "");
+    for (name, ..) in &callers {
+        write!(names, "{name:10}").unwrap();
+    }
+    writeln!(table, "{}", names.trim_end()).unwrap();
     for method in methods() {
         let mut row = format!("{method:62}");
         for (name, token, reason) in &callers {
@@ -144,10 +147,10 @@ async fn a_changed_policy_applies_without_a_restart() {
     let cell = async || cell(&guarded.ask(GET, Some(&token)).await);
     assert_eq!(cell().await, "no");
     let rule = "[[rule]]\nidentities = [\"https://id.example|newcomer\"]\n";
-    let policy = format!("{}{rule}permissions = [\"links.read\"]\n", guarded.policy());
+    let policy = format!("{POLICY}{rule}permissions = [\"links.read\"]\n");
     guarded.put_policy(&policy);
     until(async || cell().await == "yes").await;
-    guarded.put_policy(guarded.policy());
+    guarded.put_policy(POLICY);
     until(async || cell().await == "no").await;
 }
 
@@ -170,7 +173,7 @@ async fn keys_are_rotated_without_a_restart() {
 #[tokio::test]
 async fn a_stream_ends_with_its_token() {
     let guarded = Guarded::start().await;
-    let token = guarded.issuer.token_with("reader", json!({ "exp": now_secs() + 2 }));
+    let token = guarded.issuer.token_with("reader", &json!({ "exp": now_secs() + 2 }));
     let request = with_token(pb::WatchPaymentsRequest::default(), &token);
     let watch = guarded.paylink.payments().watch_payments(request).await.unwrap();
     let mut watch = Watch::new(watch.into_inner());
