@@ -162,22 +162,21 @@ impl Links {
             None => self.stripe.list::<pb::PaymentLink, _>(draft, caller).await?,
             Some(_) => self.stripe.list_many::<pb::PaymentLink, _>(draft, caller).await?,
         };
-        let (mut list, mut has_more): (pb::ListPaymentLinksResponse, _) =
+        let (mut page, mut has_more): (pb::ListPaymentLinksResponse, _) =
             (listed.list, listed.has_more);
-        let looked_at = list.payment_links.last().map(|last| last.id.clone());
-        list.payment_links.retain(|link| caller.sees(&link.owner));
-        let mut last = looked_at;
+        let mut looked_at = page.payment_links.last().map(|link| link.id.clone());
+        page.payment_links.retain(|link| caller.sees(&link.owner));
         let size = draft.page().size as usize;
-        if list.payment_links.len() > size {
-            list.payment_links.truncate(size);
-            last = list.payment_links.last().map(|last| last.id.clone());
+        if page.payment_links.len() > size {
+            page.payment_links.truncate(size);
+            looked_at = page.payment_links.last().map(|link| link.id.clone());
             has_more = true;
         }
-        if let (true, Some(last)) = (has_more, last) {
-            list.next_page_token = draft.page().token_after(&last);
+        if let (true, Some(id)) = (has_more, looked_at) {
+            page.next_page_token = draft.page().token_after(&id);
         }
-        list.payment_links = list.payment_links.into_iter().map(ends::explained).collect();
-        Ok(list)
+        page.payment_links = page.payment_links.into_iter().map(ends::explained).collect();
+        Ok(page)
     }
 
     /// Refuses to make a link payable whose order is paid or closed, unless that

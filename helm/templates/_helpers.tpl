@@ -18,6 +18,12 @@ app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 |
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Labels of the pod that migrates: not those that the Services select by, as it serves nothing. */}}
+{{- define "paylink.migrateLabels" -}}
+app.kubernetes.io/name: {{ include "paylink.fullname" . }}-migrate
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{/* Labels of every object. */}}
 {{- define "paylink.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
@@ -50,4 +56,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "paylink.claimName" -}}
 {{- $made := printf "%s-data" (include "paylink.fullname" .) -}}
 {{- default $made .Values.storage.persistence.existingClaim -}}
+{{- end -}}
+
+{{/* Where the program takes webhooks. */}}
+{{- define "paylink.webhookPath" -}}
+/webhooks/stripe
 {{- end -}}

@@ -1,5 +1,6 @@
 """Renders the chart with Helm's own engine and finds objects in the result."""
 
+import tomllib
 from pathlib import Path
 
 import helm_python as helm
@@ -8,11 +9,18 @@ import yaml
 ROOT = Path(__file__).parent.parent
 RELEASE = "shop"
 
-# Sets of values that a reader may meet, one for each profile. Every promise about all objects
-# is checked over all of them.
+
+def _profile(name):
+    return yaml.safe_load((ROOT / "profiles" / f"{name}.yaml").read_text())
+
+
+# Sets of values that a reader may meet. Every promise about all objects is checked over all of
+# them.
 PROFILES = {
     "defaults": {},
-    "preview": {"mode": "dev"},
+    "sqlite": _profile("sqlite"),
+    "postgresql": _profile("postgresql"),
+    "preview": _profile("preview"),
     "created secret": {
         "stripe": {
             "secret": {
@@ -22,10 +30,17 @@ PROFILES = {
             }
         }
     },
-    "shared database": {
-        "replicaCount": 3,
-        "storage": {"urlSecret": {"name": "paylink-database"}},
+    "plaintext": {
+        "config": {"auth": {"require": [], "anyone_may_call": True}},
+        "grpc": {"plaintext": True},
     },
+    "tokens": {
+        "config": {"auth": {"require": ["token"]}},
+        "auth": {"kubernetes": {"enabled": True}},
+        "grpc": {"plaintext": True},
+        "networkPolicy": {"apiServerTo": [{"ipBlock": {"cidr": "10.96.0.1/32"}}]},
+    },
+    "autoscaled": _profile("postgresql") | {"autoscaling": {"enabled": True}},
     "everything": {
         "image": {"digest": "sha256:" + "ab" * 32, "pullSecrets": [{"name": "registry"}]},
         "storage": {
@@ -36,7 +51,17 @@ PROFILES = {
             }
         },
         "grpc": {
-            "service": {"type": "LoadBalancer", "annotations": {"example.com/lb": "internal"}}
+            "tls": {
+                "secretName": "shop-tls",
+                "revocation": True,
+                "certificate": {
+                    "enabled": True,
+                    "issuerName": "internal",
+                    "issuerKind": "ClusterIssuer",
+                    "dnsNames": ["paylink.example.com"],
+                },
+            },
+            "service": {"type": "LoadBalancer", "annotations": {"example.com/lb": "internal"}},
         },
         "webhook": {
             "ingress": {
@@ -45,9 +70,20 @@ PROFILES = {
                 "host": "pay.example.com",
                 "tlsSecretName": "pay-tls",
                 "annotations": {"example.com/body": "1m"},
-            }
+            },
+            "route": {
+                "enabled": True,
+                "parentRefs": [{"name": "public", "namespace": "gateways"}],
+                "host": "pay.example.com",
+                "annotations": {"example.com/timeout": "10s"},
+            },
         },
         "operations": {"service": {"annotations": {"prometheus.io/scrape": "true"}}},
+        "monitoring": {
+            "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+            "rules": {"enabled": True, "labels": {"release": "prometheus"}},
+            "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Payments"}},
+        },
         "env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"},
         "serviceAccount": {"annotations": {"example.com/identity": "paylink"}},
         "podAnnotations": {"example.com/team": "payments"},
@@ -65,18 +101,19 @@ PROFILES = {
         },
         "priorityClassName": "payments",
         "networkPolicy": {
+            "collectorTo": [{"namespaceSelector": {}}],
             "extraEgress": [
-                {"to": [{"namespaceSelector": {}}], "ports": [{"port": 4317}]},
-            ]
+                {"to": [{"namespaceSelector": {}}], "ports": [{"port": 9000}]},
+            ],
         },
     },
 }
 
 
-def render(values=None):
+def render(values=None, root=ROOT):
     """Returns every object that a release with `values` consists of."""
     objects = []
-    for path, body in _templates(values).items():
+    for path, body in _templates(values, root).items():
         if path.endswith(".yaml"):
             objects += [found for found in yaml.safe_load_all(body) if found]
     return objects
@@ -101,7 +138,7 @@ def refusal(values):
     """Returns what Helm says on refusing `values`; fails if it accepts them."""
     try:
         _templates(values)
-    except helm.HelmValuesError as refused:
+    except (helm.HelmValuesError, helm.HelmRenderError) as refused:
         return str(refused)
     raise AssertionError(f"the chart accepted {values}")
 
@@ -130,6 +167,11 @@ def container(objects):
     return containers[0]
 
 
-def _templates(values):
-    with helm.Chart.load(ROOT) as loaded:
+def settings(values=None):
+    """Returns the program's configuration as the release renders it."""
+    return tomllib.loads(one(render(values), "ConfigMap")["data"]["paylink.toml"])
+
+
+def _templates(values, root=ROOT):
+    with helm.Chart.load(root) as loaded:
         return loaded.render(values or {}, name=RELEASE, namespace="payments")

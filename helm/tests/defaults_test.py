@@ -1,5 +1,8 @@
 """What a release is when nobody asked for anything."""
 
+import subprocess
+import sys
+
 import helm_python as helm
 import yaml
 
@@ -20,6 +23,11 @@ def every_key_of_the_values_is_known_to_the_schema():
     # A closed schema refuses an unknown key, so accepting the file proves that all are known.
     values = yaml.safe_load((chart.ROOT / "values.yaml").read_text())
     assert chart.kinds(chart.render(values)) == chart.kinds(chart.render())
+
+
+def the_schema_of_settings_and_the_readme_are_up_to_date():
+    script = chart.ROOT.parent / "scripts/reference"
+    subprocess.run([sys.executable, script, "--check"], check=True)
 
 
 def every_key_of_the_schema_stands_in_the_values():
@@ -51,5 +59,10 @@ def no_default_value_is_a_secret():
 def the_notes_say_how_to_make_the_secret_and_the_first_call():
     text = chart.notes()
     assert "create secret generic paylink-stripe" in text
+    assert "create secret generic paylink-grpc-tls" in text
     assert "port-forward service/shop-paylink 50051" in text
-    assert "grpcurl -plaintext localhost:50051 list" in text
+    assert "grpcurl -authority shop-paylink -cacert" in text
+    assert "-proto paylink/v1/catalog_service.proto" in text
+    assert "Nobody may call yet" in text
+    plain = chart.notes(chart.PROFILES["plaintext"])
+    assert "grpcurl -plaintext localhost:50051 list" in plain

@@ -5,8 +5,18 @@ import json
 import chart
 
 
-def the_pod_meets_the_restricted_standard(objects):
-    spec, inside = chart.pod(objects), chart.container(objects)["securityContext"]
+def every_pod_meets_the_restricted_standard(objects):
+    for kind in ("Deployment", "Job"):
+        for it in [it for it in objects if it["kind"] == kind]:
+            _check_restricted(it["spec"]["template"]["spec"])
+
+
+def _check_restricted(spec):
+    (container,) = spec["containers"]
+    inside = container["securityContext"]
+    assert spec["automountServiceAccountToken"] is False
+    assert inside["readOnlyRootFilesystem"] is True
+    assert container["resources"]["limits"]["memory"]
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] == 10001
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -41,14 +51,14 @@ def secrets_are_files_that_only_the_program_may_read():
     assert files == {"api-key": "stripe-api-key", "webhook-secrets": "stripe-webhook-secrets"}
 
 
-def the_environment_names_the_secret_files():
+def the_configuration_names_the_secret_files():
     objects = chart.render()
-    variables = {it["name"]: it["value"] for it in chart.container(objects)["env"]}
     mounts = {it["name"]: it["mountPath"] for it in chart.container(objects)["volumeMounts"]}
-    assert variables == {
-        "PAYLINK__STRIPE__API_KEY_FILE": f"{mounts['secrets']}/stripe-api-key",
-        "PAYLINK__STRIPE__WEBHOOK_SECRETS_FILE": f"{mounts['secrets']}/stripe-webhook-secrets",
+    assert chart.settings()["stripe"] == {
+        "api_key_file": f"{mounts['secrets']}/stripe-api-key",
+        "webhook_secrets_file": f"{mounts['secrets']}/stripe-webhook-secrets",
     }
+    assert "env" not in chart.container(objects)
 
 
 def a_secret_from_values_shows_in_the_secret_alone():
@@ -70,6 +80,16 @@ def serving_may_reach_names_and_stripe_and_nothing_private():
     assert stripe["ports"] == [{"port": 443}]
     (peer,) = stripe["to"]
     assert "169.254.0.0/16" in peer["ipBlock"]["except"]
+
+
+def a_database_and_a_collector_may_be_reached_where_they_are_named():
+    def check(values, port):
+        rules = chart.one(chart.render(values), "NetworkPolicy")["spec"]["egress"]
+        (rule,) = [it for it in rules if it["ports"] == [{"port": port}]]
+        assert rule["to"]
+
+    check(chart.PROFILES["postgresql"], 5432)
+    check({"networkPolicy": {"collectorTo": [{"podSelector": {}}]}}, 4317)
 
 
 def a_preview_may_reach_nothing_but_names():

@@ -67,6 +67,10 @@ impl Policy {
         let text = str::from_utf8(bytes).map_err(|_| "is not UTF-8")?;
         // The message alone: the error's own text would show the line.
         let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        // Such as a file that is just being written.
+        if file.rule.is_empty() {
+            return Err("has no rule".into());
+        }
         let mut policy = Self::default();
         for rule in file.rule {
             let (identities, grant) = rule.read()?;
@@ -173,6 +177,9 @@ mod tests {
         permissions = ["*"]
     "#;
 
+    /// Patterns that can be meant.
+    const PATTERN: &str = "[ab]{1,2}([/:|][ab]{1,2}){0,2}([/:|]\\*)?";
+
     fn check(identity: &str, permission: &str, expected: bool) {
         let policy = Policy::read(POLICY.as_bytes()).unwrap();
         let permitted = policy.grant(identity).is_some_and(|grant| grant.permits(permission));
@@ -228,8 +235,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_permitted_by_an_empty_policy() {
-        assert_eq!(Policy::read(b"").unwrap().grant("spiffe://prod/a"), None);
+    fn a_policy_without_a_rule_is_none() {
+        assert_eq!(Policy::read(b"").unwrap_err(), "has no rule");
     }
 
     proptest! {
@@ -240,14 +247,14 @@ mod tests {
 
         #[test]
         fn a_grant_comes_only_of_a_pattern_that_fits(
-            patterns in proptest::collection::btree_set("[ab]{1,2}([/:|][ab]{1,2}){0,2}([/:|]\\*)?", 0..5),
+            patterns in proptest::collection::btree_set(PATTERN, 1..5),
             identity in "[ab]{0,2}([/:|][ab]{0,2}){0,3}",
         ) {
             let identities = patterns.iter().map(|pattern| format!("{pattern:?}"));
             let identities = identities.collect::<Vec<_>>().join(", ");
             let text = format!("[[rule]]\nidentities = [{identities}]\npermissions = [\"*\"]");
             let fits = patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(beginning) => identity.len() > beginning.len() && identity.starts_with(beginning),
+                Some(start) => identity.len() > start.len() && identity.starts_with(start),
                 None => *pattern == identity,
             });
             let policy = Policy::read(text.as_bytes()).unwrap();

@@ -138,9 +138,13 @@ impl Tokens {
             return Err(Refusal::TokenAlgorithm);
         }
         let validation = issuer.validation(header.alg, self.leeway_secs);
-        let decoded = decode::<Claims>(token, &key.decoding, &validation);
-        let claims = decoded.map_err(|error| refusal(error.kind()))?.claims;
-        let proved = self.proved(issuer, &claims)?;
+        let verified = decode::<Claims>(token, &key.decoding, &validation);
+        let verified = verified.map_err(|error| match error.kind() {
+            // The header was read before, so it is the claims that are not what they must be.
+            ErrorKind::Json(_) => Refusal::TokenClaims,
+            other => refusal(other),
+        })?;
+        let proved = self.proved(issuer, &verified.claims)?;
         let until = proved.ends + Duration::from_secs(self.leeway_secs);
         self.known.keep(token, keys, proved.clone(), until);
         Ok(proved)

@@ -72,14 +72,12 @@ async fn stand(
         Error::Unauthenticated(refusal)
     })?;
     let permission = method.and_then(pb::permission).ok_or(Error::NoSuchMethod)?;
-    match auth.access(&identity, permission) {
-        Some(access) => Ok(Standing { auth, identity, permission, access }),
-        None => {
-            count("METHOD_NOT_ALLOWED");
-            tracing::info!(?identity, rpc.method = method, "A call was not permitted");
-            Err(Error::NotAllowed)
-        }
-    }
+    let Some(access) = auth.access(&identity, permission) else {
+        count("METHOD_NOT_ALLOWED");
+        tracing::info!(?identity, rpc.method = method, "A call was not permitted");
+        return Err(Error::NotAllowed);
+    };
+    Ok(Standing { auth, identity, permission, access })
 }
 
 /// Gives the header that carries a token. Of two, nobody could say which one counts.
@@ -109,7 +107,7 @@ impl Standing {
             }
         };
         let mut changes = self.auth.changes();
-        let changed = async {
+        let otherwise = async {
             loop {
                 let access = self.auth.access(&self.identity, self.permission);
                 if access.as_ref() != Some(&self.access) || changes.changed().await.is_err() {
@@ -119,7 +117,7 @@ impl Standing {
         };
         tokio::select! {
             () = ends => Error::Unauthenticated(Refusal::TokenExpired),
-            () = changed => Error::NotAllowed,
+            () = otherwise => Error::NotAllowed,
         }
     }
 }

@@ -199,7 +199,7 @@ impl Trust {
             }
         }
         // The listener is gone, and changes nothing any more.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -41,7 +41,7 @@ use tonic::body::Body;
 pub use self::buyer::Page;
 pub use self::folder::Folder;
 pub use self::gate::{Answers, Gate};
-pub use self::guarded::{Guarded, with_token};
+pub use self::guarded::{Guarded, POLICY, with_token};
 pub use self::issuer::Issuer;
 pub use self::program::Program;
 pub use self::start::Start;

@@ -196,6 +196,7 @@ async fn what_is_open_to_others_must_be_encrypted_or_said_to_be_open() {
     let check = async |settings: &[(&str, &str)], said: &str| {
         let always = [
             ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
+            ("PAYLINK__AUTH__ANYONE_MAY_CALL", "true"),
             ("PAYLINK__STORAGE__URL", "sqlite::memory:"),
             ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
             ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
@@ -206,7 +207,8 @@ async fn what_is_open_to_others_must_be_encrypted_or_said_to_be_open() {
         assert!(told.contains(said), "{told}");
     };
     let open = |name| (name, "0.0.0.0:0");
-    check(&[open("PAYLINK__GRPC__LISTEN")], "grpc.plaintext = \"anywhere\"").await;
+    let anyone = ("PAYLINK__AUTH__ANYONE_MAY_CALL", "true");
+    check(&[open("PAYLINK__GRPC__LISTEN"), anyone], "grpc.plaintext = \"anywhere\"").await;
     check(&[open("PAYLINK__WEBHOOK__LISTEN")], "webhook.plaintext = \"anywhere\"").await;
     let certificate = ("PAYLINK__GRPC__TLS__CERTIFICATE_PATH", "/nowhere");
     let key = ("PAYLINK__GRPC__TLS__KEY_PATH", "/nowhere");

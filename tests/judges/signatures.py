@@ -71,11 +71,17 @@ def _headers(dice, count):
             elif change == 4:
                 parts.append(f"t={at + dice.choice([0, 1, 10**6])}")
             elif change == 5:
-                parts = [part.replace("v1=", dice.choice(["v2=", "v1 =", " v1=", "v1=="])) for part in parts]
+                parts = [
+                    part.replace("v1=", dice.choice(["v2=", "v1 =", " v1=", "v1=="]))
+                    for part in parts
+                ]
             elif change == 6:
                 parts.append(dice.choice(["", "x", "=", "v1", "t", "v1=", "t="]))
             elif change == 7:
-                parts = [part.replace("t=", dice.choice(["t= ", "t=0", "t=+", "t=-", "T="])) for part in parts]
+                parts = [
+                    part.replace("t=", dice.choice(["t= ", "t=0", "t=+", "t=-", "T="]))
+                    for part in parts
+                ]
             elif change == 8:
                 at_part = dice.randrange(len(parts))
                 parts[at_part] = parts[at_part][: dice.randrange(len(parts[at_part]) + 1)]

@@ -104,10 +104,9 @@ impl Conversation {
         }
         match state.leaving_since {
             Some(since) if for_long(since, grace) => Verdict::Cut("grace"),
-            Some(_) => Verdict::Stay,
             None if for_long(state.begun, age) => Verdict::Leave,
             None if state.calls == 0 && for_long(state.idle_since, idle) => Verdict::Leave,
-            None => Verdict::Stay,
+            _ => Verdict::Stay,
         }
     }
 
@@ -177,9 +176,9 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         first_bytes: Duration::from_secs(5),
-        idle: Duration::from_secs(300),
+        idle: Duration::from_mins(5),
         unread: Duration::from_secs(90),
-        age: Duration::from_secs(1_800),
+        age: Duration::from_mins(30),
         grace: Duration::from_secs(65),
     };
 

@@ -139,7 +139,7 @@ fn unfolding_headers(listing: &[u8]) -> Vec<u8> {
     text(&mut block, "bomb");
     text(&mut block, &"x".repeat(3_500));
     // … and named again, by a byte each time.
-    block.extend([0x80 | 62].repeat(8_000));
+    block.extend([0xbe].repeat(8_000));
     frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)
 }
 
@@ -160,14 +160,15 @@ fn large_message(begin: &[u8]) -> Vec<u8> {
 /// Hears all that is said, until it is enough or nothing more comes.
 async fn hear(mut read: OwnedReadHalf, enough: fn(&Heard) -> bool) -> Heard {
     let mut heard = Heard::default();
-    let mut head = [0; HEAD_BYTES];
-    while !enough(&heard) && read.read_exact(&mut head).await.is_ok() {
-        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+    let mut prefix = [0; HEAD_BYTES];
+    while !enough(&heard) && read.read_exact(&mut prefix).await.is_ok() {
+        let mut payload =
+            vec![0; u32::from_be_bytes([0, prefix[0], prefix[1], prefix[2]]) as usize];
         if read.read_exact(&mut payload).await.is_err() {
             break;
         }
         heard.frames += 1;
-        match (head[3], head[4]) {
+        match (prefix[3], prefix[4]) {
             (HEADERS, _) => heard.answers += 1,
             (RST_STREAM, _) => heard.resets += 1,
             (PING | SETTINGS, ACK) => heard.acknowledged += 1,

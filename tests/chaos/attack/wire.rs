@@ -64,17 +64,16 @@ pub fn call(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
 /// Writes a text with its length before it (RFC 7541, section 5.2).
 pub fn text(block: &mut Vec<u8>, text: &str) {
     // Seven bits, and what is more in as many bytes as it takes.
-    match u8::try_from(text.len()) {
-        Ok(length @ ..127) => block.push(length),
-        _ => {
-            block.push(127);
-            let mut left = text.len() - 127;
-            while left >= 128 {
-                block.push(u8::try_from(left % 128).unwrap() | 128);
-                left /= 128;
-            }
-            block.push(u8::try_from(left).unwrap());
+    if let Ok(length @ ..127) = u8::try_from(text.len()) {
+        block.push(length);
+    } else {
+        block.push(127);
+        let mut left = text.len() - 127;
+        while left >= 128 {
+            block.push(u8::try_from(left % 128).unwrap() | 128);
+            left /= 128;
         }
+        block.push(u8::try_from(left).unwrap());
     }
     block.extend(text.as_bytes());
 }

@@ -11,7 +11,7 @@ use super::issuer::{AUDIENCE, Issuer};
 use super::{Folder, Paylink, within};
 
 /// Two shops, who works for them, and who looks after all.
-const POLICY: &str = r#"
+pub const POLICY: &str = r#"
 [[rule]]
 identities = ["https://id.example|reader"]
 permissions = ["catalog.read", "discounts.read", "shipping.read", "links.read", "payments.read"]
@@ -84,17 +84,18 @@ impl Guarded {
 
     /// Replaces the policy.
     pub fn put_policy(&self, text: &str) {
-        self.folder.write("policy.toml", text);
+        self.put("policy.toml", text);
     }
 
     /// Replaces the keys of the issuer.
     pub fn put_keys(&self, text: &str) {
-        self.folder.write("issuer.json", text);
+        self.put("issuer.json", text);
     }
 
-    /// The policy that it has begun with.
-    pub fn policy(&self) -> &'static str {
-        POLICY
+    /// Replaces a file at once, so that nobody reads half of it.
+    fn put(&self, name: &str, text: &str) {
+        let new = self.folder.write("new", text);
+        std::fs::rename(new, self.folder.file(name)).unwrap();
     }
 
     /// Calls a method with an empty message, and says what comes of it first.

@@ -42,11 +42,11 @@ impl Issuer {
 
     /// A token for a subject, good for a minute.
     pub fn token(&self, subject: &str) -> String {
-        self.token_with(subject, json!({}))
+        self.token_with(subject, &json!({}))
     }
 
     /// A token with other claims; null takes one away.
-    pub fn token_with(&self, subject: &str, change: Value) -> String {
+    pub fn token_with(&self, subject: &str, change: &Value) -> String {
         let key = EncodingKey::from_ec_der(&self.pair.serialize_der());
         encode(&self.header(Algorithm::ES256), &self.claims(subject, change), &key).unwrap()
     }
@@ -55,13 +55,13 @@ impl Issuer {
     /// hope that it is taken for one.
     pub fn confused_token(&self, subject: &str) -> String {
         let key = EncodingKey::from_secret(self.pair.der_bytes());
-        encode(&self.header(Algorithm::HS256), &self.claims(subject, json!({})), &key).unwrap()
+        encode(&self.header(Algorithm::HS256), &self.claims(subject, &json!({})), &key).unwrap()
     }
 
     /// A token that nobody has signed.
     pub fn unsigned_token(&self, subject: &str) -> String {
         let header = json!({ "alg": "none", "typ": "JWT", "kid": self.id });
-        let claims = self.claims(subject, json!({}));
+        let claims = self.claims(subject, &json!({}));
         let [header, claims] =
             [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
         format!("{header}.{claims}.")
@@ -71,7 +71,7 @@ impl Issuer {
         Header { kid: Some(self.id.clone()), ..Header::new(algorithm) }
     }
 
-    fn claims(&self, subject: &str, change: Value) -> Value {
+    fn claims(&self, subject: &str, change: &Value) -> Value {
         let now = now_secs();
         let mut claims = json!({
             "iss": self.name, "sub": subject, "aud": [AUDIENCE, "others"],

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use futures_util::FutureExt as _;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -207,4 +208,30 @@ async fn files_that_make_no_sense_leave_all_as_it_was_and_are_told_of() {
         });
         assert!(line.is_some(), "{file} is not in {told}");
     }
+}
+
+#[tokio::test]
+async fn who_is_revoked_is_asked_to_leave_and_nobody_else_is() {
+    let setting = Setting::new();
+    let program = start(&setting).await;
+    let watch = async |identity: &Identity| {
+        let client = Client::new(program.address("grpc"), &setting.ours, Some(identity));
+        let mut health = HealthClient::new(client.channel());
+        let mut told = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+        told.message().await.unwrap().unwrap();
+        told
+    };
+    let (revoked, good) = (setting.theirs.issue(), setting.theirs.issue());
+    let (mut theirs, mut others) = (watch(&revoked).await, watch(&good).await);
+    setting.trust(&setting.theirs.pem(), &setting.theirs.revoking(&[&revoked]));
+    let ended = async {
+        loop {
+            match theirs.message().await {
+                Ok(Some(_)) => {}
+                ended => return ended,
+            }
+        }
+    };
+    assert_eq!(within(ended).await.unwrap_err().code(), tonic::Code::Unavailable);
+    assert!(others.message().now_or_never().is_none_or(|told| told.is_ok()));
 }
