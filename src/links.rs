@@ -311,7 +311,7 @@ impl PaymentLinkService for Links {
         request: Request<pb::ReplacePaymentLinkRequest>,
     ) -> Result<Response<pb::ReplacePaymentLinkResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
-        Ok(Response::new(self.replace(request, &caller).await?))
+        Ok(Response::new(Box::pin(self.replace(request, &caller)).await?))
     }
 
     async fn share_url(

@@ -70,11 +70,11 @@ mod tests {
         pb::PaymentLink { url: "https://buy.stripe.com/test_1".into(), ..Default::default() }
     }
 
-    fn refused(options: pb::ShareOptions) -> Vec<String> {
+    fn refused(options: &pb::ShareOptions) -> Vec<String> {
         let request = pb::ShareUrlRequest { id: "plink_1".into(), options: Some(options.clone()) };
         let found = match contract::check(&request).pass() {
             Err(Violations(found)) => found,
-            Ok(_) => url(&link(), &options).err().map(|found| found.0).unwrap_or_default(),
+            Ok(_) => url(&link(), options).err().map(|found| found.0).unwrap_or_default(),
         };
         found.into_iter().map(|violation| violation.field).collect()
     }
@@ -100,7 +100,7 @@ mod tests {
         let with = |change: fn(&mut pb::ShareOptions)| {
             let mut options = pb::ShareOptions::default();
             change(&mut options);
-            refused(options)
+            refused(&options)
         };
         assert_eq!(with(|o| o.client_reference_id = "a b".into()), ["options.client_reference_id"]);
         assert_eq!(
@@ -125,7 +125,7 @@ mod tests {
             ..Default::default()
         };
         let fields = ["options.prefilled_promo_code", "options.utm_source", "options.utm_term"];
-        assert_eq!(refused(options), fields);
+        assert_eq!(refused(&options), fields);
     }
 
     #[test]
@@ -135,6 +135,6 @@ mod tests {
             locked_prefilled_email: "b@example.com".into(),
             ..Default::default()
         };
-        assert_eq!(refused(options), ["options"]);
+        assert_eq!(refused(&options), ["options"]);
     }
 }

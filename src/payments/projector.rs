@@ -58,7 +58,7 @@ struct Read {
 /// What was answered.
 enum Answer {
     Facts { told: Told, facts: Result<Vec<Fact>, Unread> },
-    Link { created_at_ms: i64, asked_at_ms: i64, link: Result<pb::PaymentLink, Unread> },
+    Link { created_at_ms: i64, asked_at_ms: i64, link: Result<Box<pb::PaymentLink>, Unread> },
 }
 
 // === impl Projector ===
@@ -164,7 +164,7 @@ impl<D: Details> Projector<D> {
             let (details, Shown { link, created_at_ms, .. }) = (self.details.clone(), shown);
             self.ask(event, async move {
                 let asked_at_ms = now_ms();
-                let link = details.link(&link.id).await;
+                let link = details.link(&link.id).await.map(Box::new);
                 Answer::Link { created_at_ms, asked_at_ms, link }
             });
         }
@@ -203,7 +203,7 @@ impl<D: Details> Projector<D> {
             },
             Answer::Link { created_at_ms, asked_at_ms, link } => match link {
                 Ok(link) => {
-                    let seen = SeenLink { link, created_at_ms, seen_at_ms: asked_at_ms };
+                    let seen = SeenLink { link: *link, created_at_ms, seen_at_ms: asked_at_ms };
                     Outcome::Seen { event_id, seen: Box::new(seen) }
                 }
                 Err(unread) if unread.is_temporary => self.put_off(event_id, attempts, &unread),

@@ -27,10 +27,10 @@ impl OverOrder {
     /// Why links of the order cannot be paid.
     #[must_use]
     pub fn over(&self) -> Option<DeactivationReason> {
-        if !self.taken_by.is_empty() {
-            Some(DeactivationReason::OrderPaid)
-        } else {
+        if self.taken_by.is_empty() {
             self.closed_at_ms.map(|_| DeactivationReason::OrderClosed)
+        } else {
+            Some(DeactivationReason::OrderPaid)
         }
     }
 }

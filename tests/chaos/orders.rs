@@ -192,9 +192,9 @@ async fn a_batch_makes_exactly_its_links_through_faults_and_a_kill() {
     let twice = at_stripe.values().filter(|links| links.len() != 1).count();
     assert_eq!((at_stripe.len(), twice), (count, 0), "each link is made once");
     println!(
-        "a batch of {count} links, {:.0} % of writes failing, one kill after {} answers: \
+        "a batch of {count} links, {} in a thousand writes failing, one kill after {} answers: \
          {count} links, none twice, {rounds} further rounds, {:.1?}",
-        2.0 * FAULTS_EACH as f64 / 10.0,
+        2 * FAULTS_EACH,
         first.len(),
         begin.elapsed(),
     );

@@ -13,8 +13,8 @@ fn lasting(seconds: i64) -> pb::PaymentLink {
     pb::PaymentLink { ttl, ..Default::default() }
 }
 
-fn at(seconds: i64) -> Option<Timestamp> {
-    Some(Timestamp { seconds, nanos: 0 })
+fn at(seconds: i64) -> Timestamp {
+    Timestamp { seconds, nanos: 0 }
 }
 
 async fn ended(paylink: &Paylink, id: &str) -> pb::PaymentLink {
@@ -51,11 +51,11 @@ async fn a_link_ends_at_its_time_with_the_pages_that_are_open() {
 async fn an_end_can_be_moved_and_taken_away() {
     let paylink = Paylink::start().await;
     let link = paylink.link_like(lasting(3_600)).await;
-    let later = at(now_secs() + 7_200);
+    let later = Some(at(now_secs() + 7_200));
     assert_eq!(prolong(&paylink, &link.id, later).await.expire_time, later);
     assert_eq!(prolong(&paylink, &link.id, None).await.expire_time, None);
     // An end in the past is an end at once.
-    prolong(&paylink, &link.id, at(now_secs() - 5)).await;
+    prolong(&paylink, &link.id, Some(at(now_secs() - 5))).await;
     let ended = ended(&paylink, &link.id).await;
     assert_eq!(ended.deactivation_reason(), DeactivationReason::Expired);
 }
@@ -64,7 +64,7 @@ async fn an_end_can_be_moved_and_taken_away() {
 async fn a_link_that_has_ended_can_be_activated_again() {
     let paylink = Paylink::start().await;
     let link =
-        paylink.link_like(pb::PaymentLink { expire_time: at(1), ..Default::default() }).await;
+        paylink.link_like(pb::PaymentLink { expire_time: Some(at(1)), ..Default::default() }).await;
     ended(&paylink, &link.id).await;
     let again = pb::ActivatePaymentLinkRequest { id: link.id.clone(), ..Default::default() };
     let active = paylink.links().activate_payment_link(again).await.unwrap().into_inner();
@@ -72,7 +72,7 @@ async fn a_link_that_has_ended_can_be_activated_again() {
     assert_eq!(active.deactivation_reason(), DeactivationReason::Unspecified);
     let until_later = pb::ActivatePaymentLinkRequest {
         id: link.id.clone(),
-        expire_time: at(now_secs() + 60),
+        expire_time: Some(at(now_secs() + 60)),
         ..Default::default()
     };
     let active = paylink.links().activate_payment_link(until_later.clone()).await.unwrap();
@@ -85,7 +85,8 @@ async fn an_end_that_came_while_nobody_was_there_is_caught_up_with() {
     let paylink = Paylink::start().storage(&folder).await;
     let link = paylink.link_like(lasting(3_600)).await;
     paylink.stripe.gate.let_answers(crate::harness::Answers::Lost);
-    let update = pb::PaymentLink { id: link.id.clone(), expire_time: at(1), ..Default::default() };
+    let update =
+        pb::PaymentLink { id: link.id.clone(), expire_time: Some(at(1)), ..Default::default() };
     let request = pb::UpdatePaymentLinkRequest { payment_link: Some(update), ..Default::default() };
     // It was changed, and the answer was lost.
     paylink.links().update_payment_link(request).await.unwrap_err();
@@ -137,7 +138,7 @@ async fn a_link_has_one_end() {
     let paylink = Paylink::start().await;
     let link = pb::PaymentLink {
         line_items: vec![crate::harness::poster()],
-        expire_time: at(now_secs() + 60),
+        expire_time: Some(at(now_secs() + 60)),
         ..lasting(0)
     };
     let request = pb::CreatePaymentLinkRequest { payment_link: Some(link), ..Default::default() };

@@ -99,7 +99,7 @@ async fn a_second_payment_is_told_and_never_offered() {
     assert_eq!(first.order_standing(), OrderStanding::First);
     assert_eq!(second.order_standing(), OrderStanding::Duplicate);
     assert_eq!((&second.duplicate_of, &*second.order_ref), (&first.id, "order 1"));
-    assert_eq!(claimable(&paylink).await, [first.id.clone()]);
+    assert_eq!(claimable(&paylink).await, [first.id.as_str()]);
     let request = pb::ClaimFulfillmentRequest {
         payment: second.id.clone(),
         worker: "packer-1".to_owned(),

@@ -34,7 +34,7 @@ const SESSIONS: [(&str, usize); 3] = [("cs_1", 0), ("cs_2", 1), ("cs_3", 1)];
 /// How often to look whether something has happened.
 const POLL: Duration = Duration::from_millis(2);
 /// How long all may take to come right. Only a broken promise takes it.
-const RIGHT_MAX: Duration = Duration::from_secs(60);
+const RIGHT_MAX: Duration = Duration::from_mins(1);
 /// How long a life of the process may last that ends in a crash, in milliseconds.
 const LIFE_MS_MAX: f64 = 25.0;
 
@@ -180,8 +180,8 @@ fn run(seed: u64) -> Result<u32, String> {
     live(async {
         let storage = file.open().await;
         for link in &links {
-            let seen = SeenLink { link: link.clone(), created_at_ms: 0, seen_at_ms: 0 };
-            storage.put_link(seen, 0).await.unwrap();
+            let picture = SeenLink { link: link.clone(), created_at_ms: 0, seen_at_ms: 0 };
+            storage.put_link(picture, 0).await.unwrap();
         }
     });
     let all = events(&links);

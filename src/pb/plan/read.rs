@@ -207,9 +207,8 @@ impl Options {
         match of {
             prost_reflect::Kind::Bool => Kind::Bool,
             prost_reflect::Kind::Int32 | prost_reflect::Kind::Int64 => Kind::Int,
-            prost_reflect::Kind::String => Kind::String,
-            // Of answers alone, which nothing here reads.
-            prost_reflect::Kind::Bytes => Kind::String,
+            // Bytes are of answers alone, which nothing here reads.
+            prost_reflect::Kind::String | prost_reflect::Kind::Bytes => Kind::String,
             // Leaked once, with the plan, which lives as long as the process.
             prost_reflect::Kind::Enum(words) => {
                 Kind::Enum(Box::leak(Box::new(self.words_of(&words))))
