@@ -34,9 +34,9 @@ const VERSIONS: [Version; 5] = [
     version!("0005_orders"),
 ];
 
-const LOCK_TIMEOUT: &str = "SELECT current_setting('lock_timeout')";
-/// A migration waits longer than a call may: another replica may be at it.
-const MIGRATION_LOCK_TIMEOUT: &str = "30s";
+/// A migration waits longer than a call may: another replica may be at it, and to
+/// wait for that is a statement too.
+const TIMES: [(&str, &str); 2] = [("lock_timeout", "30s"), ("statement_timeout", "60s")];
 
 /// Brings the schema up to date. Replicas that start together wait for each
 /// other here: sqlx holds a lock meanwhile.
@@ -53,18 +53,24 @@ pub(super) async fn migrate(connection: &mut AnyConnection, kind: Kind) -> Resul
     match kind {
         Kind::Sqlite => Ok(migrator.run(connection).await?),
         Kind::Postgres => {
-            let usual: String =
-                sqlx::query_scalar(LOCK_TIMEOUT).fetch_one(&mut *connection).await?;
-            lock_timeout(connection, MIGRATION_LOCK_TIMEOUT).await?;
+            let mut usual: Vec<String> = Vec::new();
+            for (name, time) in TIMES {
+                let setting = sqlx::query_scalar("SELECT current_setting($1)").bind(name);
+                usual.push(setting.fetch_one(&mut *connection).await?);
+                put(connection, name, time).await?;
+            }
             migrator.run(&mut *connection).await?;
-            lock_timeout(connection, &usual).await
+            for ((name, _), time) in TIMES.iter().zip(usual) {
+                put(connection, name, &time).await?;
+            }
+            Ok(())
         }
     }
 }
 
-/// Sets how long statements of this connection wait for others.
-async fn lock_timeout(connection: &mut AnyConnection, time: &str) -> Result<(), Error> {
-    let set = sqlx::query("SELECT set_config('lock_timeout', $1, false)");
-    set.bind(time.to_owned()).execute(connection).await?;
+/// Sets how long statements of this connection may take, or wait for others.
+async fn put(connection: &mut AnyConnection, name: &str, time: &str) -> Result<(), Error> {
+    let put = sqlx::query("SELECT set_config($1, $2, false)");
+    put.bind(name.to_owned()).bind(time.to_owned()).execute(connection).await?;
     Ok(())
 }
