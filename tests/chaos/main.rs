@@ -51,7 +51,7 @@ static SCALE: LazyLock<usize> = LazyLock::new(|| {
 });
 
 /// How long anything may take that a test waits for. Only a broken promise takes it.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_mins(2);
 
 /// A memory for one test, gone when the test ends.
 enum Memory {
