@@ -14,6 +14,9 @@
 
 mod agreeing;
 mod attack;
+#[path = "../it/harness/buyer.rs"]
+#[allow(dead_code, reason = "other test binaries use the other part")]
+mod buyer;
 #[path = "../it/harness/cluster.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod cluster;
@@ -25,6 +28,7 @@ mod follow;
 mod gate;
 mod killing;
 mod naive;
+mod orders;
 mod outage;
 mod racing;
 mod service;
