@@ -1,5 +1,6 @@
 //! The whole program put together: the only place that knows every part.
 
+mod examined;
 mod health;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,11 +14,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
+pub use self::examined::doctor;
 use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::discounts::Discounts;
+use crate::doctor::Doctor;
 use crate::links::Links;
 use crate::operations::Operations;
 use crate::payments::Payments;
@@ -116,6 +119,7 @@ impl App {
         let services = grpc::Services {
             catalog: Catalog::new(stripe.clone(), writes.clone()),
             discounts: Discounts::new(stripe.clone(), writes.clone()),
+            doctor: Doctor::new(examined::patient(&config), stripe.clone())?,
             links: Links::new(stripe.clone(), writes.clone()),
             payments: payments.clone(),
             shipping: ShippingRates::new(stripe.clone(), writes.clone()),

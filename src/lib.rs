@@ -25,6 +25,7 @@ pub mod config;
 pub mod contract;
 pub mod dice;
 pub mod discounts;
+pub mod doctor;
 pub mod error;
 pub mod links;
 pub mod operations;

@@ -13,6 +13,7 @@ mod connect;
 mod consumers;
 mod error;
 mod events;
+pub mod examine;
 mod facts;
 mod feed;
 mod installation;

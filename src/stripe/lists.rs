@@ -85,7 +85,7 @@ impl Client {
         Ok(page.await?.items)
     }
 
-    async fn listed<T>(
+    pub(super) async fn listed<T>(
         &self,
         place: Place,
         query: String,
