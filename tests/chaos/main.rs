@@ -14,6 +14,7 @@
 
 mod agreeing;
 mod attack;
+mod balancer;
 #[path = "../it/harness/cluster.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod cluster;
@@ -27,6 +28,7 @@ mod killing;
 mod naive;
 mod outage;
 mod racing;
+mod rolling;
 mod service;
 mod speed;
 mod stuck;

@@ -18,6 +18,7 @@ mod clients;
 mod consumers;
 mod discounts;
 mod discovery;
+mod doctor;
 mod drain;
 mod fulfillment;
 mod harness;
