@@ -27,7 +27,7 @@ use crate::memory::{File, live};
 use crate::stripe::{self, CONFIG, Fate, Stripe};
 
 /// Which seeds are simulated.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=60;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=30;
 const ORDER: &str = "order 1";
 /// The payments of the order, by their links.
 const SESSIONS: [(&str, usize); 3] = [("cs_1", 0), ("cs_2", 1), ("cs_3", 1)];
@@ -266,5 +266,5 @@ fn no_seed_fulfils_an_order_twice_or_leaves_it_payable() {
     }
     let seeds = SEEDS.count();
     println!("{seeds} seeds, {} payments, {crashes} crashes: one fulfilled each", 3 * seeds);
-    assert!(crashes > 60, "the seeds crash too seldom: {crashes}");
+    assert!(crashes > 30, "the seeds crash too seldom: {crashes}");
 }
