@@ -26,6 +26,7 @@ pub mod config;
 pub mod contract;
 pub mod dice;
 pub mod discounts;
+pub mod doctor;
 pub mod endings;
 pub mod error;
 pub mod links;

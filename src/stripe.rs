@@ -8,6 +8,7 @@ pub mod access;
 pub mod breaker;
 pub mod call;
 pub mod error;
+pub mod examine;
 mod lists;
 mod money;
 pub mod observe;
