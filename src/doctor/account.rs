@@ -73,7 +73,7 @@ async fn lacks(need: Need, stripe: &Client, caller: &Caller) -> Result<Vec<Strin
     if !stripe.may_read(need, caller).await? {
         lacking.push(format!("read {}", need.path));
     }
-    if need.writes && !stripe.may_write(need, caller).await? {
+    if !stripe.may_write(need, caller).await? {
         lacking.push(format!("write {}", need.path));
     }
     Ok(lacking)

@@ -1,6 +1,9 @@
 //! The endpoint that Stripe sends events to: whether it is there and switched on,
 //! what it sends in which words, and whether that arrives here.
 
+use futures_util::future::join_all;
+use tokio::time::timeout_at;
+
 use super::Patient;
 use super::account::plain;
 use super::finding::{broken, doubtful, skipped, well};
@@ -50,14 +53,12 @@ pub(super) async fn endpoint(
             _ => broken(ENDPOINT, message, advice),
         }];
     }
-    let mut findings = Vec::new();
-    for endpoint in &ours {
-        findings.push(is_enabled(endpoint));
-        findings.push(events(endpoint, kinds));
-        findings.push(version(endpoint));
-        findings.push(canary(endpoint, outside).await);
-    }
-    findings
+    let each = ours.iter().map(async |endpoint| {
+        let canary = timeout_at(caller.deadline, canary(endpoint, outside)).await;
+        let canary = canary.unwrap_or_else(|_| lost(endpoint));
+        [is_enabled(endpoint), events(endpoint, kinds), version(endpoint), canary]
+    });
+    join_all(each).await.concat()
 }
 
 fn is_ours(endpoint: &Endpoint) -> bool {
@@ -119,14 +120,7 @@ async fn canary(endpoint: &Endpoint, outside: &Outside) -> Finding {
                 "see that the ingress leads to the webhook port, without a login or a redirect",
             );
         }
-        // Stripe comes from elsewhere, and may well reach what this machine may not.
-        Canary::Lost => {
-            return doubtful(
-                CANARY,
-                format!("{url} cannot be reached from here"),
-                "see in the Dashboard whether Stripe's deliveries arrive",
-            );
-        }
+        Canary::Lost => return lost(endpoint),
     }
     match outside.send_canary(url, false).await {
         Canary::Refused => well(CANARY, format!("{url} takes what is signed, and nothing else")),
@@ -136,6 +130,16 @@ async fn canary(endpoint: &Endpoint, outside: &Outside) -> Finding {
             "see what stands before the service: it must hand on bodies and answers as they are",
         ),
     }
+}
+
+/// Nobody has answered. Stripe comes from elsewhere, and may well reach what this
+/// machine may not.
+fn lost(endpoint: &Endpoint) -> Finding {
+    doubtful(
+        CANARY,
+        format!("{} cannot be reached from here", endpoint.url),
+        "see in the Dashboard whether Stripe's deliveries arrive",
+    )
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use paylink::pb::diagnostics_service_client::DiagnosticsServiceClient;
 use paylink::pb::finding::Verdict;
 use serde_json::Value;
 
-use crate::harness::{Folder, Paylink, Program, now_secs, until};
+use crate::harness::{Folder, Paylink, Program, now_secs};
 
 const VERSION: &str = "2026-05-27.dahlia";
 
@@ -117,13 +117,22 @@ async fn an_examination_changes_nothing() {
     for path in ["/v1/products", "/v1/coupons", "/v1/payment_links", "/v1/events"] {
         assert_eq!(practice.paylink.stripe.list(path).await, Vec::<Value>::new(), "{path}");
     }
-    let url = format!("http://{}/metrics", practice.paylink.addresses.operations);
-    until(async || {
-        let metrics = reqwest::get(&url).await.unwrap().text().await.unwrap();
-        metrics.contains("paylink_webhook_requests_total{outcome=\"canary\"} 1")
-            && !metrics.contains("outcome=\"kept\"")
-    })
-    .await;
+}
+
+#[tokio::test]
+async fn a_canary_is_answered_and_not_kept() {
+    let practice = Practice::open("*").await;
+    // A process of its own, whose metrics are about nothing else.
+    let program = Program::start("dev", &["webhook", "operations"], &[]).await;
+    let url = format!("url=http://{}/webhooks/stripe", program.address("webhook"));
+    let path = format!("/v1/webhook_endpoints/{}", practice.endpoint);
+    practice.paylink.stripe.post(&path, &url).await;
+    practice.check(&[], "webhook.canary", "well").await;
+    let url = format!("http://{}/metrics", program.address("operations"));
+    let metrics = reqwest::get(&url).await.unwrap().text().await.unwrap();
+    let counted = metrics.lines().filter(|line| line.starts_with("paylink_webhook_requests_total"));
+    let counted: Vec<_> = counted.filter_map(|line| line.split('"').nth(1)).collect();
+    assert_eq!(counted, ["canary", "mismatch"]);
 }
 
 #[tokio::test]
@@ -195,7 +204,7 @@ async fn a_memory_that_cannot_be_kept_is_found() {
 }
 
 #[tokio::test]
-async fn a_schema_that_is_behind_is_found() {
+async fn a_schema_is_compared_and_a_file_without_one_is_found() {
     let practice = Practice::open("*").await;
     let url = practice.folder.storage_url();
     let settings = [("PAYLINK__STORAGE__URL", url.as_str())];
