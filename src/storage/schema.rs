@@ -45,9 +45,9 @@ const VERSIONS: [Version; 5] = [
 /// Without it, every release does that knows the table.
 const FLOOR: &str = "schema_floor";
 
-const LOCK_TIMEOUT: &str = "SELECT current_setting('lock_timeout')";
-/// A migration waits longer than a call may: another replica may be at it.
-const MIGRATION_LOCK_TIMEOUT: &str = "30s";
+/// A migration waits longer than a call may: another replica may be at it, and to
+/// wait for that is a statement too.
+const TIMES: [(&str, &str); 2] = [("lock_timeout", "30s"), ("statement_timeout", "60s")];
 
 /// Brings the schema up to date. Replicas that start together wait for each
 /// other here: sqlx holds a lock meanwhile.
@@ -59,11 +59,16 @@ pub(super) async fn migrate(connection: &mut AnyConnection, kind: Kind) -> Resul
     match kind {
         Kind::Sqlite => migrator.run(&mut *connection).await?,
         Kind::Postgres => {
-            let usual: String =
-                sqlx::query_scalar(LOCK_TIMEOUT).fetch_one(&mut *connection).await?;
-            lock_timeout(connection, MIGRATION_LOCK_TIMEOUT).await?;
+            let mut usual: Vec<String> = Vec::new();
+            for (name, time) in TIMES {
+                let setting = sqlx::query_scalar("SELECT current_setting($1)").bind(name);
+                usual.push(setting.fetch_one(&mut *connection).await?);
+                put(connection, name, time).await?;
+            }
             migrator.run(&mut *connection).await?;
-            lock_timeout(connection, &usual).await?;
+            for ((name, _), time) in TIMES.iter().zip(usual) {
+                put(connection, name, &time).await?;
+            }
         }
     }
     refuse_what_is_too_new(connection).await
@@ -123,10 +128,10 @@ fn latest() -> i64 {
     i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Sets how long statements of this connection wait for others.
-async fn lock_timeout(connection: &mut AnyConnection, time: &str) -> Result<(), Error> {
-    let set = sqlx::query("SELECT set_config('lock_timeout', $1, false)");
-    set.bind(time.to_owned()).execute(connection).await?;
+/// Sets how long statements of this connection may take, or wait for others.
+async fn put(connection: &mut AnyConnection, name: &str, time: &str) -> Result<(), Error> {
+    let put = sqlx::query("SELECT set_config($1, $2, false)");
+    put.bind(name.to_owned()).bind(time.to_owned()).execute(connection).await?;
     Ok(())
 }
 

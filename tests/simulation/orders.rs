@@ -173,7 +173,7 @@ fn pick(below: usize) -> usize {
 }
 
 /// Simulates a seed, and says which promise it breaks.
-fn run(seed: u64) -> Result<u32, String> {
+pub fn run(seed: u64) -> Result<u32, String> {
     dice::seed(seed);
     let (file, stripe) = (File::new(), Stripe::new());
     let links = live(links(&stripe));

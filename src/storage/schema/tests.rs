@@ -71,7 +71,8 @@ fn a_version_only_adds_unless_it_says_who_can_live_without() {
 #[test]
 fn what_would_break_an_earlier_release_is_found() {
     for harmless in [
-        "CREATE TABLE a (b TEXT NOT NULL);\nCREATE UNIQUE INDEX c ON a (b);\nINSERT INTO a SELECT b;",
+        "CREATE TABLE a (b TEXT NOT NULL);\nCREATE UNIQUE INDEX c ON a (b);\n\
+         INSERT INTO a SELECT b;",
         "-- DROP TABLE is a word of a comment.\nALTER TABLE a ADD COLUMN b TEXT;",
         "ALTER TABLE a ADD COLUMN b TEXT NOT NULL DEFAULT '';\nUPDATE a SET b = 'c';",
         "-- contracts: 8\nDROP TABLE a;\nINSERT INTO marks VALUES ('schema_floor', 8);",
