@@ -33,8 +33,10 @@ const CALLS_BETWEEN: usize = 120;
 const CREATES_EVERY: usize = 8;
 /// How long a caller waits. A call that takes longer has failed.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// A roll that a later release has prepared: what it adds is there before it is.
+/// What a later release adds to the database before it comes.
 const LATER: &str = "ALTER TABLE payments ADD COLUMN later TEXT; \
+     ALTER TABLE operations ADD COLUMN later TEXT; ALTER TABLE feed ADD COLUMN later TEXT; \
+     ALTER TABLE events ADD COLUMN later TEXT; \
      CREATE TABLE later (id BIGINT PRIMARY KEY); \
      INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
      VALUES (9999, '9999_later', true, '\\x00', 0);";
@@ -129,10 +131,17 @@ impl Calls {
 
 type Wire = Client<hyper_util::client::legacy::connect::HttpConnector, tonic::body::Body>;
 
+/// Makes a link, and asks for it again, perhaps of another process.
 async fn create(mut links: PaymentLinkServiceClient<Wire>) -> Result<(), Status> {
-    let mut request = Request::new(request(&Uuid::new_v4().to_string()));
-    request.set_timeout(DEADLINE);
-    links.create_payment_link(request).await.map(drop)
+    let id = Uuid::new_v4().to_string();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let mut request = Request::new(request(&id));
+        request.set_timeout(DEADLINE);
+        told.push(links.create_payment_link(request).await?.into_inner());
+    }
+    assert_eq!(told[0].id, told[1].id, "one request has one link");
+    Ok(())
 }
 
 async fn list(mut payments: PaymentServiceClient<Wire>) -> Result<(), Status> {
@@ -189,11 +198,11 @@ async fn a_rolling_update_fails_no_call_and_loses_nothing() {
 
     let replaced = 2 + 4 * usize::from(*SCALE > 1);
     for number in 0..replaced {
-        calls.more(CALLS_BETWEEN * *SCALE).await;
         if number == 1 {
             let Memory::Server(cluster, _) = &fleet.memory else { unreachable!() };
             cluster.ask("chaos", LATER);
         }
+        calls.more(CALLS_BETWEEN * *SCALE).await;
         fleet.replace_one().await;
     }
     calls.more(CALLS_BETWEEN).await;

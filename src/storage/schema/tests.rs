@@ -1,5 +1,6 @@
 use super::*;
 use crate::storage::testing::Disk;
+use crate::storage::{Operation, OperationState};
 
 /// What a version may do that only adds. `UPDATE` fills what it has added itself,
 /// which no earlier release reads.
@@ -128,6 +129,60 @@ async fn a_database_that_a_later_release_has_added_to_is_worked_with() {
     after("CREATE TABLE later (b TEXT); ALTER TABLE payments ADD COLUMN later TEXT;")
         .await
         .unwrap();
+}
+
+fn operation(key: &str) -> Operation {
+    Operation {
+        key: key.into(),
+        owner: String::new(),
+        method: "paylink.v1.CreateProductRequest".into(),
+        request_id: "1".into(),
+        fingerprint: b"print".to_vec(),
+        path: "/v1/products".into(),
+        form: "name=Poster".into(),
+        state: OperationState::Sent,
+        generation: 0,
+        attempts: 1,
+        created_at_ms: 1,
+        sent_at_ms: 1,
+        due_at_ms: 1,
+        holder: String::new(),
+        in_doubt: false,
+        is_failure_stored: false,
+        searches: 0,
+        searched_at_ms: 0,
+        resource: String::new(),
+        answer: Vec::new().into(),
+        version: 0,
+    }
+}
+
+#[tokio::test]
+async fn an_open_memory_goes_on_while_a_later_release_adds_to_it() {
+    let storage = Disk::new().open().await;
+    let before = operation("before");
+    assert!(storage.insert_operation(before.clone()).await.unwrap().is_none());
+    for at in 0..3 {
+        // Statements are prepared once in a connection, and used again after the change.
+        if at == 2 {
+            for table in ["operations", "payments", "feed", "events", "facts", "links", "orders"] {
+                let adding = format!("ALTER TABLE {table} ADD COLUMN later TEXT");
+                let adding = sqlx::query(sqlx::AssertSqlSafe(adding));
+                let mut later = storage.connections.writers.acquire().await.unwrap();
+                adding.execute(&mut *later).await.unwrap();
+            }
+        }
+        for _ in 0..4 {
+            assert_eq!(storage.operation("before").await.unwrap().as_ref(), Some(&before));
+        }
+        let again = storage.insert_operation(before.clone()).await.unwrap();
+        assert_eq!(again.as_ref(), Some(&before));
+        let event = format!("evt_{at}");
+        assert!(storage.insert_event(crate::storage::tests::event(&event)).await.unwrap());
+        assert_eq!(storage.due_events(i64::MAX, 0, 9).await.unwrap().len(), at + 1);
+        assert_eq!(storage.payment("cs_1").await.unwrap(), None);
+        storage.feed_ends().await.unwrap();
+    }
 }
 
 #[tokio::test]
