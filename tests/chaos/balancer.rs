@@ -59,11 +59,12 @@ impl Balancer {
 /// Asks every service whether it is ready, again and again. One that does not answer
 /// is not, and does not come back.
 async fn ask(known: Known) {
+    let client = reqwest::Client::new();
     loop {
         let members = known.lock().unwrap().clone();
         for member in members {
             let url = format!("http://{}/ready", member.operations);
-            let is_ready = reqwest::get(url).await.is_ok_and(|answer| answer.status() == 200);
+            let is_ready = client.get(url).send().await.is_ok_and(|answer| answer.status() == 200);
             for one in known.lock().unwrap().iter_mut().filter(|one| one.grpc == member.grpc) {
                 one.is_ready = is_ready;
             }

@@ -159,7 +159,8 @@ fn operation(key: &str) -> Operation {
 
 #[tokio::test]
 async fn an_open_memory_goes_on_while_a_later_release_adds_to_it() {
-    let storage = Disk::new().open().await;
+    let disk = Disk::new();
+    let storage = disk.open().await;
     let before = operation("before");
     assert!(storage.insert_operation(before.clone()).await.unwrap().is_none());
     for at in 0..3 {
