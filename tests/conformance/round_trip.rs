@@ -123,9 +123,13 @@ fn link(link: &mut pb::PaymentLink) {
     link.payment_method_types = vec!["card".into()];
 }
 
-/// The items of an update are named by their ids.
+/// The items of an update are named by their ids. What is cleared of the metadata is
+/// cleared key by key, beside the service's own, which takes an answer of Stripe to know.
 fn updated_link(updated: &mut pb::PaymentLink) {
     link(updated);
+    if updated.metadata.is_empty() {
+        updated.metadata.insert("shop".into(), "berlin".into());
+    }
     updated.id = "plink_1".into();
     for (nth, item) in updated.line_items.iter_mut().enumerate() {
         item.id = format!("li_{nth}");
