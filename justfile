@@ -6,6 +6,7 @@ export PATH := justfile_directory() / ".tools/venv/bin:" + env("PATH")
 export PYTHONDONTWRITEBYTECODE := "1"
 
 target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+chaos_scale := env("PAYLINK_CHAOS_SCALE", "20")
 
 [private]
 default:
@@ -146,7 +147,7 @@ release:
 
 # Kill, race, cut off and attack the release binary in full, and print the figures.
 chaos *arguments: release
-    PAYLINK_CHAOS_BINARY="{{ target }}/release/paylink" PAYLINK_CHAOS_SCALE=20 \
+    PAYLINK_CHAOS_BINARY="{{ target }}/release/paylink" PAYLINK_CHAOS_SCALE="{{ chaos_scale }}" \
       cargo test --locked --test chaos -- --nocapture --test-threads 1 {{ arguments }}
 
 # Follow the README with the release binary and a real browser.

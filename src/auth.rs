@@ -182,7 +182,10 @@ impl Auth {
     /// Keeps the policy and the keys of issuers up to date, until it is stopped.
     pub async fn run(self, stop: CancellationToken) {
         let mut kept: JoinSet<()> = JoinSet::new();
-        kept.spawn(self.0.policy.clone().follow(stop.clone()));
+        // Where no proof is required, no policy is asked, and there need be no file.
+        if !self.0.require.is_empty() {
+            kept.spawn(self.0.policy.clone().follow(stop.clone()));
+        }
         for keys in self.0.tokens.keys() {
             kept.spawn(keys.clone().follow(stop.clone()));
         }
