@@ -183,7 +183,7 @@ impl Auth {
     pub async fn run(self, stop: CancellationToken) {
         let mut kept: JoinSet<()> = JoinSet::new();
         // Where no proof is required, no policy is asked, and there need be no file.
-        if !self.0.require.is_empty() {
+        if !self.is_open() {
             kept.spawn(self.0.policy.clone().follow(stop.clone()));
         }
         for keys in self.0.tokens.keys() {
