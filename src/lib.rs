@@ -12,7 +12,7 @@
 //! 7. `operations`: writes with a certain outcome
 //! 8. `stripe`: the way out; `storage`: the memory
 //! 9. `contract`: what requests must satisfy
-//! 10. `caller`, `clock`, `dice`, `planted`, `telemetry`, `pb`: leaves
+//! 10. `caller`, `clock`, `dice`, `kept`, `planted`, `telemetry`, `pb`: leaves
 //!
 //! `sandbox` imports nothing of ours, and only `app`, `config` and `verbs` import it.
 
@@ -26,6 +26,7 @@ pub mod contract;
 pub mod dice;
 pub mod discounts;
 pub mod error;
+pub mod kept;
 pub mod links;
 pub mod operations;
 pub mod payments;

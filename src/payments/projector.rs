@@ -46,6 +46,7 @@ pub(super) struct Projector<D> {
 /// A question that was answered.
 struct Read {
     event_id: String,
+    account: String,
     told: Told,
     attempts: u32,
     facts: Result<Vec<Fact>, Unread>,
@@ -127,15 +128,16 @@ impl<D: Details> Projector<D> {
             return Ok(());
         };
         let Some(lack) = lacking::lacking(&self.payments.storage, &told).await? else {
-            self.ready.push(Outcome::Told { event_id: event.id, told });
+            self.ready.push(Outcome::Told { event_id: event.id, account: event.account, told });
             return Ok(());
         };
         if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
             self.reading.insert(event.id.clone());
             let details = self.details.clone();
             self.reads.push(Box::pin(async move {
-                let facts = details.read(&lack, &event.id).await;
-                Read { event_id: event.id, told, attempts: event.attempts, facts }
+                let facts = details.read(&event.account, &lack, &event.id).await;
+                let DueEvent { id, account, attempts, .. } = event;
+                Read { event_id: id, account, told, attempts, facts }
             }));
         }
         Ok(())
@@ -143,11 +145,11 @@ impl<D: Details> Projector<D> {
 
     /// Decides what an answer means for its event.
     fn conclude(&mut self, read: Read) {
-        let Read { event_id, mut told, attempts, facts } = read;
+        let Read { event_id, account, mut told, attempts, facts } = read;
         let outcome = match facts {
             Ok(facts) => {
                 told.facts.extend(facts);
-                Outcome::Told { event_id, told }
+                Outcome::Told { event_id, account, told }
             }
             Err(unread) if unread.is_temporary => {
                 let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
@@ -167,7 +169,7 @@ impl<D: Details> Projector<D> {
                     cause = unread.cause,
                     "What an event lacks cannot be read; it is told as it is"
                 );
-                Outcome::Told { event_id, told }
+                Outcome::Told { event_id, account, told }
             }
         };
         self.ready.push(outcome);

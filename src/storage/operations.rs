@@ -7,14 +7,13 @@ use sqlx::{Any, Row as _};
 
 use super::{Error, Storage};
 
-/// The account of every operation, while there is one.
-const ONLY: &str = "";
-
 /// An operation, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// The idempotency key of its first generation, which names it everywhere.
     pub key: String,
+    /// The Stripe account that it is for.
+    pub account: String,
     /// Whose request it was; empty where callers have no owners.
     pub owner: String,
     /// The method that was called, by its request's name.
@@ -245,7 +244,7 @@ type Query<'q> = sqlx::query::Query<'q, Any, AnyArguments>;
 fn bound<'q>(query: Query<'q>, new: &'q Operation) -> Query<'q> {
     query
         .bind(&*new.key)
-        .bind(ONLY)
+        .bind(&*new.account)
         .bind(&*new.owner)
         .bind(&*new.method)
         .bind(&*new.request_id)
@@ -274,6 +273,7 @@ fn operation(row: &AnyRow) -> Result<Operation, Error> {
     let bytes = |column: &str| row.try_get::<Vec<u8>, _>(column);
     Ok(Operation {
         key: text("key")?,
+        account: text("account")?,
         owner: text("tenant")?,
         method: text("method")?,
         request_id: text("request_id")?,

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod accounts;
 mod authorization;
 mod bad_input;
 mod calls;

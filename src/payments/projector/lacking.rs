@@ -13,9 +13,10 @@ const READ_TIME: Duration = Duration::from_secs(30);
 
 /// Where it is asked what events lack: Stripe, or a test's own idea of it.
 pub(in crate::payments) trait Details: Clone + Send + Sync + 'static {
-    /// Gives what is lacking, as facts that an event has led to.
+    /// Gives what is lacking, as facts that an event of a Stripe account has led to.
     fn read(
         &self,
+        account: &str,
         lack: &Lack,
         told_by: &str,
     ) -> impl Future<Output = Result<Vec<Fact>, Unread>> + Send;
@@ -33,8 +34,8 @@ pub(in crate::payments) struct Unread {
 // === impl stripe::Client ===
 
 impl Details for stripe::Client {
-    async fn read(&self, lack: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
-        let caller = Caller::itself(READ_TIME);
+    async fn read(&self, account: &str, lack: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
+        let caller = Caller::itself(READ_TIME).at(account);
         match lack {
             Lack::Details { payment } => {
                 let page = self.payment_in_full(payment, &caller).await?;
