@@ -4,9 +4,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "paylink/v1/catalog_service.proto",
     "paylink/v1/discount_service.proto",
+    "paylink/v1/order_service.proto",
     "paylink/v1/payment_link_service.proto",
     "paylink/v1/payment_service.proto",
     "paylink/v1/shipping_rate_service.proto",

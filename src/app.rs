@@ -18,8 +18,10 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::discounts::Discounts;
+use crate::endings::Endings;
 use crate::links::Links;
 use crate::operations::Operations;
+use crate::orders::{self, Orders};
 use crate::payments::Payments;
 use crate::sandbox::Sandbox;
 use crate::server::listener::Listener;
@@ -45,6 +47,7 @@ pub struct App {
     storage: Storage,
     payments: Payments,
     writes: Operations,
+    endings: Endings,
     stripe: stripe::Client,
     auth: Auth,
     sandbox: Option<Sandbox>,
@@ -94,12 +97,21 @@ impl App {
         let stop = CancellationToken::new();
         let memory = Arc::new(storage.clone());
         let clock = Clock::of_machine();
-        let writes = Operations::new(&config.writes, memory, stripe.clone(), clock);
+        let writes = Operations::new(&config.writes, memory, stripe.clone(), clock.clone());
+        let endings = Endings::new(
+            &config.endings,
+            storage.clone(),
+            stripe.clone(),
+            writes.clone(),
+            clock.clone(),
+        );
         let payments = Payments::new(
             &config.payments,
             storage.clone(),
             stripe.clone(),
             writes.clone(),
+            endings.clone(),
+            config.orders.refund_duplicates,
             stop.clone(),
         );
 
@@ -121,7 +133,21 @@ impl App {
         let services = grpc::Services {
             catalog: Catalog::new(stripe.clone(), writes.clone()),
             discounts: Discounts::new(stripe.clone(), writes.clone()),
-            links: Links::new(stripe.clone(), writes.clone()),
+            links: Links::new(
+                &config.links,
+                stripe.clone(),
+                writes.clone(),
+                storage.clone(),
+                endings.clone(),
+                clock.clone(),
+            ),
+            orders: Orders::new(
+                storage.clone(),
+                endings.clone(),
+                writes.clone(),
+                looking(payments.clone()),
+                clock,
+            ),
             payments: payments.clone(),
             shipping: ShippingRates::new(stripe.clone(), writes.clone()),
         };
@@ -148,6 +174,7 @@ impl App {
             storage,
             payments,
             writes,
+            endings,
             stripe,
             auth,
             sandbox,
@@ -173,6 +200,7 @@ impl App {
         parts.spawn(self.auth.run(self.stop.clone()));
         parts.spawn(self.payments.run());
         parts.spawn(self.writes.clone().resolve(self.stop.clone()));
+        parts.spawn(self.endings.run(self.stop.clone()));
         let retention = self.config.storage.retention;
         parts.spawn(self.storage.clone().forget_by(
             retention,
@@ -244,5 +272,12 @@ fn keeping(payments: Payments, writes: Operations, stripe: stripe::Client) -> Ke
             })
         }
         .boxed()
+    })
+}
+
+fn looking(payments: Payments) -> orders::Look {
+    Arc::new(move |links, caller| {
+        let payments = payments.clone();
+        async move { payments.look(links, caller).await }.boxed()
     })
 }

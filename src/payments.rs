@@ -10,18 +10,24 @@ mod account;
 mod feed;
 mod filter;
 mod fulfillment;
+mod give_back;
 mod inbox;
 mod ledger;
+mod links;
 mod list;
+mod look;
 mod position;
 mod projector;
 mod reconcile;
 mod refund;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use opentelemetry::global;
+use opentelemetry::metrics::Counter;
 use serde::Deserialize;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinSet;
@@ -34,6 +40,7 @@ use self::projector::Projector;
 use self::reconcile::Schedule;
 use crate::caller::Caller;
 use crate::contract;
+use crate::endings::Endings;
 use crate::error::{Error, PaymentError};
 use crate::operations::Operations;
 use crate::pb;
@@ -77,6 +84,9 @@ pub struct Config {
     pub sweep_interval_ms: NonZeroU64,
     /// How often the sessions of the last three days are compared, in milliseconds.
     pub far_sweep_interval_ms: NonZeroU64,
+    /// How often Stripe's links are compared with the index of links, in milliseconds;
+    /// 0 is never, unless a caller asks for it.
+    pub link_sweep_interval_ms: u64,
     /// How many reads all of this may take in a month.
     pub reads_per_month_max: u32,
 }
@@ -91,6 +101,13 @@ pub enum Source {
     Poll,
 }
 
+static LATE: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.orders.duplicates")
+        .with_description("Payments whose order was paid or closed before they came.")
+        .build()
+});
+
 /// All that is known of payments. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Payments {
@@ -98,6 +115,9 @@ pub struct Payments {
     storage: Storage,
     stripe: stripe::Client,
     writes: Operations,
+    endings: Endings,
+    /// Whether payments that came too late for their orders are given back.
+    refunds_duplicates: bool,
     stop: CancellationToken,
     feed: Feed,
     arrival: Arc<Notify>,
@@ -126,6 +146,8 @@ impl Payments {
         storage: Storage,
         stripe: stripe::Client,
         writes: Operations,
+        endings: Endings,
+        refunds_duplicates: bool,
         stop: CancellationToken,
     ) -> Self {
         let (changed, news) = watch::channel(());
@@ -137,6 +159,8 @@ impl Payments {
             storage,
             stripe,
             writes,
+            endings,
+            refunds_duplicates,
             stop,
             arrival: Arc::new(Notify::new()),
             changed: Arc::new(changed),
@@ -154,7 +178,12 @@ impl Payments {
             let schedule = Schedule::new(self.clone(), account.clone());
             schedules.spawn(schedule.run(stop.clone()));
         }
-        tokio::join!(projector.run(stop.clone()), schedules.join_all(), self.relay());
+        tokio::join!(
+            projector.run(stop.clone()),
+            schedules.join_all(),
+            self.give_back(stop.clone()),
+            self.relay()
+        );
     }
 
     /// Lets those know who wait for what was added.
@@ -164,6 +193,12 @@ impl Payments {
         }
         if added.woke {
             self.arrival.notify_one();
+        }
+        if added.ends {
+            self.endings.wake();
+        }
+        if added.late > 0 {
+            LATE.add(added.late.into(), &[]);
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
-use super::{Payments, ledger, now_ms};
+use super::{Payments, ledger, links, now_ms};
 use crate::storage::{self, EventState, NewEvent};
 use crate::stripe::webhook::Event;
 
@@ -38,7 +38,7 @@ impl Payments {
         body: Bytes,
     ) -> Result<bool, storage::Error> {
         let foreign = self.foreign(account, &event);
-        let is_told = foreign.is_none() && ledger::is_told_by(&event);
+        let is_told = foreign.is_none() && is_told_by(&event);
         let is_alarm = event.kind == EVENTS_FAILED;
         let new = NewEvent {
             id: event.id,
@@ -83,4 +83,9 @@ impl Payments {
             self.stripe.livemode_of(account).is_some_and(|livemode| livemode != event.livemode);
         wrong.then_some("livemode")
     }
+}
+
+/// Whether an event tells of a payment, or of a link.
+fn is_told_by(event: &Event) -> bool {
+    ledger::is_told_by(event) || links::KINDS.contains(&event.kind.as_str())
 }

@@ -17,10 +17,12 @@ use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::discounts::Discounts;
 use crate::links::Links;
+use crate::orders::Orders;
 use crate::payments::Payments;
 use crate::pb;
 use crate::pb::catalog_service_server::CatalogServiceServer;
 use crate::pb::discount_service_server::DiscountServiceServer;
+use crate::pb::order_service_server::OrderServiceServer;
 use crate::pb::payment_link_service_server::PaymentLinkServiceServer;
 use crate::pb::payment_service_server::PaymentServiceServer;
 use crate::pb::shipping_rate_service_server::ShippingRateServiceServer;
@@ -66,6 +68,8 @@ pub struct Services {
     pub links: Links,
     /// Payments.
     pub payments: Payments,
+    /// Orders.
+    pub orders: Orders,
     /// Shipping rates.
     pub shipping: ShippingRates,
 }
@@ -112,6 +116,7 @@ pub fn routes(
         .add_service(bounded!(CatalogServiceServer, services.catalog, config))
         .add_service(bounded!(DiscountServiceServer, services.discounts, config))
         .add_service(bounded!(PaymentLinkServiceServer, services.links, config))
+        .add_service(bounded!(OrderServiceServer, services.orders, config))
         .add_service(bounded!(PaymentServiceServer, services.payments, config))
         .add_service(bounded!(ShippingRateServiceServer, services.shipping, config))
         .add_service(reflection().build_v1()?)

@@ -14,6 +14,9 @@
 
 mod agreeing;
 mod attack;
+#[path = "../it/harness/buyer.rs"]
+#[allow(dead_code, reason = "other test binaries use the other part")]
+mod buyer;
 #[path = "../it/harness/cluster.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod cluster;
@@ -25,6 +28,7 @@ mod follow;
 mod gate;
 mod killing;
 mod naive;
+mod orders;
 mod outage;
 mod racing;
 mod service;
@@ -51,7 +55,7 @@ static SCALE: LazyLock<usize> = LazyLock::new(|| {
 });
 
 /// How long anything may take that a test waits for. Only a broken promise takes it.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_mins(2);
 
 /// A memory for one test, gone when the test ends.
 enum Memory {

@@ -73,7 +73,7 @@ impl Operations {
     }
 
     async fn deactivate(&self, account: &str, link: &str, operation: &str) {
-        let write = Write::set::<pb::PaymentLink>(link, ("active", "false"));
+        let write = Write::set::<pb::PaymentLink>(link, &[("active", "false")]);
         let key = format!("{operation}-orphan-{link}");
         let deadline = Instant::now() + QUESTION_TIME;
         match self.0.stripe.write(account, &write, Some(key), deadline).await {

@@ -20,6 +20,13 @@ pub(in crate::payments) trait Details: Clone + Send + Sync + 'static {
         lack: &Lack,
         told_by: &str,
     ) -> impl Future<Output = Result<Vec<Fact>, Unread>> + Send;
+
+    /// Gives a link of a Stripe account as it is now.
+    fn link(
+        &self,
+        account: &str,
+        link: &str,
+    ) -> impl Future<Output = Result<pb::PaymentLink, Unread>> + Send;
 }
 
 /// A question was not answered.
@@ -48,6 +55,10 @@ impl Details for stripe::Client {
                 Ok(told.flat_map(|told| told.facts).collect())
             }
         }
+    }
+
+    async fn link(&self, account: &str, link: &str) -> Result<pb::PaymentLink, Unread> {
+        Ok(self.get(link, &Caller::itself(READ_TIME).at(account).wanting_fresh()).await?)
     }
 }
 

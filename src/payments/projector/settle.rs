@@ -7,7 +7,7 @@ use crate::payments::account::{self, Added};
 use crate::payments::ledger::Told;
 use crate::payments::{Config, now_ms};
 use crate::planted::{self, Bug};
-use crate::storage::{self, EventState, Storage, Transaction};
+use crate::storage::{self, EventState, SeenLink, Storage, Transaction};
 
 /// What is to be written for an event.
 #[derive(Debug, Clone)]
@@ -21,7 +21,14 @@ pub(super) enum Outcome {
         /// What it tells.
         told: Told,
     },
-    /// The event tells nothing.
+    /// The event had a link read again.
+    Seen {
+        /// Which event.
+        event_id: String,
+        /// How the link is.
+        seen: Box<SeenLink>,
+    },
+    /// The event tells nothing, or nothing new.
     Ignored {
         /// Which event.
         event_id: String,
@@ -70,6 +77,7 @@ impl Outcome {
     pub(super) fn event_id(&self) -> &str {
         match self {
             Outcome::Told { event_id, .. }
+            | Outcome::Seen { event_id, .. }
             | Outcome::Ignored { event_id }
             | Outcome::PutOff { event_id, .. } => event_id,
         }
@@ -109,6 +117,11 @@ async fn write_all(
                 }
                 let account = accounts.entry(id.clone()).or_default();
                 added |= account.add(&mut transaction, &id, told, (&at, &event_id)).await?;
+                done.push(event_id);
+            }
+            Outcome::Seen { event_id, seen } => {
+                transaction.put_link(&seen, now_ms()).await?;
+                added.ends = true;
                 done.push(event_id);
             }
             Outcome::Ignored { event_id } => ignored.push(event_id),

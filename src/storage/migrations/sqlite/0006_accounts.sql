@@ -3,6 +3,8 @@
 ALTER TABLE events ADD COLUMN account TEXT NOT NULL DEFAULT '';
 ALTER TABLE quarantine ADD COLUMN account TEXT NOT NULL DEFAULT '';
 ALTER TABLE payments ADD COLUMN account TEXT NOT NULL DEFAULT '';
+ALTER TABLE links ADD COLUMN account TEXT NOT NULL DEFAULT '';
+ALTER TABLE endings ADD COLUMN account TEXT NOT NULL DEFAULT '';
 
 -- Every question is about the payments of one account, so that is what each index
 -- begins with.
@@ -20,3 +22,6 @@ CREATE INDEX payments_claimable ON payments (account, created_at_ms, id)
 WHERE claimable_at_ms IS NOT NULL;
 CREATE INDEX payments_claimable_of_owner ON payments (account, owner, created_at_ms, id)
 WHERE claimable_at_ms IS NOT NULL;
+
+DROP INDEX links_newest;
+CREATE INDEX links_newest ON links (account, created_at_ms, id);
