@@ -10,11 +10,9 @@ use tokio::io::AsyncReadExt as _;
 
 /// The most that is read of a source, in bytes.
 const BYTES_MAX: usize = 1024 * 1024;
-/// How long a published source is left alone that somebody has looked at for the
+/// How long a source is left alone that somebody has looked at for the
 /// sake of what was missing. Calls with made-up keys must not become requests of ours.
 const MISSING_PAUSE: Duration = Duration::from_secs(30);
-/// The same for a file, which costs next to nothing.
-const MISSING_PAUSE_FILE: Duration = Duration::from_millis(100);
 /// How long a published source may take to answer.
 const FETCH_TIME: Duration = Duration::from_secs(5);
 
@@ -23,6 +21,7 @@ const FETCH_TIME: Duration = Duration::from_secs(5);
 pub struct Source {
     from: Origin,
     interval: Duration,
+    pause: Duration,
 }
 
 #[derive(Debug)]
@@ -41,7 +40,14 @@ enum Origin {
 impl Source {
     /// A file.
     pub fn file(path: PathBuf, interval: Duration) -> Self {
-        Self { from: Origin::File(path), interval }
+        Self { from: Origin::File(path), interval, pause: MISSING_PAUSE }
+    }
+
+    /// The same source, looked at each time that something is missing: for those of
+    /// which no caller can make that up.
+    #[must_use]
+    pub fn eager(self) -> Self {
+        Self { pause: Duration::ZERO, ..self }
     }
 
     /// What is published at a URL: by https, or on this machine. Other names that
@@ -68,7 +74,7 @@ impl Source {
             client = client.tls_certs_only(roots);
         }
         let client = client.build().map_err(|_| "cannot be fetched from here")?;
-        Ok(Self { from: Origin::Url { client, url, token }, interval })
+        Ok(Self { from: Origin::Url { client, url, token }, interval, pause: MISSING_PAUSE })
     }
 
     /// How often to look.
@@ -78,10 +84,7 @@ impl Source {
 
     /// How long to leave it alone after somebody has looked for what was missing.
     pub(super) fn pause(&self) -> Duration {
-        match self.from {
-            Origin::File(_) => MISSING_PAUSE_FILE,
-            Origin::Url { .. } => MISSING_PAUSE,
-        }
+        self.pause
     }
 
     /// Reads what is there now. The error says why, and nothing of what was read.

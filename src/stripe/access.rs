@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use opentelemetry::global;
 use opentelemetry::metrics::ObservableGauge;
+use opentelemetry::{KeyValue, global};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -105,16 +105,18 @@ impl Standing {
 // === impl Access ===
 
 impl<W> Access<W> {
-    /// Tells `standing` what Stripe says of the key to what goes this way.
+    /// Tells `standing` what Stripe says of the key to what goes this way. What is told
+    /// of it names the account.
     #[must_use]
-    pub fn new(inner: W, standing: Standing) -> Self {
+    pub fn new(inner: W, account: KeyValue, standing: Standing) -> Self {
         let seen = standing.0.subscribe();
         let gauge = global::meter("paylink")
             .u64_observable_gauge("paylink.stripe.key.refused")
             .with_unit("1")
             .with_description("Whether Stripe refuses the account's key: 1 if so.")
             .with_callback(move |observer| {
-                observer.observe(u64::from(seen.borrow().is_refused()), &[]);
+                let is_refused = u64::from(seen.borrow().is_refused());
+                observer.observe(is_refused, std::slice::from_ref(&account));
             })
             .build();
         Self { inner, standing, _gauge: gauge }

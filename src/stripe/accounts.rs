@@ -91,7 +91,8 @@ impl stack::Config {
         for (name, config) in accounts {
             let credentials = self.credentials(&name, &config)?;
             let transport = Transport::http(self, &config, credentials.clone())?;
-            built.insert(name, self.account(&config, credentials, transport));
+            let account = self.account(&name, &config, credentials, transport);
+            built.insert(name, account);
         }
         Ok(Client { accounts: Arc::new(built) })
     }
@@ -101,7 +102,8 @@ impl stack::Config {
     #[must_use]
     pub fn client_over(&self, transport: Transport) -> Client {
         let config = self.own_account();
-        let account = self.account(&config, Credentials::fixed(&config), transport);
+        let credentials = Credentials::fixed(&config);
+        let account = self.account(DEFAULT_ACCOUNT, &config, credentials, transport);
         Client { accounts: Arc::new([(DEFAULT_ACCOUNT.to_owned(), account)].into()) }
     }
 
@@ -158,11 +160,17 @@ impl stack::Config {
         Credentials::new(name, config, every)
     }
 
-    fn account(&self, config: &Config, credentials: Credentials, transport: Transport) -> Account {
+    fn account(
+        &self,
+        name: &str,
+        config: &Config,
+        credentials: Credentials,
+        transport: Transport,
+    ) -> Account {
         let standing = Standing::default();
         let livemode = config.livemode();
         Account {
-            stack: self.stack(transport, standing.clone(), livemode),
+            stack: self.stack(name, transport, standing.clone(), livemode),
             reads: Reads::new(Duration::from_millis(self.cache_age_ms), self.cache_items_max),
             standing,
             livemode,

@@ -111,7 +111,7 @@ impl<T: Send + Sync + 'static> Held<T> {
         // An empty path is that of no file.
         let file = file.unwrap_or_default();
         let is_followed = !file.as_os_str().is_empty();
-        let source = Source::file(file, every);
+        let source = Source::file(file, every).eager();
         Self { kept: Arc::new(Kept::new(name, source, read, first)), is_followed }
     }
 

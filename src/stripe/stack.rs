@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -18,6 +19,7 @@ use super::rate_limit::RateLimit;
 use super::retry::Retry;
 use super::timeout::Timeout;
 use super::transport::Transport;
+use crate::caller::account_name;
 
 /// How Stripe is reached.
 #[derive(Debug, Clone, Deserialize)]
@@ -96,6 +98,7 @@ impl Config {
     #[must_use]
     pub(super) fn stack(
         &self,
+        name: &str,
         transport: Transport,
         standing: Standing,
         livemode: Option<bool>,
@@ -105,22 +108,29 @@ impl Config {
             (millis(self.attempt_timeout_ms_read), millis(self.attempt_timeout_ms_write));
         let (open, open_max) = (millis(self.breaker_open_ms), millis(self.breaker_open_ms_max));
         let (backoff, backoff_max) = (millis(self.backoff_ms), millis(self.backoff_max_ms));
+        let account = told_of(name);
         let rate = if livemode == Some(true) { self.rate_live } else { self.rate_test };
         // Next to the wire: a silent connection costs one attempt, not the call.
         let way = Timeout::new(transport, read_max, write_max);
         // Each attempt is seen by itself, and without the time that it waited for its turn.
         let way = Observe::new(way);
         // Learns from every attempt, whatever becomes of its call.
-        let way = Access::new(way, standing);
+        let way = Access::new(way, account.clone(), standing);
         // The last door: what passes it is sent.
-        let way = Queue::new(way, self.in_flight_max, self.queue_max);
+        let way = Queue::new(way, &account, self.in_flight_max, self.queue_max);
         // Before a place is taken, so that who waits for a turn holds up nobody.
-        let way = RateLimit::new(way, rate, self.rate_endpoint);
+        let way = RateLimit::new(way, account.clone(), rate, self.rate_endpoint);
         // Before anything that waits: while Stripe fails, nobody waits for it.
-        let way = Breaker::new(way, open, open_max);
+        let way = Breaker::new(way, account.clone(), open, open_max);
         // Outermost: one call, however many attempts it takes.
-        Arc::new(Retry::new(way, self.attempts_max, backoff, backoff_max))
+        Arc::new(Retry::new(way, account, self.attempts_max, backoff, backoff_max))
     }
+}
+
+/// Names an account in what is told of its way.
+#[must_use]
+pub fn told_of(account: &str) -> KeyValue {
+    KeyValue::new("stripe.account", account_name(account).to_owned())
 }
 
 #[cfg(test)]

@@ -129,7 +129,8 @@ async fn writes_are_refused_unsent_while_they_fail_and_reads_go_on() {
         tokio::time::sleep(EACH).await;
         if call.is_write() { Err(Error::TimedOut { write: true }) } else { Ok(answer("{}")) }
     });
-    let breaker = Breaker::new(Transport::over(upstream), FIRST, LONGEST);
+    let breaker =
+        Breaker::new(Transport::over(upstream), crate::stripe::stack::told_of(""), FIRST, LONGEST);
     for _ in 0..5 {
         let failed = breaker.carry(&call(Method::POST)).await.unwrap_err();
         assert!(matches!(failed, Error::TimedOut { .. }));
