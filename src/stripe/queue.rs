@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use opentelemetry::global;
+use opentelemetry::{KeyValue, global};
 use opentelemetry::metrics::{Counter, ObservableGauge};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
