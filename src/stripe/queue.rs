@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use opentelemetry::{KeyValue, global};
 use opentelemetry::metrics::{Counter, ObservableGauge};
+use opentelemetry::{KeyValue, global};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::call::{Answer, Call};

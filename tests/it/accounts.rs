@@ -174,6 +174,8 @@ async fn each_account_is_compared_with_its_own_stripe() {
 #[tokio::test]
 async fn two_accounts_consumers_of_one_name_are_two() {
     let paylink = two_more().await;
+    Page::open(&paylink.link().await.url).await.pay(CARD).await;
+    watch_at(&paylink, "default").await.payment().await;
     Page::open(&link_at(&paylink, "eu").await.url).await.pay(CARD).await;
     let mut watch = watch_at(&paylink, "eu").await;
     watch.payment().await;
@@ -181,7 +183,7 @@ async fn two_accounts_consumers_of_one_name_are_two() {
     let consumer = || "mail".to_owned();
     let acknowledge = pb::AcknowledgePaymentsRequest { consumer: consumer(), position };
     paylink.payments().acknowledge_payments(at("eu", acknowledge)).await.unwrap();
-    Page::open(&paylink.link().await.url).await.pay(CARD).await;
+    // What came before that is still to be told to the other.
     let request = pb::WatchPaymentsRequest { consumer: consumer(), ..Default::default() };
     let stream = paylink.payments().watch_payments(at("default", request)).await.unwrap();
     assert_eq!(Watch::new(stream.into_inner()).payment().await.account, "");
@@ -216,9 +218,9 @@ async fn an_account_that_is_forbidden_is_told_of_as_one_that_is_not_there() {
     assert_eq!(refused(&mut links, twice).await, forbidden);
     assert!(links.create_payment_link(by("default")).await.is_ok());
 
-    let shop = "permissions = [\"catalog.*\", \"links.*\", \"payments.read\"";
+    let shop = "identities = [\"https://id.example|shop\"]";
     assert!(POLICY.contains(shop));
-    guarded.put_policy(&POLICY.replace(shop, &format!("accounts = [\"eu\"]\n{shop}")));
+    guarded.put_policy(&POLICY.replace(shop, &format!("{shop}\naccounts = [\"eu\"]")));
     crate::harness::until(async || {
         guarded.paylink.links().create_payment_link(by("eu")).await.is_ok()
     })
