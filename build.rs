@@ -4,8 +4,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "paylink/v1/catalog_service.proto",
+    "paylink/v1/diagnostics_service.proto",
     "paylink/v1/discount_service.proto",
     "paylink/v1/order_service.proto",
     "paylink/v1/payment_link_service.proto",

@@ -1,5 +1,6 @@
 //! The whole program put together: the only place that knows every part.
 
+mod examined;
 mod health;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,11 +14,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
+pub use self::examined::doctor;
 use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::discounts::Discounts;
+use crate::doctor::Doctor;
 use crate::endings::Endings;
 use crate::links::Links;
 use crate::operations::Operations;
@@ -53,6 +56,8 @@ pub struct App {
     sandbox: Option<Sandbox>,
     health: HealthReporter,
     listeners: [(Listener, Router); 3],
+    /// Says that the process is about to stop.
+    leaving: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -94,7 +99,7 @@ impl App {
         let storage = config.storage.open().await?;
         let stripe = config.stripe.client()?;
         keep_mode(&storage, &stripe).await?;
-        let stop = CancellationToken::new();
+        let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
         let memory = Arc::new(storage.clone());
         let clock = Clock::of_machine();
         let writes = Operations::new(&config.writes, memory, stripe.clone(), clock.clone());
@@ -133,6 +138,7 @@ impl App {
         let services = grpc::Services {
             catalog: Catalog::new(stripe.clone(), writes.clone()),
             discounts: Discounts::new(stripe.clone(), writes.clone()),
+            doctor: Doctor::new(examined::patient(&config), stripe.clone())?,
             links: Links::new(
                 &config.links,
                 stripe.clone(),
@@ -164,7 +170,7 @@ impl App {
             stripe.clone(),
             keeping(payments.clone(), writes.clone(), stripe.clone()),
         );
-        let ready = health::readiness(storage.clone(), stripe.clone(), stop.clone());
+        let ready = health::readiness(storage.clone(), stripe.clone(), leaving.clone());
         let asked = operations::routes(ready, telemetry.metrics());
         let listeners = [(grpc, methods), (webhook, hooks), (operations, asked)];
         Ok(Self {
@@ -180,6 +186,7 @@ impl App {
             sandbox,
             health,
             listeners,
+            leaving,
             stop,
         })
     }
@@ -190,8 +197,8 @@ impl App {
         self.addresses
     }
 
-    /// Runs until `shutdown`, then stops in order: health says so, streams end,
-    /// calls finish, what was received is stored, what was seen is exported.
+    /// Runs until `shutdown`, then stops in order: health says so, and a while later
+    /// streams end, calls finish, what was received is stored, what was seen is exported.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let mut parts = JoinSet::new();
         for (listener, routes) in self.listeners {
@@ -212,7 +219,7 @@ impl App {
             self.health.clone(),
             self.storage.clone(),
             self.stripe.clone(),
-            self.stop.clone(),
+            self.leaving.clone(),
         ));
         let stop_sandbox = CancellationToken::new();
         let run = |sandbox: Sandbox| sandbox.run(stop_sandbox.clone().cancelled_owned());
@@ -223,6 +230,11 @@ impl App {
             Some(ended) = sandbox.join_next() => Err(anyhow!("the sandbox has ended: {ended:?}")),
         };
         tracing::info!("Stopping");
+        self.leaving.cancel();
+        if outcome.is_ok() {
+            let notice = self.config.connections.drain_notice_ms;
+            tokio::time::sleep(Duration::from_millis(notice)).await;
+        }
         self.stop.cancel();
         parts.join_all().await;
         self.writes.drain(WRITES_DRAIN).await;

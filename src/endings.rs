@@ -6,6 +6,7 @@
 //! again, by whichever process, is the same write; then the pages are expired
 //! that buyers have open. What stops half-way starts again from its row.
 
+mod reason;
 mod signals;
 
 use std::collections::HashSet;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use self::reason::{REASON, explained, word};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::contract::{self, Draft, Violations};
@@ -328,16 +330,6 @@ impl Endings {
 /// The service itself, working at the account of a link for one step.
 fn itself(ending: &Ending) -> Caller {
     Caller::itself(STEP_TIME).at(&ending.account)
-}
-
-/// The parameter that says why a link cannot be paid.
-pub const REASON: &str = "metadata[pl_reason]";
-
-/// The word for a reason, as it stands in a link's notes.
-#[must_use]
-pub fn word(reason: DeactivationReason) -> String {
-    let name = reason.as_str_name();
-    name.trim_start_matches("DEACTIVATION_REASON_").to_ascii_lowercase()
 }
 
 /// The request that stands for an ending, by which its write is known.

@@ -7,7 +7,7 @@
 //! 2. `app`: builds, runs and stops every part
 //! 3. `config`: composes and loads the configuration
 //! 4. `server`: the way in
-//! 5. `catalog`, `discounts`, `links`, `orders`, `payments`, `shipping`: the slices
+//! 5. `catalog`, `discounts`, `doctor`, `links`, `orders`, `payments`, `shipping`: the slices
 //! 6. `error`: every failure as a status
 //! 7. `endings`: links whose time has come
 //! 8. `operations`: writes with a certain outcome
@@ -26,6 +26,7 @@ pub mod config;
 pub mod contract;
 pub mod dice;
 pub mod discounts;
+pub mod doctor;
 pub mod endings;
 pub mod error;
 pub mod kept;

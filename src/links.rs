@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::contract::{self, Draft};
-use crate::endings::{Endings, REASON};
+use crate::endings::{self, Endings, REASON};
 use crate::error::{Error, OrderError};
 use crate::operations::Operations;
 use crate::pb::payment_link::DeactivationReason;
@@ -177,7 +177,7 @@ impl Links {
         if let (true, Some(id)) = (has_more, looked_at) {
             page.next_page_token = draft.page().token_after(&id);
         }
-        page.payment_links = page.payment_links.into_iter().map(ends::explained).collect();
+        page.payment_links = page.payment_links.into_iter().map(endings::explained).collect();
         Ok(page)
     }
 
@@ -227,7 +227,7 @@ impl Links {
         } else {
             tokio::spawn(noted);
         }
-        ends::explained(link)
+        endings::explained(link)
     }
 
     async fn note(self, seen: SeenLink) {
@@ -255,7 +255,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        Ok(Response::new(ends::explained(self.seen(&request.id, &caller).await?)))
+        Ok(Response::new(endings::explained(self.seen(&request.id, &caller).await?)))
     }
 
     async fn update_payment_link(

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::contract;
-use crate::endings::Endings;
+use crate::endings::{self, Endings};
 use crate::error::OrderError;
 use crate::operations::Operations;
 use crate::pb;
@@ -113,7 +113,7 @@ impl Orders {
         let account = caller.account().to_owned();
         let listing = LinkListing { account, terms, limit: LINKS_MAX, ..LinkListing::default() };
         let links = self.storage.links(listing).await?;
-        Ok(links.into_iter().map(|seen| seen.link).collect())
+        Ok(links.into_iter().map(|seen| endings::explained(seen.link)).collect())
     }
 }
 

@@ -135,6 +135,18 @@ struct Desk {
     reconciling: Arc<Mutex<()>>,
 }
 
+// === impl Config ===
+
+impl Config {
+    /// Names the kinds of events that a webhook endpoint must send, so that nothing
+    /// has to be found out by asking; `None` where no webhooks are expected.
+    #[must_use]
+    pub fn event_kinds(&self) -> Option<Vec<&'static str>> {
+        let tells = |kind: &&str| *kind != ledger::TOLD_TWICE;
+        (self.source == Source::Webhook).then(|| ledger::KINDS.into_iter().filter(tells).collect())
+    }
+}
+
 // === impl Payments ===
 
 impl Payments {

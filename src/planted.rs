@@ -26,6 +26,10 @@ pub enum Bug {
     PlaceKept,
     /// An event is done with before its payment knows of it, each in a write of its own.
     SettledApart,
+    /// A payment takes an order that another has taken.
+    OrderTakenTwice,
+    /// An order is paid, and its links are left as they are.
+    OrderLeftOpen,
 }
 
 thread_local! {

@@ -14,6 +14,7 @@ mod consumers;
 mod endings;
 mod error;
 mod events;
+pub mod examine;
 mod facts;
 mod feed;
 mod installation;

@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod call;
 mod credentials;
 pub mod error;
+pub mod examine;
 mod lists;
 mod money;
 pub mod observe;

@@ -9,6 +9,8 @@ def every_pod_meets_the_restricted_standard(objects):
     for kind in ("Deployment", "Job"):
         for it in [it for it in objects if it["kind"] == kind]:
             _check_restricted(it["spec"]["template"]["spec"])
+    for it in [it for it in objects if it["kind"] == "Pod"]:
+        _check_restricted(it["spec"])
 
 
 def _check_restricted(spec):

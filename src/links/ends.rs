@@ -4,7 +4,6 @@ use prost_types::{Duration, Timestamp};
 
 use crate::contract::{Reason, Violation};
 use crate::pb;
-use crate::pb::payment_link::DeactivationReason;
 
 /// The parameter that holds when a link ends, in unix seconds.
 pub(super) const END: &str = "metadata[pl_expires]";
@@ -72,23 +71,6 @@ pub(super) fn check_ttl(ttl: Option<&Duration>, field: &str) -> Option<Violation
     (!fits).then(|| Violation::new(field, Reason::Range, text))
 }
 
-/// Says why a link cannot be paid, where its notes do not.
-pub(super) fn explained(mut link: pb::PaymentLink) -> pb::PaymentLink {
-    let reason = match link.deactivation_reason() {
-        _ if link.active => DeactivationReason::Unspecified,
-        DeactivationReason::Unspecified if has_reached_limit(&link) => DeactivationReason::Limit,
-        DeactivationReason::Unspecified => DeactivationReason::Outside,
-        noted => noted,
-    };
-    link.set_deactivation_reason(reason);
-    link
-}
-
-fn has_reached_limit(link: &pb::PaymentLink) -> bool {
-    let sessions = link.restrictions.as_ref().and_then(|limits| limits.completed_sessions.as_ref());
-    sessions.is_some_and(|sessions| sessions.limit.is_some_and(|limit| sessions.count >= limit))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,26 +95,5 @@ mod tests {
         assert!(fits(1, 0) && fits(TTL_SECS_MAX, 0));
         assert!(!fits(0, 999_999_999) && !fits(-5, 0) && !fits(TTL_SECS_MAX + 1, 0));
         assert!(!fits(1, -1) && check_ttl(None, "ttl").is_none());
-    }
-
-    #[test]
-    fn an_inactive_link_says_why() {
-        use DeactivationReason::{Caller, Limit, Outside, Unspecified};
-        let check = |active, noted: DeactivationReason, count, expected| {
-            let limit = pb::payment_link::restrictions::CompletedSessions { limit: Some(2), count };
-            let link = pb::PaymentLink {
-                active,
-                deactivation_reason: noted.into(),
-                restrictions: Some(pb::payment_link::Restrictions {
-                    completed_sessions: Some(limit),
-                }),
-                ..Default::default()
-            };
-            assert_eq!(explained(link).deactivation_reason(), expected);
-        };
-        check(true, Caller, 0, Unspecified);
-        check(false, Caller, 2, Caller);
-        check(false, Unspecified, 2, Limit);
-        check(false, Unspecified, 1, Outside);
     }
 }

@@ -2,9 +2,9 @@
 
 use tonic::Status;
 
-use super::ends;
 use crate::caller::Caller;
 use crate::contract::Draft;
+use crate::endings;
 use crate::pb;
 use crate::storage::{Cursor, LinkListing, Storage, Term};
 
@@ -29,7 +29,7 @@ pub(super) async fn list(
     let last = links.last().filter(|_| has_more);
     let next_page_token =
         last.map(|last| page.token_after(&last.cursor().text())).unwrap_or_default();
-    let payment_links = links.into_iter().map(|seen| ends::explained(seen.link)).collect();
+    let payment_links = links.into_iter().map(|seen| endings::explained(seen.link)).collect();
     Ok(pb::ListPaymentLinksResponse { payment_links, next_page_token })
 }
 

@@ -15,6 +15,8 @@ use crate::pb::payment::State;
 
 /// How many links are asked about at the same time.
 const LINKS_AT_ONCE: usize = 4;
+/// How many hundreds of a link's pages are looked at, the newest first.
+const PAGES_MAX: u32 = 100;
 /// How long one question may take, its retries included.
 const READ_TIME: Duration = Duration::from_secs(30);
 
@@ -31,7 +33,7 @@ impl Payments {
 
     async fn look_at(&self, link: String, caller: Caller) -> Result<(), Failure> {
         let mut after = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self.stripe.sessions_of(&link, false, after.as_deref(), &caller).await?;
             for session in page.items {
                 let Some(state) = ledger::state_of(&session) else { continue };
@@ -42,9 +44,10 @@ impl Payments {
             }
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(()),
+                None => break,
             }
         }
+        Ok(())
     }
 
     async fn take_in(

@@ -84,6 +84,19 @@ pub struct OperationCount {
     pub oldest_at_ms: i64,
 }
 
+/// Selects operations. The columns are named, since PostgreSQL refuses to go on with a
+/// prepared `*` once a later release has added a column.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT key, account, tenant, method, request_id, fingerprint, path, form, state, generation,
+             attempts, created_at_ms, sent_at_ms, due_at_ms, holder, in_doubt, is_failure_stored,
+             searches, searched_at_ms, resource, answer, version FROM operations ",
+            $rest
+        )
+    };
+}
+
 // === impl OperationState ===
 
 impl OperationState {
@@ -171,20 +184,18 @@ impl Storage {
         now_ms: i64,
         limit: u32,
     ) -> Result<Vec<Operation>, Error> {
-        let due = sqlx::query(
-            "SELECT * FROM operations WHERE state = $1 AND due_at_ms <= $2
-             ORDER BY due_at_ms LIMIT $3",
-        );
+        let due = sqlx::query(select!(
+            "WHERE state = $1 AND due_at_ms <= $2 ORDER BY due_at_ms LIMIT $3"
+        ));
         let due = due.bind(state.as_str()).bind(now_ms).bind(i64::from(limit));
         due.fetch_all(self.readers()).await?.iter().map(operation).collect()
     }
 
     /// Gives operations that got a second key and were asked for since then.
     pub async fn renewed_operations(&self, since_ms: i64) -> Result<Vec<Operation>, Error> {
-        let renewed = sqlx::query(
-            "SELECT * FROM operations WHERE generation > 0 AND created_at_ms >= $1
-             ORDER BY created_at_ms LIMIT 1000",
-        );
+        let renewed = sqlx::query(select!(
+            "WHERE generation > 0 AND created_at_ms >= $1 ORDER BY created_at_ms LIMIT 1000"
+        ));
         renewed.bind(since_ms).fetch_all(self.readers()).await?.iter().map(operation).collect()
     }
 
@@ -223,7 +234,7 @@ impl Storage {
     }
 }
 
-const SELECT: &str = "SELECT * FROM operations WHERE key = $1";
+const SELECT: &str = select!("WHERE key = $1");
 
 const INSERT: &str = "INSERT INTO operations
     (key, account, tenant, method, request_id, fingerprint, path, form, state, generation,

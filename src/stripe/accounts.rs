@@ -107,7 +107,8 @@ impl stack::Config {
         Client { accounts: Arc::new([(DEFAULT_ACCOUNT.to_owned(), account)].into()) }
     }
 
-    fn own_account(&self) -> Config {
+    /// The account of `[stripe]` itself.
+    pub(super) fn own_account(&self) -> Config {
         Config {
             api_key: self.api_key.clone(),
             api_key_file: self.api_key_file.clone(),

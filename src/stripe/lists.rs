@@ -154,7 +154,7 @@ impl Client {
         }
     }
 
-    async fn listed<T>(
+    pub(super) async fn listed<T>(
         &self,
         place: Place,
         query: String,

@@ -14,6 +14,7 @@
 
 mod agreeing;
 mod attack;
+mod balancer;
 #[path = "../it/harness/buyer.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod buyer;
@@ -31,6 +32,7 @@ mod naive;
 mod orders;
 mod outage;
 mod racing;
+mod rolling;
 mod service;
 mod speed;
 mod stuck;

@@ -70,15 +70,15 @@ fn updated<R: Resource, U>(
     assert!(read_back::<R>(endpoint, &written) == expected, "{expected:?}\n{written}");
 }
 
-/// Takes out of a message what no form can say: empty messages and, of an
-/// update, what cannot change.
+/// Takes out of a message what no form can say: empty messages, what is the
+/// service's own and, of an update, what cannot change.
 fn sayable(message: &'static Message, bytes: &[u8], updating: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for (_, field, value) in walk::fields(message, bytes) {
         // The id of the resource itself is in the path.
         let elsewhere = field.identifier && message.resource.is_some();
         match value {
-            _ if updating && (field.immutable || elsewhere) => {}
+            _ if field.local || (updating && (field.immutable || elsewhere)) => {}
             walk::Value::Varint(number) => {
                 encode_key(field.number, WireType::Varint, &mut out);
                 encode_varint(number, &mut out);

@@ -51,7 +51,7 @@ pub use self::watch::Watch;
 pub use self::webhook::{Hook, event, now_secs};
 
 /// How long anything may take that a test waits for. Only a broken promise takes it.
-pub const WAIT_MAX: Duration = Duration::from_secs(30);
+pub const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// How long to leave alone what is asked again.
 const POLL: Duration = Duration::from_millis(10);

@@ -20,6 +20,7 @@ mod clients;
 mod consumers;
 mod discounts;
 mod discovery;
+mod doctor;
 mod drain;
 mod ends;
 mod finding;

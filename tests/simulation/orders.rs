@@ -27,7 +27,7 @@ use crate::memory::{File, live};
 use crate::stripe::{self, CONFIG, Fate, Stripe};
 
 /// Which seeds are simulated.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=60;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=30;
 const ORDER: &str = "order 1";
 /// The payments of the order, by their links.
 const SESSIONS: [(&str, usize); 3] = [("cs_1", 0), ("cs_2", 1), ("cs_3", 1)];
@@ -173,7 +173,7 @@ fn pick(below: usize) -> usize {
 }
 
 /// Simulates a seed, and says which promise it breaks.
-fn run(seed: u64) -> Result<u32, String> {
+pub fn run(seed: u64) -> Result<u32, String> {
     dice::seed(seed);
     let (file, stripe) = (File::new(), Stripe::new());
     let links = live(links(&stripe));
@@ -271,5 +271,5 @@ fn no_seed_fulfils_an_order_twice_or_leaves_it_payable() {
     }
     let seeds = SEEDS.count();
     println!("{seeds} seeds, {} payments, {crashes} crashes: one fulfilled each", 3 * seeds);
-    assert!(crashes > 60, "the seeds crash too seldom: {crashes}");
+    assert!(crashes > 30, "the seeds crash too seldom: {crashes}");
 }

@@ -2,7 +2,7 @@
 
 use paylink::planted::{self, Bug};
 
-use crate::{day, memory, world};
+use crate::{day, memory, orders, world};
 
 /// How many seeds may miss a bug before one catches it.
 const SEEDS_MAX: u64 = 200;
@@ -32,6 +32,15 @@ fn check(bug: Bug, words: &str) {
         }
     }
     panic!("{bug:?} is not caught by {SEEDS_MAX} seeds");
+}
+
+/// Simulates orders until a seed catches the bug with these words.
+fn caught_by_orders(bug: Bug, words: &str) {
+    let _planted = plant(bug);
+    let broken = (1..=SEEDS_MAX).find_map(|seed| orders::run(seed).err());
+    let broken = broken.unwrap_or_else(|| panic!("{bug:?} is not caught"));
+    println!("{bug:?} is caught: {broken}");
+    assert!(broken.contains(words), "{broken}");
 }
 
 /// Lives through what the bug breaks, which must say so with these words.
@@ -90,4 +99,14 @@ fn a_place_in_the_feed_that_is_not_taken_back_is_caught() {
 #[test]
 fn an_event_that_is_done_before_its_payment_knows_is_caught() {
     caught(Bug::SettledApart, memory::stopped_half_way, "knows nothing");
+}
+
+#[test]
+fn an_order_that_is_taken_twice_is_caught() {
+    caught_by_orders(Bug::OrderTakenTwice, "is First");
+}
+
+#[test]
+fn an_order_whose_links_are_left_open_is_caught() {
+    caught_by_orders(Bug::OrderLeftOpen, "still payable");
 }
