@@ -37,11 +37,12 @@ impl<P: Provider> Provider for SecretFiles<P> {
                 }
             }
             if let Some(Value::Dict(_, stripe)) = root.get_mut("stripe") {
-                of_account(stripe, "stripe")?;
+                of_account(stripe, "stripe").map_err(|error| *error)?;
                 if let Some(Value::Dict(_, accounts)) = stripe.get_mut("accounts") {
                     for (name, account) in accounts {
                         if let Value::Dict(_, account) = account {
-                            of_account(account, &format!("stripe.accounts.{name}"))?;
+                            of_account(account, &format!("stripe.accounts.{name}"))
+                                .map_err(|error| *error)?;
                         }
                     }
                 }
@@ -88,7 +89,7 @@ fn hide(table: &mut toml::Table, key: &str) {
 }
 
 /// Reads the secrets of an account, and keeps where they stand.
-fn of_account(account: &mut Dict, path: &str) -> Result<(), Error> {
+fn of_account(account: &mut Dict, path: &str) -> Result<(), Box<Error>> {
     for (key, several) in OF_ACCOUNTS {
         let file_key = format!("{key}_file");
         // Where this source gives the secret itself, it does so in the place of the
@@ -96,7 +97,7 @@ fn of_account(account: &mut Dict, path: &str) -> Result<(), Error> {
         let given = account.contains_key(key).then(|| Value::from(""));
         let file = account.get(&file_key).cloned().or(given);
         resolve(account, key, several)
-            .map_err(|what| Error::from(what).with_path(&format!("{path}.{key}")))?;
+            .map_err(|what| Box::new(Error::from(what).with_path(&format!("{path}.{key}"))))?;
         if let Some(file) = file {
             account.insert(file_key, file);
         }

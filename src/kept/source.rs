@@ -39,6 +39,7 @@ enum Origin {
 
 impl Source {
     /// A file.
+    #[must_use]
     pub fn file(path: PathBuf, interval: Duration) -> Self {
         Self { from: Origin::File(path), interval, pause: MISSING_PAUSE }
     }

@@ -64,10 +64,11 @@ impl Payments {
         if is_new && is_told {
             self.arrival.notify_one();
         }
-        if is_new && is_alarm {
-            if let Some(desk) = self.desks.get(account) {
-                desk.alarm.notify_one();
-            }
+        if is_new
+            && is_alarm
+            && let Some(desk) = self.desks.get(account)
+        {
+            desk.alarm.notify_one();
         }
         let outcome = if is_new { outcome } else { "duplicate" };
         EVENTS.add(1, &[KeyValue::new("outcome", outcome)]);

@@ -63,7 +63,7 @@ pub(super) struct Account {
     pub(super) standing: Standing,
     livemode: Option<bool>,
     /// The connected account; empty for the key's own.
-    stripe_account: String,
+    connected: String,
     credentials: Credentials,
 }
 
@@ -150,10 +150,10 @@ impl stack::Config {
             }
         }
         let modes = || accounts.values().filter_map(Config::livemode);
-        match modes().any(|live| live) && modes().any(|live| !live) {
-            true => Err(SetupError::setting("", "accounts", "mix test mode and live mode")),
-            false => Ok(()),
+        if modes().any(|live| live) && modes().any(|live| !live) {
+            return Err(SetupError::setting("", "accounts", "mix test mode and live mode"));
         }
+        Ok(())
     }
 
     fn credentials(&self, name: &str, config: &Config) -> Result<Credentials, SetupError> {
@@ -175,7 +175,7 @@ impl stack::Config {
             reads: Reads::new(Duration::from_millis(self.cache_age_ms), self.cache_items_max),
             standing,
             livemode,
-            stripe_account: config.stripe_account.clone().unwrap_or_default(),
+            connected: config.stripe_account.clone().unwrap_or_default(),
             credentials,
         }
     }
@@ -211,7 +211,7 @@ impl Client {
     /// Whether an event is one of an account, by what the event says.
     #[must_use]
     pub fn is_of(&self, account: &str, event: &Event) -> bool {
-        self.accounts.get(account).is_some_and(|known| known.stripe_account == event.account)
+        self.accounts.get(account).is_some_and(|known| known.connected == event.account)
     }
 
     /// The secrets of an account's webhook endpoint, as they are now.

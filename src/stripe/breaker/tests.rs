@@ -148,7 +148,8 @@ async fn a_caller_who_leaves_during_the_probe_does_not_keep_it_open() {
     assert!(circuit.is_open());
     tokio::time::advance(LONGEST).await;
     let silent = service_fn(|_: Call| std::future::pending::<Result<Answer, Error>>());
-    let breaker = Breaker::over(Transport::over(silent), circuit.clone(), circuit.clone());
+    let account = crate::stripe::stack::told_of("");
+    let breaker = Breaker::over(Transport::over(silent), account, circuit.clone(), circuit.clone());
     let asked = call(Method::GET);
     let mut probing = Box::pin(breaker.carry(&asked));
     assert!((&mut probing).now_or_never().is_none());

@@ -33,7 +33,7 @@ const NOT_A_REQUEST: Error = Error::Unreachable { phase: Phase::Connect };
 /// The connections to Stripe. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
-    http: reqwest::Client,
+    client: reqwest::Client,
     base_url: Arc<str>,
     credentials: Credentials,
 }
@@ -80,7 +80,7 @@ impl Http {
             .pool_max_idle_per_host(config.in_flight_max)
             .https_only(!plain);
         let base_url = config.base_url.trim_end_matches('/').into();
-        Ok(Self { http: builder.build()?, base_url, credentials })
+        Ok(Self { client: builder.build()?, base_url, credentials })
     }
 
     /// Makes an attempt, in the trace of the span that is current now.
@@ -116,7 +116,7 @@ impl Http {
         request.headers_mut().extend(trace.clone());
         request.headers_mut().insert(AUTHORIZATION, key.clone());
         let request = reqwest::Request::try_from(request).map_err(|_| NOT_A_REQUEST)?;
-        let response = self.http.execute(request).await.map_err(|error| lost(&error, write))?;
+        let response = self.client.execute(request).await.map_err(|error| lost(&error, write))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read(response, write).await?;
         exchange::answer(call, status, &headers, body)
