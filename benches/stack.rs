@@ -139,7 +139,7 @@ fn layer_timeout(bencher: Bencher) {
 
 #[divan::bench]
 fn stack_whole(bencher: Bencher) {
-    carry(bencher, &*CONFIG.stack(transport(), Standing::default()));
+    carry(bencher, &*CONFIG.stack("", transport(), Standing::default(), None));
 }
 
 /// Reads through a client: the layers, and the reading of the answer.

@@ -96,7 +96,7 @@ impl Config {
     /// never sent. What it learns of the account's key goes to `standing`; how often
     /// it may ask depends on whether the account's money is real.
     #[must_use]
-    pub(super) fn stack(
+    pub fn stack(
         &self,
         name: &str,
         transport: Transport,

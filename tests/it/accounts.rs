@@ -109,7 +109,7 @@ async fn a_payment_is_seen_listed_watched_and_claimed_at_its_account_alone() {
     assert_eq!((other.account.as_str(), other.id != payment.id), ("", true), "nothing before it");
 
     for (account, expected) in [("eu", &payment.id), ("default", &other.id)] {
-        assert_eq!(payments_at(&paylink, account).await, [expected.clone()]);
+        assert_eq!(payments_at(&paylink, account).await, std::slice::from_ref(expected));
         let claim = pb::ClaimFulfillmentRequest { worker: "w".into(), ..Default::default() };
         let request = at(account, claim);
         let claimed = paylink.payments().claim_fulfillment(request).await.unwrap().into_inner();
@@ -132,10 +132,10 @@ async fn a_webhook_is_believed_by_the_secrets_of_its_address() {
     of_us["account"] = "acct_us".into();
     let hook = || Hook::of(&of_us);
     let signed = |secret: &str| hook().signed(secret, now_secs());
-    assert_eq!(signed("whsec_sandbox").to_account("us").send(&paylink).await, 400);
+    assert_eq!(signed("whsec_sandbox").of_account("us").send(&paylink).await, 400);
     assert_eq!(signed("whsec_us").send(&paylink).await, 400);
-    assert_eq!(signed("whsec_us").to_account("nowhere").send(&paylink).await, 404);
-    assert_eq!(signed("whsec_us").to_account("us").send(&paylink).await, 200);
+    assert_eq!(signed("whsec_us").of_account("nowhere").send(&paylink).await, 404);
+    assert_eq!(signed("whsec_us").of_account("us").send(&paylink).await, 200);
     let mut watch = watch_at(&paylink, "us").await;
     assert_eq!(watch.payment().await.account, "us");
 }
@@ -221,10 +221,9 @@ async fn an_account_that_is_forbidden_is_told_of_as_one_that_is_not_there() {
     let shop = "identities = [\"https://id.example|shop\"]";
     assert!(POLICY.contains(shop));
     guarded.put_policy(&POLICY.replace(shop, &format!("{shop}\naccounts = [\"eu\"]")));
-    crate::harness::until(async || {
-        guarded.paylink.links().create_payment_link(by("eu")).await.is_ok()
-    })
-    .await;
+    let is_let_in =
+        async || Box::pin(guarded.paylink.links().create_payment_link(by("eu"))).await.is_ok();
+    Box::pin(crate::harness::until(is_let_in)).await;
     assert_eq!(refused(&mut links, by("default")).await, forbidden);
 }
 

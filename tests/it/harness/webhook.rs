@@ -61,7 +61,7 @@ impl Hook {
     }
 
     /// Sends it to the address of an account.
-    pub fn to_account(mut self, account: &str) -> Self {
+    pub fn of_account(mut self, account: &str) -> Self {
         self.path = format!("/webhooks/stripe/{account}");
         self
     }
