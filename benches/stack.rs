@@ -22,6 +22,7 @@ use paylink::stripe::observe::Observe;
 use paylink::stripe::queue::Queue;
 use paylink::stripe::rate_limit::RateLimit;
 use paylink::stripe::retry::Retry;
+use paylink::stripe::stack::told_of;
 use paylink::stripe::timeout::Timeout;
 use paylink::stripe::way::Way;
 use paylink::stripe::{self, Client, Error, Resourceful as _, Transport};
@@ -97,31 +98,31 @@ fn nothing(bencher: Bencher) {
 #[divan::bench]
 fn layer_retry(bencher: Bencher) {
     LazyLock::force(&CONFIG);
-    carry(bencher, &Retry::new(AtOnce, 3, LONG, LONG));
+    carry(bencher, &Retry::new(AtOnce, told_of(""), 3, LONG, LONG));
 }
 
 #[divan::bench]
 fn layer_breaker(bencher: Bencher) {
     LazyLock::force(&CONFIG);
-    carry(bencher, &Breaker::new(AtOnce, LONG, LONG));
+    carry(bencher, &Breaker::new(AtOnce, told_of(""), LONG, LONG));
 }
 
 #[divan::bench]
 fn layer_rate_limit(bencher: Bencher) {
     LazyLock::force(&CONFIG);
-    carry(bencher, &RateLimit::new(AtOnce, 1_000_000_000, 1_000_000_000));
+    carry(bencher, &RateLimit::new(AtOnce, told_of(""), 1_000_000_000, 1_000_000_000));
 }
 
 #[divan::bench]
 fn layer_queue(bencher: Bencher) {
     LazyLock::force(&CONFIG);
-    carry(bencher, &Queue::new(AtOnce, 32, 64));
+    carry(bencher, &Queue::new(AtOnce, &told_of(""), 32, 64));
 }
 
 #[divan::bench]
 fn layer_access(bencher: Bencher) {
     LazyLock::force(&CONFIG);
-    carry(bencher, &Access::new(AtOnce, Standing::default()));
+    carry(bencher, &Access::new(AtOnce, told_of(""), Standing::default()));
 }
 
 #[divan::bench]
@@ -138,7 +139,7 @@ fn layer_timeout(bencher: Bencher) {
 
 #[divan::bench]
 fn stack_whole(bencher: Bencher) {
-    carry(bencher, &*CONFIG.stack(transport(), Standing::default()));
+    carry(bencher, &*CONFIG.stack("", transport(), Standing::default(), None));
 }
 
 /// Reads through a client: the layers, and the reading of the answer.

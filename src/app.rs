@@ -38,6 +38,9 @@ use crate::telemetry::Telemetry;
 /// How long writes may take to finish whose callers have gone when the process stops.
 const WRITES_DRAIN: Duration = Duration::from_secs(5);
 
+/// What the memory keeps of the mode that it was made with.
+const LIVEMODE: &str = "stripe.livemode";
+
 /// The program, with everything bound and nothing served yet.
 #[derive(Debug)]
 pub struct App {
@@ -84,6 +87,7 @@ impl App {
         let sandbox = config.sandbox.clone().build().await.context("sandbox")?;
         config.stripe.base_url = format!("http://{}", from_here(sandbox.local_addr()));
         config.stripe.api_key = config.sandbox.api_key.clone().into();
+        (config.stripe.api_key_file, config.stripe.webhook_secrets_file) = (None, None);
         config.stripe.webhook_secrets = vec![config.sandbox.webhook_secret.clone().into()];
         Self::assemble(config, Some(sandbox)).await
     }
@@ -94,6 +98,7 @@ impl App {
             config.auth.build(config.grpc.listen, config.grpc.tls.sees_certificates()).await?;
         let storage = config.storage.open().await?;
         let stripe = config.stripe.client()?;
+        keep_mode(&storage, &stripe).await?;
         let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
         let memory = Arc::new(storage.clone());
         let clock = Clock::of_machine();
@@ -152,12 +157,17 @@ impl App {
             payments: payments.clone(),
             shipping: ShippingRates::new(stripe.clone(), writes.clone()),
         };
-        let methods =
-            grpc::routes(&config.grpc, services, auth.clone(), health.clone(), stop.clone())?;
-        let secrets = config.stripe.webhook_secrets.clone();
+        let methods = grpc::routes(
+            &config.grpc,
+            services,
+            auth.clone(),
+            stripe.clone(),
+            health.clone(),
+            stop.clone(),
+        )?;
         let hooks = webhook::routes(
             config.webhook.clone(),
-            secrets,
+            stripe.clone(),
             keeping(payments.clone(), writes.clone(), stripe.clone()),
         );
         let ready = health::readiness(storage.clone(), stripe.clone(), leaving.clone());
@@ -204,7 +214,7 @@ impl App {
             Clock::of_machine(),
             self.stop.clone(),
         ));
-        parts.spawn(self.stripe.clone().mind_key(self.stop.clone()));
+        parts.spawn(self.stripe.clone().mind_keys(self.stop.clone()));
         parts.spawn(health::tell(
             self.health.clone(),
             self.storage.clone(),
@@ -239,6 +249,18 @@ impl App {
     }
 }
 
+/// Refuses keys of test mode where the memory is of real money, and the other way
+/// round: what was paid in one is not known in the other.
+async fn keep_mode(storage: &Storage, stripe: &stripe::Client) -> Result<()> {
+    let Some(livemode) = stripe.livemode() else { return Ok(()) };
+    let kept = storage.first_mark(LIVEMODE, livemode.into()).await?;
+    if kept == i64::from(livemode) {
+        return Ok(());
+    }
+    let what = "is of the other mode than what this memory was made with";
+    Err(stripe::SetupError::Setting { key: "stripe.api_key".into(), what }.into())
+}
+
 /// An address that this machine can reach itself by: one that means every
 /// interface is no address to connect to.
 fn from_here(address: SocketAddr) -> SocketAddr {
@@ -250,11 +272,11 @@ fn from_here(address: SocketAddr) -> SocketAddr {
 }
 
 fn keeping(payments: Payments, writes: Operations, stripe: stripe::Client) -> Keep {
-    Arc::new(move |event, body| {
-        stripe.hear(&event);
+    Arc::new(move |account, event, body| {
+        stripe.hear(&account, &event);
         let (payments, writes) = (payments.clone(), writes.clone());
         async move {
-            let kept = payments.receive(event, body.clone()).await;
+            let kept = payments.receive(&account, event, body.clone()).await;
             writes.hear(&body);
             kept.map(drop).map_err(|error| {
                 tracing::error!(%error, "A webhook could not be stored");

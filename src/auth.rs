@@ -6,10 +6,8 @@
 
 mod certificate;
 pub mod doubts;
-mod kept;
 mod policy;
 mod setup;
-mod source;
 mod token;
 
 use std::collections::BTreeMap;
@@ -25,11 +23,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::certificate::TrustDomain;
-use self::kept::Kept;
 pub use self::policy::Policy;
 pub use self::setup::SetupError;
 use self::token::Tokens;
 use crate::caller::{Access, Peer};
+use crate::kept::Kept;
 
 /// Who may call, and how that is found out.
 #[derive(Debug, Clone, Deserialize)]
@@ -152,17 +150,21 @@ impl Auth {
         Ok(Identity { names, ends })
     }
 
-    /// Says as whom an identity is let in; `None` where it lacks the permission.
+    /// Says as whom an identity is let in; `None` where it lacks the permission, or
+    /// may not work at the Stripe account.
     ///
     /// Of an identity with two names each must be permitted, and they must not be
     /// two owners': a stolen token is of no use with another's certificate.
     #[must_use]
-    pub fn access(&self, identity: &Identity, permission: &str) -> Option<Access> {
+    pub fn access(&self, identity: &Identity, permission: &str, account: &str) -> Option<Access> {
         let policy = self.0.policy.now();
         let first = identity.names.first()?;
         let (mut owner, mut sees_all) = (None, true);
         for name in &identity.names {
-            let grant = policy.grant(name).filter(|grant| grant.permits(permission))?;
+            let grant = policy.grant(name)?;
+            if !grant.permits(permission) || !grant.permits_account(account) {
+                return None;
+            }
             sees_all &= grant.sees_all;
             match (&owner, &grant.owner) {
                 (Some(one), Some(other)) if one != other => return None,

@@ -25,7 +25,11 @@ pub struct Caller {
     wants_fresh: bool,
     notes: Notes,
     access: Access,
+    account: Arc<str>,
 }
+
+/// The account of a caller who names none: that of `[stripe]` itself.
+pub const DEFAULT_ACCOUNT: &str = "";
 
 /// As whom a caller was let in. The default is the service itself, or anyone
 /// where nobody has to say who calls: it sees everything, and what it makes is
@@ -70,13 +74,31 @@ pub fn deadline() -> Option<Instant> {
     DEADLINE.try_with(|deadline| *deadline).ok()
 }
 
+/// The account that people mean by a name.
+#[must_use]
+pub fn account_named(name: &str) -> &str {
+    if name == account_name(DEFAULT_ACCOUNT) { DEFAULT_ACCOUNT } else { name }
+}
+
+/// The name of an account as people see it.
+#[must_use]
+pub fn account_name(account: &str) -> &str {
+    if account == DEFAULT_ACCOUNT { "default" } else { account }
+}
+
 // === impl Caller ===
 
 impl Caller {
     /// Describes a caller who waits until `deadline`.
     #[must_use]
     pub fn new(deadline: Instant, notes: Notes) -> Self {
-        Self { deadline, wants_fresh: false, notes, access: Access::default() }
+        Self {
+            deadline,
+            wants_fresh: false,
+            notes,
+            access: Access::default(),
+            account: DEFAULT_ACCOUNT.into(),
+        }
     }
 
     /// Describes the service itself, working on its own account for `time` at most.
@@ -101,6 +123,23 @@ impl Caller {
     /// Notes as whom the caller was let in.
     pub fn let_in(&mut self, access: Access) {
         self.access = access;
+    }
+
+    /// The same caller, working at a Stripe account.
+    #[must_use]
+    pub fn at(self, account: &str) -> Self {
+        Self { account: account.into(), ..self }
+    }
+
+    /// Notes the Stripe account that the caller works at.
+    pub fn work_at(&mut self, account: Arc<str>) {
+        self.account = account;
+    }
+
+    /// The Stripe account that the caller works at.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
     }
 
     /// Who calls, where that was proved.
@@ -131,16 +170,28 @@ impl Caller {
 
     /// Gives the id under which a request of the caller's is remembered: two
     /// owners may choose the same id, and neither gets what the other was answered.
+    /// Nor does one account get what another was.
     #[must_use]
     pub fn remembered_as(&self, request_id: Uuid) -> Uuid {
-        self.owner().map_or(request_id, |owner| Uuid::new_v5(&request_id, owner.as_bytes()))
+        let of_owner =
+            self.owner().map_or(request_id, |owner| Uuid::new_v5(&request_id, owner.as_bytes()));
+        match self.account() {
+            DEFAULT_ACCOUNT => of_owner,
+            // No owner begins with a line break.
+            account => Uuid::new_v5(&of_owner, format!("\n{account}").as_bytes()),
+        }
     }
 
-    /// Gives a name that the caller has chosen among the names of its owner.
+    /// Gives a name that the caller has chosen among the names of its owner and account.
     #[must_use]
     pub fn own_name(&self, name: &str) -> String {
-        // No owner and no name has a line break in it.
-        self.owner().map_or_else(|| name.to_owned(), |owner| format!("{owner}\n{name}"))
+        // No owner, account or name has a line break in it.
+        let of_owner =
+            self.owner().map_or_else(|| name.to_owned(), |owner| format!("{owner}\n{name}"));
+        match self.account() {
+            DEFAULT_ACCOUNT => of_owner,
+            account => format!("\n{account}\n{of_owner}"),
+        }
     }
 
     /// The same caller, who wants no answer from before the call.
@@ -222,6 +273,21 @@ mod tests {
         assert!(shop.sees("shop") && !shop.sees("crm") && !shop.sees(""));
         for all in [caller("shop", true), Caller::itself(UNBOUNDED)] {
             assert!(all.sees("shop") && all.sees("crm") && all.sees(""));
+        }
+    }
+
+    #[test]
+    fn what_is_called_the_same_at_two_accounts_is_not_the_same() {
+        let id = Uuid::new_v4();
+        let seen = |caller: Caller| (caller.remembered_as(id), caller.own_name("mail"));
+        let callers = [Caller::itself(UNBOUNDED), caller("shop", false), caller("eu", false)];
+        let all =
+            callers.into_iter().flat_map(|one| [one.clone(), one.clone().at("eu"), one.at("us")]);
+        let all: Vec<_> = all.map(seen).collect();
+        for (index, one) in all.iter().enumerate() {
+            for other in all.iter().skip(index + 1) {
+                assert!(one.0 != other.0 && one.1 != other.1);
+            }
         }
     }
 

@@ -103,7 +103,7 @@ const LOOK: Duration = Duration::from_millis(20);
 // === impl Endings ===
 
 impl Endings {
-    /// Ends the links of the client's account.
+    /// Ends the links of the client's accounts.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -121,13 +121,14 @@ impl Endings {
         self.0.wake.notify_one();
     }
 
-    /// Notes for good that links are to be deactivated now.
+    /// Notes for good that links of an account are to be deactivated now.
     pub async fn end(
         &self,
+        account: &str,
         links: Vec<String>,
         reason: DeactivationReason,
     ) -> Result<(), storage::Error> {
-        self.0.storage.end_links(links, reason, self.0.clock.now_ms()).await?;
+        self.0.storage.end_links(account.to_owned(), links, reason, self.0.clock.now_ms()).await?;
         self.wake();
         Ok(())
     }
@@ -256,7 +257,8 @@ impl Endings {
             self.expire_pages(ending).await?;
         }
         let now_ms = self.0.clock.now_ms();
-        let seen = SeenLink { link, created_at_ms: now_ms, seen_at_ms: now_ms };
+        let account = ending.account.clone();
+        let seen = SeenLink { account, link, created_at_ms: now_ms, seen_at_ms: now_ms };
         let ending = ending.clone();
         let written = self.0.storage.write(move |mut transaction| {
             Box::pin(async move {
@@ -274,20 +276,20 @@ impl Endings {
         write: Write,
     ) -> Result<pb::PaymentLink, Error> {
         let draft = draft(&ending.link, id)?;
-        Ok(self.0.writes.change(write, &draft, &Caller::itself(STEP_TIME)).await?)
+        Ok(self.0.writes.change(write, &draft, &itself(ending)).await?)
     }
 
     /// Expires the pages that buyers have open. An inactive link opens no more.
     async fn expire_pages(&self, ending: &Ending) -> Result<(), Error> {
         for _ in 0..LISTS_MAX {
-            let caller = Caller::itself(STEP_TIME);
+            let caller = itself(ending);
             let page = self.0.stripe.sessions_of(&ending.link, true, None, &caller).await?;
             if page.items.is_empty() {
                 return Ok(());
             }
             let expiring = page.items.into_iter().map(|session| {
                 let key = format!("plv1-expire-{}-{}", ending.id.simple(), session.id);
-                let caller = Caller::itself(STEP_TIME);
+                let caller = itself(ending);
                 async move { self.0.stripe.expire_session(&session.id, key, &caller).await }
             });
             let outcomes: Vec<_> =
@@ -315,14 +317,19 @@ impl Endings {
             Box::pin(async move {
                 transaction.finish_ending(&ending).await?;
                 if again {
-                    let Ending { link, reason, due_at_ms, .. } = &ending;
-                    transaction.put_ending(link, *reason, *due_at_ms).await?;
+                    let Ending { account, link, reason, due_at_ms, .. } = &ending;
+                    transaction.put_ending((account, link), *reason, *due_at_ms).await?;
                 }
                 Ok(())
             })
         });
         written.await
     }
+}
+
+/// The service itself, working at the account of a link for one step.
+fn itself(ending: &Ending) -> Caller {
+    Caller::itself(STEP_TIME).at(&ending.account)
 }
 
 /// The request that stands for an ending, by which its write is known.

@@ -23,7 +23,7 @@
 //! | another owner's link | `NOT_FOUND` | `RESOURCE_NOT_FOUND` | `ResourceInfo` |
 //! | no certificate that names a caller | `UNAUTHENTICATED` | `BAD_SVID` | |
 //! | no token, or none that is accepted | `UNAUTHENTICATED` | `TOKEN_…` | |
-//! | a method that the policy does not permit | `PERMISSION_DENIED` | `METHOD_NOT_ALLOWED` | |
+//! | a method, or a Stripe account, that the policy does not permit | `PERMISSION_DENIED` | `METHOD_NOT_ALLOWED` | |
 //! | no such order | `NOT_FOUND` | `ORDER_NOT_FOUND` | `ResourceInfo` |
 //! | a payable link for an order that is over | `FAILED_PRECONDITION` | `ORDER_PAID`, `ORDER_CLOSED` | `PreconditionFailure` |
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
@@ -124,8 +124,9 @@ pub enum Error {
     /// It is not known who calls.
     #[error("{0}")]
     Unauthenticated(Refusal),
-    /// The caller may not call the method.
-    #[error("the caller may not call this method")]
+    /// The caller may not call the method, or not at this Stripe account; or there is
+    /// no such account, which is nothing to know for those who may not use it.
+    #[error("the caller may not call this method, or not at this account")]
     NotAllowed,
     /// There is no such method.
     #[error("there is no such method")]

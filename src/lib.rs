@@ -13,7 +13,7 @@
 //! 8. `operations`: writes with a certain outcome
 //! 9. `stripe`: the way out; `storage`: the memory
 //! 10. `contract`: what requests must satisfy
-//! 11. `caller`, `clock`, `dice`, `planted`, `telemetry`, `pb`: leaves
+//! 11. `caller`, `clock`, `dice`, `kept`, `planted`, `telemetry`, `pb`: leaves
 //!
 //! `sandbox` imports nothing of ours, and only `app`, `config` and `verbs` import it.
 
@@ -29,6 +29,7 @@ pub mod discounts;
 pub mod doctor;
 pub mod endings;
 pub mod error;
+pub mod kept;
 pub mod links;
 pub mod operations;
 pub mod orders;

@@ -95,7 +95,7 @@ impl Links {
         self.refuse_if_over(caller.owner().unwrap_or_default(), &order_ref, &draft, caller).await?;
         let written = contract::check(&ends::dated(request, self.clock.now_ms())).pass()?;
         let link = self.operations.create_as(&written, &draft, caller).await?;
-        Ok(self.told(link, &draft).await)
+        Ok(self.told(link, &draft, caller).await)
     }
 
     async fn update(
@@ -115,7 +115,7 @@ impl Links {
             write = write.clearing(link.metadata.keys().map(String::as_str));
         }
         let link = self.operations.change(write, &draft, caller).await?;
-        Ok(self.told(link, &draft).await)
+        Ok(self.told(link, &draft, caller).await)
     }
 
     async fn activate(
@@ -126,7 +126,9 @@ impl Links {
         let together = ends::check_ttl(request.ttl.as_ref(), "ttl");
         let draft = contract::check(&request).and(together).pass()?;
         let known = match self.storage.link(&request.id).await? {
-            Some(known) if caller.sees(&known.link.owner) => known.link,
+            Some(known) if known.account == caller.account() && caller.sees(&known.link.owner) => {
+                known.link
+            }
             _ => self.seen(&request.id, caller).await?,
         };
         self.refuse_if_over(&known.owner, &known.order_ref, &draft, caller).await?;
@@ -147,7 +149,7 @@ impl Links {
             parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let write = Write::set::<pb::PaymentLink>(&request.id, &parameters);
         let link = self.operations.change(write, &draft, caller).await?;
-        Ok(self.told(link, &draft).await)
+        Ok(self.told(link, &draft, caller).await)
     }
 
     /// Lists a page of the links that the caller may see, as Stripe has them. Where
@@ -191,7 +193,11 @@ impl Links {
         if order_ref.is_empty() {
             return Ok(());
         }
-        let over = self.storage.order(owner, order_ref).await?.and_then(|order| order.over());
+        let over = self
+            .storage
+            .order(caller.account(), owner, order_ref)
+            .await?
+            .and_then(|order| order.over());
         if over.is_none() || self.operations.is_known(draft, caller).await? {
             return Ok(());
         }
@@ -207,12 +213,14 @@ impl Links {
     ///
     /// What is missed here is brought by the event of the change. So nobody waits
     /// for it, but where an order or an end depends on it.
-    async fn told(&self, link: pb::PaymentLink, draft: &Draft) -> pb::PaymentLink {
+    async fn told(&self, link: pb::PaymentLink, draft: &Draft, caller: &Caller) -> pb::PaymentLink {
         if draft.validate_only() {
             return link;
         }
         let now_ms = self.clock.now_ms();
-        let seen = SeenLink { link: link.clone(), created_at_ms: now_ms, seen_at_ms: now_ms };
+        let account = caller.account().to_owned();
+        let seen =
+            SeenLink { account, link: link.clone(), created_at_ms: now_ms, seen_at_ms: now_ms };
         let noted = self.clone().note(seen);
         if link.expire_time.is_some() || !link.order_ref.is_empty() {
             noted.await;
@@ -303,7 +311,7 @@ impl PaymentLinkService for Links {
         let parameters = [("active", "false"), (REASON, "caller")];
         let write = Write::set::<pb::PaymentLink>(&request.id, &parameters);
         let link = self.operations.change(write, &draft, &caller).await?;
-        Ok(Response::new(self.told(link, &draft).await))
+        Ok(Response::new(self.told(link, &draft, &caller).await))
     }
 
     async fn replace_payment_link(

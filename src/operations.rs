@@ -287,6 +287,7 @@ impl Operations {
         }
         let new = Operation {
             key: key(draft, caller),
+            account: caller.account().to_owned(),
             owner: caller.owner().unwrap_or_default().to_owned(),
             method: draft.method().to_owned(),
             request_id: draft.request_id().to_string(),
@@ -308,6 +309,7 @@ impl Operations {
         let now_ms = self.0.clock.now_ms();
         Operation {
             key: String::new(),
+            account: String::new(),
             owner: String::new(),
             method: String::new(),
             request_id: String::new(),

@@ -75,10 +75,11 @@ impl Orders {
     }
 
     /// Gives an order as it is known; `None` where nothing is.
-    async fn order(&self, owner: &str, order_ref: &str) -> Result<Option<pb::Order>, Status> {
-        let links = self.links(owner, order_ref).await?;
-        let payments = self.storage.payments_of_order(owner, order_ref).await?;
-        let over = self.storage.order(owner, order_ref).await?;
+    async fn order(&self, caller: &Caller, order_ref: &str) -> Result<Option<pb::Order>, Status> {
+        let (account, owner) = (caller.account(), &*owner(caller));
+        let links = self.links(caller, order_ref).await?;
+        let payments = self.storage.payments_of_order(account, owner, order_ref).await?;
+        let over = self.storage.order(account, owner, order_ref).await?;
         if links.is_empty() && payments.is_empty() && over.is_none() {
             return Ok(None);
         }
@@ -103,9 +104,14 @@ impl Orders {
         }))
     }
 
-    async fn links(&self, owner: &str, order_ref: &str) -> Result<Vec<pb::PaymentLink>, Status> {
-        let terms = vec![Term::Order(order_ref).text(), Term::Owner(owner).text()];
-        let listing = LinkListing { terms, limit: LINKS_MAX, ..LinkListing::default() };
+    async fn links(
+        &self,
+        caller: &Caller,
+        order_ref: &str,
+    ) -> Result<Vec<pb::PaymentLink>, Status> {
+        let terms = vec![Term::Order(order_ref).text(), Term::Owner(&owner(caller)).text()];
+        let account = caller.account().to_owned();
+        let listing = LinkListing { account, terms, limit: LINKS_MAX, ..LinkListing::default() };
         let links = self.storage.links(listing).await?;
         Ok(links.into_iter().map(|seen| endings::explained(seen.link)).collect())
     }
@@ -119,12 +125,13 @@ impl OrderService for Orders {
     ) -> Result<Response<pb::Order>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        let (owner, order_ref) = (owner(&caller), request.order_ref);
+        let order_ref = request.order_ref;
         if request.last_look {
-            let links = self.links(&owner, &order_ref).await?;
-            (self.look)(links.into_iter().map(|link| link.id).collect(), caller).await?;
+            let links = self.links(&caller, &order_ref).await?;
+            let links = links.into_iter().map(|link| link.id).collect();
+            (self.look)(links, caller.clone()).await?;
         }
-        let order = self.order(&owner, &order_ref).await?;
+        let order = self.order(&caller, &order_ref).await?;
         Ok(Response::new(order.ok_or(OrderError::NotFound { order_ref })?))
     }
 
@@ -135,13 +142,14 @@ impl OrderService for Orders {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
         self.writes.admit(&draft, &caller)?;
-        let (owner, order_ref) = (owner(&caller), request.order_ref.clone());
+        let whose = (caller.account().to_owned(), owner(&caller));
+        let order_ref = request.order_ref.clone();
         let (reason, now_ms) = (request.reason(), self.clock.now_ms());
-        let closing = self.storage.close_order(owner.clone(), order_ref.clone(), reason, now_ms);
+        let closing = self.storage.close_order(whose, order_ref.clone(), reason, now_ms);
         let links = closing.await?;
         self.endings.wake();
         self.endings.wait(&links, WAIT_MAX.min(caller.time_left() / 2)).await?;
-        let order = self.order(&owner, &order_ref).await?;
+        let order = self.order(&caller, &order_ref).await?;
         Ok(Response::new(order.ok_or(OrderError::NotFound { order_ref })?))
     }
 }

@@ -22,6 +22,7 @@ mod reconcile;
 mod refund;
 mod standing;
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::{Arc, LazyLock};
 
@@ -29,6 +30,7 @@ use opentelemetry::global;
 use opentelemetry::metrics::Counter;
 use serde::Deserialize;
 use tokio::sync::{Mutex, Notify, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -119,11 +121,18 @@ pub struct Payments {
     stop: CancellationToken,
     feed: Feed,
     arrival: Arc<Notify>,
+    /// What each account is compared with Stripe by.
+    desks: Arc<BTreeMap<String, Desk>>,
+    changed: Arc<watch::Sender<()>>,
+}
+
+/// Where one account is compared with Stripe.
+#[derive(Debug, Default)]
+struct Desk {
     /// Rung when Stripe says that it has failed to make events.
-    alarm: Arc<Notify>,
+    alarm: Notify,
     /// Held while this process reconciles.
     reconciling: Arc<Mutex<()>>,
-    changed: Arc<watch::Sender<()>>,
 }
 
 // === impl Config ===
@@ -154,7 +163,9 @@ impl Payments {
         stop: CancellationToken,
     ) -> Self {
         let (changed, news) = watch::channel(());
+        let desks = stripe.accounts().map(|account| (account.to_owned(), Desk::default()));
         Self {
+            desks: Arc::new(desks.collect()),
             feed: Feed::new(config, storage.clone(), news, stop.clone()),
             config: config.clone(),
             storage,
@@ -164,8 +175,6 @@ impl Payments {
             refunds_duplicates,
             stop,
             arrival: Arc::new(Notify::new()),
-            alarm: Arc::new(Notify::new()),
-            reconciling: Arc::default(),
             changed: Arc::new(changed),
         }
     }
@@ -175,11 +184,15 @@ impl Payments {
     /// then, it does after the next start.
     pub async fn run(self) {
         let projector = Projector::new(&self, self.stripe.clone());
-        let schedule = Schedule::new(self.clone());
         let stop = self.stop.clone();
+        let mut schedules = JoinSet::new();
+        for account in self.desks.keys() {
+            let schedule = Schedule::new(self.clone(), account.clone());
+            schedules.spawn(schedule.run(stop.clone()));
+        }
         tokio::join!(
             projector.run(stop.clone()),
-            schedule.run(stop.clone()),
+            schedules.join_all(),
             self.give_back(stop.clone()),
             self.relay()
         );
@@ -238,7 +251,7 @@ impl PaymentService for Payments {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
         let payment = self.storage.payment(&request.id).await?;
-        let payment = payment.filter(|payment| caller.sees(&payment.owner));
+        let payment = payment.filter(|payment| is_seen(payment, &caller));
         Ok(Response::new(payment.ok_or(Error::PaymentNotFound { id: request.id })?))
     }
 
@@ -313,8 +326,13 @@ impl PaymentService for Payments {
         }
         contract::check(&request).pass()?;
         let since_secs = request.since.map(|since| since.seconds);
-        Ok(Response::new(self.reconcile(since_secs).await?))
+        Ok(Response::new(self.reconcile(caller.account(), since_secs).await?))
     }
+}
+
+/// Whether a payment is of the account that a caller works at, and one that it may see.
+fn is_seen(payment: &pb::Payment, caller: &Caller) -> bool {
+    payment.account == caller.account() && caller.sees(&payment.owner)
 }
 
 /// The time of recording. No rule of the ledger depends on it; order comes from

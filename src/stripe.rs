@@ -5,8 +5,10 @@
 //! Stripe's JSON.
 
 pub mod access;
+pub mod accounts;
 pub mod breaker;
 pub mod call;
+mod credentials;
 pub mod error;
 pub mod examine;
 mod lists;
@@ -26,8 +28,8 @@ pub mod webhook;
 pub mod wire;
 mod write;
 
-use std::sync::LazyLock;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use http::Method;
 use opentelemetry::metrics::Counter;
@@ -43,10 +45,8 @@ pub use self::transport::exchange::STRIPE_VERSION;
 pub use self::transport::{SetupError, Transport};
 pub use self::write::{Effect, OPERATION_METADATA, Write, event_kind};
 
-use self::access::Standing;
+use self::accounts::Account;
 use self::call::{Answer, Call, Place};
-use self::reads::Reads;
-use self::stack::Stack;
 use self::way::Way as _;
 use self::webhook::Event;
 use self::wire::{form, json};
@@ -55,13 +55,11 @@ use crate::contract::Draft;
 use crate::pb::plan::{self, Resource};
 use crate::pb::{self};
 
-/// A client of one Stripe account. Clones share connections and budgets.
+/// A client of the Stripe accounts that are configured: what is asked for a caller is
+/// asked of the caller's. Clones share connections and budgets.
 #[derive(Debug, Clone)]
 pub struct Client {
-    stack: Stack,
-    livemode: Option<bool>,
-    reads: Reads,
-    standing: Standing,
+    accounts: Arc<BTreeMap<String, Account>>,
 }
 
 /// A page of a list.
@@ -87,35 +85,9 @@ const NOT_FOUND: u16 = 404;
 /// How many items Stripe shows of a list within another object.
 const EXPANDED_ITEMS_MAX: usize = 10;
 
-// === impl Config ===
-
-impl Config {
-    /// Makes a client. Opens no connection.
-    pub fn client(&self) -> Result<Client, SetupError> {
-        Ok(self.client_over(Transport::http(self)?))
-    }
-
-    /// Makes a client that has that in HTTP's place, as tests and simulations do.
-    /// Every layer above it is the true one.
-    #[must_use]
-    pub fn client_over(&self, transport: Transport) -> Client {
-        let reads = Reads::new(Duration::from_millis(self.cache_age_ms), self.cache_items_max);
-        let standing = Standing::default();
-        let stack = self.stack(transport, standing.clone());
-        Client { stack, livemode: self.livemode(), reads, standing }
-    }
-}
-
 // === impl Client ===
 
 impl Client {
-    /// Whether the account's money is real, as the key says; `None` where it
-    /// does not say.
-    #[must_use]
-    pub fn livemode(&self) -> Option<bool> {
-        self.livemode
-    }
-
     /// Gets a resource.
     pub async fn get<R: Resourceful>(&self, id: &str, caller: &Caller) -> Result<R, Error> {
         let mut query = String::new();
@@ -136,8 +108,9 @@ impl Client {
         let mut query = String::new();
         expand(&mut query, R::resource(), "");
         let call = read_call(R::item(id), query, caller);
+        let account = self.at(caller.account())?;
         if !caller.wants_fresh()
-            && let Some(kept) = self.reads.kept(&call.place)
+            && let Some(kept) = account.reads.kept(&call.place)
             && let Some(resource) = R::of(&kept).ok().filter(&is_seen)
         {
             return Ok(Some(resource));
@@ -145,7 +118,7 @@ impl Client {
         if call.time_left().is_zero() {
             return Err(Error::Deadline);
         }
-        match self.reads.asked(call, caller.wants_fresh(), &self.stack).await {
+        match account.reads.asked(call, caller.wants_fresh(), &account.stack).await {
             Ok(answer) => Ok(Some(R::of(&answer)?).filter(is_seen)),
             Err(Error::Refused(refusal)) if refusal.status == NOT_FOUND => Ok(None),
             Err(error) => Err(error),
@@ -258,13 +231,15 @@ impl Client {
         }
     }
 
-    /// Takes notice of an event: what it says has changed is read again.
-    pub fn hear(&self, event: &Event) {
+    /// Takes notice of an account's event: what it says has changed is read again.
+    pub fn hear(&self, account: &str, event: &Event) {
         let object = event.kind.rsplit_once('.').map(|(object, _)| object);
         let resources = plan::all().iter().filter_map(|message| message.resource.as_ref());
         let resource = resources.into_iter().find(|resource| object == Some(&*resource.object));
-        if let (Some(resource), Some(id)) = (resource, event.object_id()) {
-            self.reads.forget(&Place::one(resource, &id).path);
+        if let (Some(resource), Some(id)) = (resource, event.object_id())
+            && let Some(account) = self.accounts.get(account)
+        {
+            account.reads.forget(&Place::one(resource, &id).path);
         }
     }
 
@@ -290,14 +265,15 @@ impl Client {
         if call.time_left().is_zero() {
             return Err(Error::Deadline);
         }
-        self.reads.answer(call, caller.wants_fresh(), &self.stack).await
+        let account = self.at(caller.account())?;
+        account.reads.answer(call, caller.wants_fresh(), &account.stack).await
     }
 
-    async fn send(&self, call: Call) -> Result<Answer, Error> {
+    async fn send(&self, account: &str, call: Call) -> Result<Answer, Error> {
         if call.time_left().is_zero() {
             return Err(Error::Deadline);
         }
-        self.stack.carry(&call).await
+        self.at(account)?.stack.carry(&call).await
     }
 }
 

@@ -112,8 +112,8 @@ impl Failure {
 /// Whether a part was given a setting of the right type that it cannot work with.
 fn is_about_a_setting(error: &anyhow::Error) -> bool {
     use storage::Error::{File, InUse, Setting, Url};
-    use stripe::SetupError::{ApiKey, BaseUrl};
-    matches!(error.downcast_ref(), Some(ApiKey | BaseUrl))
+    use stripe::SetupError::{BaseUrl, Setting as Stripe};
+    matches!(error.downcast_ref(), Some(Stripe { .. } | BaseUrl))
         || matches!(error.downcast_ref(), Some(Url(_) | File(_) | InUse | Setting { .. }))
         || matches!(error.downcast_ref(), Some(telemetry::Error::Filter(_)))
         || matches!(

@@ -5,6 +5,7 @@
 //! identities = ["spiffe://prod.example/ns/shop/*", "system:serviceaccount:shop:web"]
 //! permissions = ["links.read", "links.write", "payments.*"]
 //! owner = "shop"
+//! accounts = ["default", "eu"]
 //! ```
 //!
 //! Of all patterns that fit an identity the longest decides, and an exact one
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::is_name;
+use crate::caller::{DEFAULT_ACCOUNT, account_named};
 use crate::pb;
 
 /// Who may call what.
@@ -34,6 +36,8 @@ pub(super) struct Grant {
     pub(super) owner: Option<Arc<str>>,
     /// Whether it sees the objects of all owners.
     pub(super) sees_all: bool,
+    /// The Stripe accounts that it may work at; every one where nothing is said.
+    accounts: Option<BTreeSet<String>>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +55,7 @@ struct Rule {
     owner: Option<String>,
     #[serde(default)]
     all_owners: bool,
+    accounts: Option<Vec<String>>,
 }
 
 /// What stands for the rest of an identity, and for every permission.
@@ -128,6 +133,11 @@ impl Grant {
         self.permissions.contains(permission)
     }
 
+    /// Whether it includes a Stripe account.
+    pub(super) fn permits_account(&self, account: &str) -> bool {
+        self.accounts.as_ref().is_none_or(|accounts| accounts.contains(account))
+    }
+
     /// Whether it includes no permission at all.
     pub(super) fn permits_nothing(&self) -> bool {
         self.permissions.is_empty()
@@ -154,9 +164,27 @@ impl Rule {
         if self.owner.as_deref().is_some_and(|owner| !is_name(owner)) {
             return Err("an owner is visible ASCII, up to 500 characters".into());
         }
-        let owner = self.owner.map(Arc::from);
-        Ok((self.identities, Arc::new(Grant { permissions, owner, sees_all: self.all_owners })))
+        let accounts = accounts(self.accounts)?;
+        let (owner, sees_all) = (self.owner.map(Arc::from), self.all_owners);
+        Ok((self.identities, Arc::new(Grant { permissions, owner, sees_all, accounts })))
     }
+}
+
+/// Reads which accounts are named; `None` of all of them. Who is told of none has the
+/// default one.
+fn accounts(named: Option<Vec<String>>) -> Result<Option<BTreeSet<String>>, String> {
+    let Some(named) = named else { return Ok(Some([DEFAULT_ACCOUNT.to_owned()].into())) };
+    if named.is_empty() || named.iter().any(|name| !is_name(name)) {
+        return Err("accounts are names of those that are configured, \"default\", or \"*\"".into());
+    }
+    if named.iter().any(|name| name.contains(REST)) {
+        return if named.len() == 1 && named.iter().all(|name| name.as_str() == "*") {
+            Ok(None)
+        } else {
+            Err("of accounts * stands alone".into())
+        };
+    }
+    Ok(Some(named.iter().map(|name| account_named(name).to_owned()).collect()))
 }
 
 /// Whether a word of a rule means a permission: itself, `links.*` or `*`.
@@ -249,6 +277,25 @@ mod tests {
         assert!(refused(&format!("identities = [\"a\"]\n{ok}\nowner = \"\"")).contains("owner"));
         assert!(refused(&format!("identities = [\"a\"]\n{ok}\nowners = \"a\"")).contains("owners"));
         assert!(refused("permissions = []").contains("identities"));
+    }
+
+    #[test]
+    fn a_rule_says_which_accounts_and_means_the_default_one_otherwise() {
+        let permitted = |accounts: &str| {
+            let rule = "identities = [\"a\"]\npermissions = [\"links.read\"]";
+            let text = format!("[[rule]]\n{rule}\n{accounts}");
+            let policy = Policy::read(text.as_bytes()).unwrap();
+            let grant = policy.grant("a").unwrap();
+            [DEFAULT_ACCOUNT, "eu", "us"].map(|account| grant.permits_account(account))
+        };
+        assert_eq!(permitted(""), [true, false, false]);
+        assert_eq!(permitted("accounts = [\"eu\"]"), [false, true, false]);
+        assert_eq!(permitted("accounts = [\"default\", \"us\"]"), [true, false, true]);
+        assert_eq!(permitted("accounts = [\"*\"]"), [true, true, true]);
+        let ok = "identities = [\"a\"]\npermissions = [\"links.read\"]";
+        for unclear in ["[]", "[\"\"]", "[\"e*\"]", "[\"*\", \"eu\"]"] {
+            assert!(refused(&format!("{ok}\naccounts = {unclear}")).contains("accounts"));
+        }
     }
 
     #[test]

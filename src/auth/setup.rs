@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kept::Kept;
 use super::policy::Policy;
-use super::source::Source;
 use super::{Config, Proof};
+use crate::kept::{Kept, Source};
 
 /// The configuration of callers is not usable. The text names the key, and shows
 /// no value.

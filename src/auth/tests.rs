@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
-use super::source::Source;
 use super::*;
+use crate::caller::DEFAULT_ACCOUNT;
+use crate::kept::Source;
 
 const POLICY: &str = r#"
     [[rule]]
@@ -31,7 +32,11 @@ fn check(names: &[&str], permission: &str, expected: Option<(&str, bool)>) {
     let expected =
         expected.map(|(owner, sees_all)| Access::of(names[0].clone(), owner.into(), sees_all));
     let identity = Identity { names, ends: None };
-    assert_eq!(auth.access(&identity, permission), expected, "{identity:?} {permission}");
+    assert_eq!(
+        auth.access(&identity, permission, DEFAULT_ACCOUNT),
+        expected,
+        "{identity:?} {permission}"
+    );
 }
 
 #[test]

@@ -21,9 +21,8 @@ use tokio::time::Instant;
 use self::claims::Claims;
 use self::keys::KeySet;
 use self::known::Known;
-use super::kept::Kept;
-use super::source::Source;
 use super::{Refusal, SetupError, is_name};
+use crate::kept::{Kept, Source};
 
 /// An issuer of tokens.
 #[derive(Debug, Clone, Deserialize)]

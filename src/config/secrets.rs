@@ -6,13 +6,15 @@ use figment2::value::{Dict, Map, Num, Value};
 use figment2::{Error, Metadata, Profile, Provider};
 
 /// Where secrets stand, and whether there are several of one.
-const SECRETS: [(&str, &str, bool); 5] = [
-    ("stripe", "api_key", false),
-    ("stripe", "webhook_secrets", true),
+const SECRETS: [(&str, &str, bool); 3] = [
     ("storage", "url", false),
     ("sandbox", "api_key", false),
     ("sandbox", "webhook_secret", false),
 ];
+
+/// Those of each of Stripe's accounts. Their files can change while the service runs,
+/// so it is told of them.
+const OF_ACCOUNTS: [(&str, bool); 2] = [("api_key", false), ("webhook_secrets", true)];
 
 /// What a masked secret looks like.
 const MASK: &str = "***";
@@ -34,6 +36,17 @@ impl<P: Provider> Provider for SecretFiles<P> {
                         .map_err(|what| Error::from(what).with_path(&format!("{table}.{key}")))?;
                 }
             }
+            if let Some(Value::Dict(_, stripe)) = root.get_mut("stripe") {
+                of_account(stripe, "stripe").map_err(|error| *error)?;
+                if let Some(Value::Dict(_, accounts)) = stripe.get_mut("accounts") {
+                    for (name, account) in accounts {
+                        if let Value::Dict(_, account) = account {
+                            of_account(account, &format!("stripe.accounts.{name}"))
+                                .map_err(|error| *error)?;
+                        }
+                    }
+                }
+            }
         }
         Ok(profiles)
     }
@@ -42,17 +55,54 @@ impl<P: Provider> Provider for SecretFiles<P> {
 /// Hides every secret of a configuration.
 pub(super) fn mask(root: &mut toml::Table) {
     for (table, key, _) in SECRETS {
-        let Some(toml::Value::Table(table)) = root.get_mut(table) else { continue };
-        match table.get_mut(key) {
-            Some(toml::Value::Array(several)) => {
-                several.fill(MASK.into());
-            }
-            // A file's path is no secret; the password in a server's URL is.
-            Some(toml::Value::String(url)) if key == "url" && !url.contains('@') => {}
-            Some(one) => *one = MASK.into(),
-            None => {}
+        if let Some(toml::Value::Table(table)) = root.get_mut(table) {
+            hide(table, key);
         }
     }
+    let Some(toml::Value::Table(stripe)) = root.get_mut("stripe") else { return };
+    let hide_all = |table: &mut toml::Table| OF_ACCOUNTS.map(|(key, _)| hide(table, key));
+    hide_all(stripe);
+    let Some(toml::Value::Table(accounts)) = stripe.get_mut("accounts") else { return };
+    for (_, account) in accounts {
+        if let toml::Value::Table(account) = account {
+            hide_all(account);
+        }
+    }
+}
+
+fn hide(table: &mut toml::Table, key: &str) {
+    // Where it was read from is shown in its place, so that what is shown can be used.
+    match table.get(&format!("{key}_file")).and_then(toml::Value::as_str) {
+        Some("") => drop(table.remove(&format!("{key}_file"))),
+        Some(_) => drop(table.remove(key)),
+        None => {}
+    }
+    match table.get_mut(key) {
+        Some(toml::Value::Array(several)) => {
+            several.fill(MASK.into());
+        }
+        // A file's path is no secret; the password in a server's URL is.
+        Some(toml::Value::String(url)) if key == "url" && !url.contains('@') => {}
+        Some(one) => *one = MASK.into(),
+        None => {}
+    }
+}
+
+/// Reads the secrets of an account, and keeps where they stand.
+fn of_account(account: &mut Dict, path: &str) -> Result<(), Box<Error>> {
+    for (key, several) in OF_ACCOUNTS {
+        let file_key = format!("{key}_file");
+        // Where this source gives the secret itself, it does so in the place of the
+        // file that another has named.
+        let given = account.contains_key(key).then(|| Value::from(""));
+        let file = account.get(&file_key).cloned().or(given);
+        resolve(account, key, several)
+            .map_err(|what| Box::new(Error::from(what).with_path(&format!("{path}.{key}"))))?;
+        if let Some(file) = file {
+            account.insert(file_key, file);
+        }
+    }
+    Ok(())
 }
 
 fn resolve(table: &mut Dict, key: &str, several: bool) -> Result<(), String> {

@@ -71,6 +71,30 @@ fn a_secret_can_stand_in_a_file_of_its_own() {
 }
 
 #[test]
+fn an_account_has_secrets_of_its_own_and_its_files_are_told_of() {
+    let key = written("key", "rk_test_hunter2\n");
+    let file = written(
+        "accounts.toml",
+        &format!(
+            "[stripe]\napi_key_file = {key:?}\n[stripe.accounts.eu]\napi_key_file = {key:?}\n\
+             webhook_secrets = [\"whsec_hunter2\"]\n"
+        ),
+    );
+    let environment = vec![("PAYLINK__STRIPE__API_KEY".into(), "rk_test_1".into())];
+    let sources = Sources { profile: Profile::Serve, file: Some(file), environment };
+    let stripe = sources.load().unwrap().stripe;
+    let eu = &stripe.accounts["eu"];
+    assert_eq!(eu.api_key.expose_secret(), "rk_test_hunter2");
+    assert_eq!(eu.api_key_file.as_ref(), Some(&key));
+    // The environment gives a key in the place of the file's.
+    assert_eq!(stripe.api_key.expose_secret(), "rk_test_1");
+    assert_eq!(stripe.api_key_file, Some(PathBuf::new()));
+    let shown = sources.effective().unwrap();
+    assert!(!shown.contains("hunter2") && shown.contains(key.to_str().unwrap()), "{shown}");
+    assert!(!format!("{:?}", sources.load().unwrap()).contains("hunter2"));
+}
+
+#[test]
 fn several_secrets_are_separated_by_commas_and_digits_stay_text() {
     let config = load(
         Profile::Dev,

@@ -68,7 +68,8 @@ impl Bench {
         let link =
             pb::PaymentLink { id: id.into(), active: true, expire_time, ..Default::default() };
         let now_ms = self.clock.now_ms();
-        let seen = SeenLink { link, created_at_ms: now_ms, seen_at_ms: now_ms };
+        let account = String::new();
+        let seen = SeenLink { account, link, created_at_ms: now_ms, seen_at_ms: now_ms };
         self.storage.put_link(seen, now_ms).await.unwrap();
         self.endings.wake();
     }
@@ -175,6 +176,7 @@ async fn a_link_that_was_prolonged_at_the_last_moment_is_active_again() {
 async fn an_older_picture_of_a_link_changes_nothing() {
     let bench = Bench::start(1).await;
     let seen = |active, seen_at_ms| SeenLink {
+        account: String::new(),
         link: pb::PaymentLink { id: "plink_1".into(), active, ..Default::default() },
         created_at_ms: 5,
         seen_at_ms,

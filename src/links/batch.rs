@@ -118,7 +118,7 @@ impl Links {
             }
             if !request.validate_only {
                 let ids = links.into_iter().map(|seen| seen.link.id).collect();
-                self.endings.end(ids, DeactivationReason::Caller).await?;
+                self.endings.end(caller.account(), ids, DeactivationReason::Caller).await?;
             }
         }
     }

@@ -55,6 +55,7 @@ pub(super) fn listing(
             let exact = order.into_iter().chain(notes).chain(product);
             exact.chain(only).chain(owner).map(Term::text).collect()
         },
+        account: caller.account().to_owned(),
         active,
         created_from_ms: filter.created_from.as_ref().map(millis),
         created_before_ms: filter.created_before.as_ref().map(millis),

@@ -67,9 +67,10 @@ impl Links {
         let together = rules::check(create.payment_link.as_ref(), rules::Purpose::Create);
         let written = contract::check(&create).and(together).pass()?;
         let new = self.operations.create_as(&written, &draft, caller).await?;
-        let new = self.told(new, &draft).await;
+        let new = self.told(new, &draft, caller).await;
 
-        self.endings.end(vec![old.id.clone()], DeactivationReason::Replaced).await?;
+        let replaced = DeactivationReason::Replaced;
+        self.endings.end(caller.account(), vec![old.id.clone()], replaced).await?;
         let gone = [old.id.clone()];
         self.endings.wait(&gone, WAIT_MAX.min(caller.time_left() / 2)).await?;
         let deactivated = !self.storage.is_any_ending(&gone, self.clock.now_ms()).await?;

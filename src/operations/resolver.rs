@@ -9,6 +9,7 @@
 
 mod sweep;
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -79,13 +80,15 @@ impl Operations {
         for state in [OperationState::Sent, OperationState::Unknown] {
             due.extend(self.0.memory.due(state, now_ms, BATCH_MAX).await?);
         }
-        let (mut fetches, mut searches) = (Vec::new(), Vec::new());
+        let (mut fetches, mut searches) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
         for operation in due {
             match operation.step(now_ms) {
                 // Its own task does it, or one that is at it already.
                 Step::Send => drop(self.start(operation, Start::Recorded)),
                 Step::Fetch => fetches.push(operation),
-                Step::Search => searches.push(operation),
+                Step::Search => {
+                    searches.entry(operation.account.clone()).or_default().push(operation);
+                }
                 Step::Renew => {
                     tracing::warn!(
                         operation = operation.key,
@@ -107,8 +110,8 @@ impl Operations {
         let outcomes: Vec<_> =
             futures_util::stream::iter(fetching).buffer_unordered(FETCHES_MAX).collect().await;
         outcomes.into_iter().collect::<Result<Vec<()>, _>>()?;
-        if !searches.is_empty() {
-            self.search(searches).await?;
+        for (account, operations) in searches {
+            self.search(&account, operations).await?;
         }
         self.keep_house(agenda).await
     }
@@ -127,8 +130,9 @@ impl Operations {
     /// Reads what an operation has made, and ends it with that.
     async fn fetch(&self, operation: Operation) -> Result<(), storage::Error> {
         let deadline = Instant::now() + QUESTION_TIME;
-        let (path, resource) = (&operation.path, &operation.resource);
-        let (operation, report) = match self.0.stripe.answer_of(path, resource, deadline).await {
+        let Operation { account, path, resource, .. } = &operation;
+        let answer = self.0.stripe.answer_of(account, path, resource, deadline).await;
+        let (operation, report) = match answer {
             Ok(Answer { resource, body, .. }) => {
                 (operation, Report::Done { resource, answer: body })
             }
@@ -142,10 +146,14 @@ impl Operations {
         self.settle(operation, &report).await.map(drop)
     }
 
-    /// Looks for the traces of several operations at once.
-    async fn search(&self, operations: Vec<Operation>) -> Result<(), storage::Error> {
+    /// Looks for the traces of several operations of an account at once.
+    async fn search(
+        &self,
+        account: &str,
+        operations: Vec<Operation>,
+    ) -> Result<(), storage::Error> {
         let now_ms = self.0.clock.now_ms();
-        let found = match self.traces_of(&operations).await {
+        let found = match self.traces_of(account, &operations).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "The traces of writes could not be looked for");
@@ -167,7 +175,11 @@ impl Operations {
         Ok(())
     }
 
-    async fn traces_of(&self, operations: &[Operation]) -> Result<Traces, stripe::Error> {
+    async fn traces_of(
+        &self,
+        account: &str,
+        operations: &[Operation],
+    ) -> Result<Traces, stripe::Error> {
         let mut kinds: Vec<String> = operations
             .iter()
             .filter_map(|operation| stripe::event_kind(&operation.write()))
@@ -177,7 +189,7 @@ impl Operations {
         let oldest_ms = operations.iter().map(|operation| operation.created_at_ms).min();
         let since = oldest_ms.unwrap_or_default() / 1_000 - SKEW_SECS;
         let deadline = Instant::now() + QUESTION_TIME;
-        let scan = self.0.stripe.made_since(&kinds, since, deadline).await?;
+        let scan = self.0.stripe.made_since(account, &kinds, since, deadline).await?;
         let mut traces = Traces { made: scan.found, is_whole: scan.is_whole };
         let is_missing = |operation: &&Operation| {
             sweep::makes_a_link(operation)
@@ -185,7 +197,7 @@ impl Operations {
         };
         if operations.iter().any(|operation| is_missing(&operation)) {
             // Stripe can fail to make an event, but a link says who made it.
-            let marked = self.0.stripe.marked_links(deadline).await?;
+            let marked = self.0.stripe.marked_links(account, deadline).await?;
             traces.made.extend(
                 marked.into_iter().map(|link| Made { key: link.operation, resource: link.id }),
             );

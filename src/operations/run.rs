@@ -205,7 +205,8 @@ impl Operations {
         // Stripe knows keys of POST only; DELETE can be repeated as it is.
         let has_key = write.effect() != stripe::Effect::Delete;
         let key = has_key.then(|| operation.idempotency_key());
-        let mut sending = std::pin::pin!(self.0.stripe.write(&write, key, deadline));
+        let account = operation.account.clone();
+        let mut sending = std::pin::pin!(self.0.stripe.write(&account, &write, key, deadline));
         loop {
             tokio::select! {
                 biased;

@@ -4,6 +4,7 @@ use super::*;
 pub(super) fn operation() -> Operation {
     Operation {
         key: "plv1-1".into(),
+        account: String::new(),
         owner: String::new(),
         method: "paylink.v1.CreatePaymentLinkRequest".into(),
         request_id: Uuid::nil().to_string(),

@@ -7,6 +7,7 @@ use std::ops::BitOrAssign;
 use super::ledger::{self, Told};
 use super::now_ms;
 use super::standing::{self, Decided};
+use crate::caller::account_name;
 use crate::pb::payment::State;
 use crate::pb::{self, fulfillment};
 use crate::storage::{self, Fact, Known, Transaction};
@@ -45,15 +46,21 @@ impl BitOrAssign for Added {
 // === impl Account ===
 
 impl Account {
-    /// Adds facts to the payment.
+    /// Adds facts to the payment, which a Stripe account has told. What one account
+    /// tells of another's payment is not believed.
     pub(super) async fn add(
         &mut self,
         transaction: &mut Transaction<'_>,
         id: &str,
         told: Told,
-        told_by: &str,
+        (at, told_by): (&str, &str),
     ) -> Result<Added, storage::Error> {
         let mut added = Added::default();
+        if self.known.as_ref().is_some_and(|known| known.payment.account != at) {
+            let account = account_name(at);
+            tracing::error!(payment.id = id, account, "Another account's payment is not changed");
+            return Ok(added);
+        }
         for key in &told.keys {
             added.woke |= transaction.put_key(key, id, now_ms()).await?;
         }
@@ -68,7 +75,7 @@ impl Account {
         let payment = ledger::view(&self.facts).ok_or_else(corrupt)?;
         let before = self.known.as_ref();
         let fulfillment = before.and_then(|before| before.payment.fulfillment.clone());
-        let mut payment = pb::Payment { fulfillment, ..payment };
+        let mut payment = pb::Payment { fulfillment, account: at.to_owned(), ..payment };
         let decided = standing::decide(transaction, before, &mut payment).await?;
         added.ends = decided == Decided::First;
         added.late = u32::from(decided == Decided::TooLate);
@@ -98,15 +105,15 @@ pub(super) async fn find(
     Ok(None)
 }
 
-/// Adds facts to a payment.
+/// Adds facts to a payment, which a Stripe account has told.
 pub(super) async fn add(
     transaction: &mut Transaction<'_>,
     id: &str,
     told: Told,
-    told_by: &str,
+    (at, told_by): (&str, &str),
 ) -> Result<Added, storage::Error> {
     let mut account = open(transaction, &[id.to_owned()]).await?.remove(id).unwrap_or_default();
-    account.add(transaction, id, told, told_by).await
+    account.add(transaction, id, told, (at, told_by)).await
 }
 
 /// Reads the accounts of some payments at once; of one that is not known there is none.

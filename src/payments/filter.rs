@@ -7,6 +7,8 @@ use crate::pb;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Filter {
     asked: pb::PaymentFilter,
+    /// The Stripe account whose payments are meant.
+    account: String,
     /// The owner whose payments alone are meant.
     owner: Option<String>,
 }
@@ -24,12 +26,13 @@ impl Filter {
             // link has an empty id, so this one fits nothing.
             filter.payment_links = vec![if both { link } else { String::new() }];
         }
-        Self { asked: filter, owner: None }
+        Self { asked: filter, ..Self::default() }
     }
 
     /// Narrows it to what the caller may see.
     pub(super) fn seen_by(self, caller: &Caller) -> Self {
-        Self { owner: caller.only_owner().map(str::to_owned), ..self }
+        let owner = caller.only_owner().map(str::to_owned);
+        Self { account: caller.account().to_owned(), owner, ..self }
     }
 
     /// The owner whose payments alone are meant, where there is one.
@@ -50,7 +53,8 @@ impl Filter {
         let pb::PaymentFilter { payment_links, states, metadata, client_reference_id } =
             &self.asked;
         let has = |(key, value)| payment.metadata.get(key) == Some(value);
-        self.owner.as_ref().is_none_or(|owner| *owner == payment.owner)
+        self.account == payment.account
+            && self.owner.as_ref().is_none_or(|owner| *owner == payment.owner)
             && (payment_links.is_empty() || payment_links.contains(&payment.payment_link))
             && (states.is_empty() || states.contains(&payment.state))
             && metadata.iter().all(has)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use self::rules::Claiming;
 use super::filter::Filter;
-use super::{Payments, account, now_ms};
+use super::{Payments, account, is_seen, now_ms};
 use crate::caller::Caller;
 use crate::contract::{self, Draft};
 use crate::error::{Error, PaymentError};
@@ -59,8 +59,7 @@ impl Payments {
                 };
                 for candidate in candidates {
                     let known = transaction.known(&candidate).await?;
-                    let Some(known) = known.filter(|known| caller.sees(&known.payment.owner))
-                    else {
+                    let Some(known) = known.filter(|known| is_seen(&known.payment, &caller)) else {
                         continue;
                     };
                     match rules::claimed(&known, &claiming) {
@@ -134,7 +133,7 @@ impl Payments {
                     return Ok(answer);
                 }
                 let known = transaction.known(&payment).await?;
-                let Some(known) = known.filter(|known| caller.sees(&known.payment.owner)) else {
+                let Some(known) = known.filter(|known| is_seen(&known.payment, &caller)) else {
                     return Ok(Err(Error::PaymentNotFound { id: payment }.into()));
                 };
                 match rule(&request, &known) {
@@ -170,7 +169,8 @@ impl Payments {
         while found.len() < CANDIDATES && looked_at < SCAN_MAX {
             let link = filter.only_link();
             let owner = filter.only_owner();
-            let page = self.storage.claimable(owner, link, now_ms(), after.take(), PAGE).await?;
+            let (account, cursor) = (caller.account(), after.take());
+            let page = self.storage.claimable(account, owner, link, now_ms(), cursor, PAGE).await?;
             looked_at += page.len();
             after = page.last().map(Cursor::of);
             let fitting = page.into_iter().filter(|payment| filter.fits(payment));

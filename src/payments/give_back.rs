@@ -52,7 +52,7 @@ impl Payments {
         if !lease.hold(now_ms()).await? {
             return Ok(());
         }
-        for payment in self.storage.to_give_back(now_ms(), BATCH_MAX).await? {
+        for (account, payment) in self.storage.to_give_back(now_ms(), BATCH_MAX).await? {
             if !self.refunds_duplicates {
                 // What is not given back now is not given back by a later setting.
                 self.storage.put_give_back(payment, None).await?;
@@ -64,7 +64,7 @@ impl Payments {
                 reason: Reason::Duplicate.into(),
                 ..Default::default()
             };
-            match self.refund(&Caller::itself(REFUND_TIME), request).await {
+            match self.refund(&Caller::itself(REFUND_TIME).at(&account), request).await {
                 Ok(refund) => tracing::info!(
                     payment.id = payment,
                     refund.id = refund.id,

@@ -24,19 +24,25 @@ const EVENTS_FAILED: &str = "v2.core.health.event_generation_failure.resolved";
 // === impl Payments ===
 
 impl Payments {
-    /// Takes in an event that is Stripe's for certain, with the body it was read
-    /// from. Says whether it was new.
+    /// Takes in an event that is Stripe's for certain and came by an account's address,
+    /// with the body it was read from. Says whether it was new.
     ///
     /// When this returns `Ok`, the event is on disk and its payment will learn
     /// of it, whatever happens to the process. An event that came before changes
     /// nothing. One of another mode or account is set aside, and told to nobody.
     /// On an error, Stripe must send the event again.
-    pub async fn receive(&self, event: Event, body: Bytes) -> Result<bool, storage::Error> {
-        let foreign = self.foreign(&event);
+    pub async fn receive(
+        &self,
+        account: &str,
+        event: Event,
+        body: Bytes,
+    ) -> Result<bool, storage::Error> {
+        let foreign = self.foreign(account, &event);
         let is_told = foreign.is_none() && is_told_by(&event);
         let is_alarm = event.kind == EVENTS_FAILED;
         let new = NewEvent {
             id: event.id,
+            account: account.to_owned(),
             kind: event.kind,
             api_version: event.api_version,
             livemode: event.livemode,
@@ -58,20 +64,24 @@ impl Payments {
         if is_new && is_told {
             self.arrival.notify_one();
         }
-        if is_new && is_alarm {
-            self.alarm.notify_one();
+        if is_new
+            && is_alarm
+            && let Some(desk) = self.desks.get(account)
+        {
+            desk.alarm.notify_one();
         }
         let outcome = if is_new { outcome } else { "duplicate" };
         EVENTS.add(1, &[KeyValue::new("outcome", outcome)]);
         Ok(is_new)
     }
 
-    /// Why an event is not for this installation, if it is not.
-    fn foreign(&self, event: &Event) -> Option<&'static str> {
-        if !event.account.is_empty() {
+    /// Why an event is not one of the account, if it is not.
+    fn foreign(&self, account: &str, event: &Event) -> Option<&'static str> {
+        if !self.stripe.is_of(account, event) {
             return Some("account");
         }
-        let wrong = self.stripe.livemode().is_some_and(|livemode| livemode != event.livemode);
+        let wrong =
+            self.stripe.livemode_of(account).is_some_and(|livemode| livemode != event.livemode);
         wrong.then_some("livemode")
     }
 }

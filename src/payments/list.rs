@@ -19,6 +19,7 @@ pub(super) async fn list(
     let page = draft.page();
     let after = page.place(Cursor::parse)?;
     let listing = Listing {
+        account: caller.account().to_owned(),
         owner: caller.only_owner().map(str::to_owned),
         payment_link: Some(request.payment_link.clone()).filter(|link| !link.is_empty()),
         state: Some(request.state()).filter(|state| *state != State::Unspecified),

@@ -39,7 +39,7 @@ impl Payments {
                 let Some(state) = ledger::state_of(&session) else { continue };
                 let known = self.storage.payment(&session.id).await?;
                 if known.as_ref().is_none_or(|known| before_refunds(known) < state) {
-                    self.take_in(session, state).await?;
+                    self.take_in(caller.account().to_owned(), session, state).await?;
                 }
             }
             match page.next {
@@ -50,10 +50,17 @@ impl Payments {
         Ok(())
     }
 
-    async fn take_in(&self, page: pb::Payment, state: State) -> Result<(), Failure> {
-        let Some(told) = self.in_full(&page, state).await? else { return Ok(()) };
+    async fn take_in(
+        &self,
+        account: String,
+        page: pb::Payment,
+        state: State,
+    ) -> Result<(), Failure> {
+        let Some(told) = self.in_full(&account, &page, state).await? else { return Ok(()) };
         let written = self.storage.write(move |mut transaction| {
-            Box::pin(async move { account::add(&mut transaction, &page.id, told, "").await })
+            Box::pin(
+                async move { account::add(&mut transaction, &page.id, told, (&account, "")).await },
+            )
         });
         let added = written.await?;
         self.announce(added);
@@ -63,10 +70,12 @@ impl Payments {
     /// What a session tells, with what its list does not show.
     pub(super) async fn in_full(
         &self,
+        account: &str,
         page: &pb::Payment,
         state: State,
     ) -> Result<Option<Told>, Failure> {
-        let full = self.stripe.payment_in_full(&page.id, &Caller::itself(READ_TIME)).await?;
+        let caller = Caller::itself(READ_TIME).at(account);
+        let full = self.stripe.payment_in_full(&page.id, &caller).await?;
         Ok(ledger::session(page.clone(), state, "").map(|mut told| {
             told.facts.push(ledger::details(&full, ""));
             told

@@ -51,6 +51,7 @@ pub(super) struct Projector<D> {
 /// A question that was answered.
 struct Read {
     event_id: String,
+    account: String,
     attempts: u32,
     answer: Answer,
 }
@@ -140,12 +141,13 @@ impl<D: Details> Projector<D> {
             return Ok(());
         };
         let Some(lack) = lacking::lacking(&self.payments.storage, &told).await? else {
-            self.ready.push(Outcome::Told { event_id: event.id, told });
+            self.ready.push(Outcome::Told { event_id: event.id, account: event.account, told });
             return Ok(());
         };
         let (details, event_id) = (self.details.clone(), event.id.clone());
+        let account = event.account.clone();
         self.ask(event, async move {
-            let facts = details.read(&lack, &event_id).await;
+            let facts = details.read(&account, &lack, &event_id).await;
             Answer::Facts { told, facts }
         });
         Ok(())
@@ -162,9 +164,10 @@ impl<D: Details> Projector<D> {
             self.ready.push(Outcome::PutOff { event_id: event.id, due_at_ms });
         } else {
             let (details, Shown { link, created_at_ms, .. }) = (self.details.clone(), shown);
+            let account = event.account.clone();
             self.ask(event, async move {
                 let asked_at_ms = now_ms();
-                let link = details.link(&link.id).await.map(Box::new);
+                let link = details.link(&account, &link.id).await.map(Box::new);
                 Answer::Link { created_at_ms, asked_at_ms, link }
             });
         }
@@ -174,21 +177,22 @@ impl<D: Details> Projector<D> {
     /// Asks Stripe for what an event lacks, if there is room for it.
     fn ask(&mut self, event: DueEvent, asking: impl Future<Output = Answer> + Send + 'static) {
         if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
-            let DueEvent { id: event_id, attempts, .. } = event;
+            let DueEvent { id: event_id, account, attempts, .. } = event;
             self.reading.insert(event_id.clone());
-            self.reads
-                .push(Box::pin(async move { Read { event_id, attempts, answer: asking.await } }));
+            self.reads.push(Box::pin(async move {
+                Read { event_id, account, attempts, answer: asking.await }
+            }));
         }
     }
 
     /// Decides what an answer means for its event.
     fn conclude(&mut self, read: Read) {
-        let Read { event_id, attempts, answer } = read;
+        let Read { event_id, account, attempts, answer } = read;
         let outcome = match answer {
             Answer::Facts { mut told, facts } => match facts {
                 Ok(facts) => {
                     told.facts.extend(facts);
-                    Outcome::Told { event_id, told }
+                    Outcome::Told { event_id, account, told }
                 }
                 Err(unread) if unread.is_temporary => self.put_off(event_id, attempts, &unread),
                 Err(unread) => {
@@ -198,12 +202,13 @@ impl<D: Details> Projector<D> {
                         cause = unread.cause,
                         "What an event lacks cannot be read; it is told as it is"
                     );
-                    Outcome::Told { event_id, told }
+                    Outcome::Told { event_id, account, told }
                 }
             },
             Answer::Link { created_at_ms, asked_at_ms, link } => match link {
                 Ok(link) => {
-                    let seen = SeenLink { link: *link, created_at_ms, seen_at_ms: asked_at_ms };
+                    let seen =
+                        SeenLink { account, link: *link, created_at_ms, seen_at_ms: asked_at_ms };
                     Outcome::Seen { event_id, seen: Box::new(seen) }
                 }
                 Err(unread) if unread.is_temporary => self.put_off(event_id, attempts, &unread),

@@ -24,7 +24,7 @@ pub(super) use self::schedule::Schedule;
 pub(super) use self::sweep::before_refunds;
 use super::ledger::{self, Told};
 use super::{Payments, account, links as link_events, now_ms};
-use crate::caller::Caller;
+use crate::caller::{Caller, DEFAULT_ACCOUNT};
 use crate::error::PaymentError;
 use crate::pb::ReconcilePaymentsResponse as Report;
 use crate::pb::reconcile_payments_response::Unexplained;
@@ -78,6 +78,8 @@ pub(super) enum Failure {
 /// One reconciliation.
 pub(super) struct Run<'a> {
     payments: &'a Payments,
+    /// The Stripe account whose payments are compared.
+    account: String,
     lease: Lease,
     _alone: OwnedMutexGuard<()>,
     /// Whether what is read must stay within the month's allowance.
@@ -88,12 +90,16 @@ pub(super) struct Run<'a> {
 // === impl Payments ===
 
 impl Payments {
-    /// Reconciles at once, for a caller.
-    pub(super) async fn reconcile(&self, since_secs: Option<i64>) -> Result<Report, Status> {
+    /// Reconciles an account at once, for a caller.
+    pub(super) async fn reconcile(
+        &self,
+        account: &str,
+        since_secs: Option<i64>,
+    ) -> Result<Report, Status> {
         let now_secs = now_ms() / 1_000;
         let since_secs = since_secs.unwrap_or(now_secs - WINDOW_SECS);
         let since_secs = since_secs.clamp(now_secs - HORIZON_SECS, now_secs);
-        let mut run = Run::begin(self, false).await?;
+        let mut run = Run::begin(self, account, false).await?;
         let outcome = async {
             run.poll(since_secs).await?;
             run.sweep(since_secs).await?;
@@ -122,13 +128,20 @@ impl From<Failure> for Status {
 
 impl<'a> Run<'a> {
     /// Begins, where no other replica does.
-    pub(super) async fn begin(payments: &'a Payments, is_bounded: bool) -> Result<Self, Failure> {
+    pub(super) async fn begin(
+        payments: &'a Payments,
+        account: &str,
+        is_bounded: bool,
+    ) -> Result<Self, Failure> {
         // The lease is of the process, so within it there is a lock besides.
-        let alone = payments.reconciling.clone().try_lock_owned();
+        let desk = payments.desks.get(account).ok_or(Failure::Elsewhere)?;
+        let alone = desk.reconciling.clone().try_lock_owned();
         let alone = alone.map_err(|_| Failure::Elsewhere)?;
-        let lease = Lease::new(payments.storage.clone(), LEASE_NAME, LEASE);
+        let name = of_account(LEASE_NAME, account);
+        let lease = Lease::new(payments.storage.clone(), name, LEASE);
+        let account = account.to_owned();
         let report = Report::default();
-        let mut run = Self { payments, lease, _alone: alone, is_bounded, report };
+        let mut run = Self { payments, account, lease, _alone: alone, is_bounded, report };
         run.hold().await?;
         Ok(run)
     }
@@ -159,7 +172,7 @@ impl<'a> Run<'a> {
         let (mut after, mut newest) = (None, None);
         loop {
             self.before_reading().await?;
-            let caller = Caller::itself(READ_TIME);
+            let caller = self.caller();
             let stripe = &self.payments.stripe;
             let page = stripe.events(kinds, since_secs, after.as_deref(), &caller).await?;
             for (event, body) in page.items {
@@ -170,7 +183,7 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 tracing::debug!(event.id, "An event was found that no webhook has brought");
-                if self.payments.receive(event, body).await? {
+                if self.payments.receive(&self.account, event, body).await? {
                     MISSED.add(of_payment.unsigned_abs().into(), &[]);
                     self.report.events_missed =
                         self.report.events_missed.saturating_add(of_payment);
@@ -183,10 +196,15 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The service itself, asking the account.
+    fn caller(&self) -> Caller {
+        Caller::itself(READ_TIME).at(&self.account)
+    }
+
     /// Keeps the lease and counts what is about to be read.
     async fn before_reading(&mut self) -> Result<(), Failure> {
         self.hold().await?;
-        let spent = allowance::spend(self.payments).await?;
+        let spent = allowance::spend(self.payments, &self.account).await?;
         if self.is_bounded && spent > self.payments.config.reads_per_month_max.into() {
             return Err(Failure::Allowance);
         }
@@ -199,8 +217,9 @@ impl<'a> Run<'a> {
 
     /// Adds what no event has told of a payment.
     async fn repair(&mut self, id: String, told: Told) -> Result<(), Failure> {
+        let at = self.account.clone();
         let written = self.payments.storage.write(move |mut transaction| {
-            Box::pin(async move { account::add(&mut transaction, &id, told, "").await })
+            Box::pin(async move { account::add(&mut transaction, &id, told, (&at, "")).await })
         });
         let added = written.await?;
         self.payments.announce(added);
@@ -230,4 +249,9 @@ impl<'a> Run<'a> {
         });
         Ok(noted.await?)
     }
+}
+
+/// The name by which something of an account is kept.
+fn of_account(name: &str, account: &str) -> String {
+    if account == DEFAULT_ACCOUNT { name.to_owned() } else { format!("{name}@{account}") }
 }

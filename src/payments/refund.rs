@@ -7,7 +7,7 @@ use prost::Message as _;
 use tonic::Status;
 
 use super::ledger::{self, Told};
-use super::{Payments, account, now_ms};
+use super::{Payments, account, is_seen, now_ms};
 use crate::caller::Caller;
 use crate::contract::{self, Reason, Violation};
 use crate::error::{Error, PaymentError};
@@ -55,7 +55,7 @@ impl Payments {
         let draft = contract::check(&request).pass()?;
         match self.writes.create::<pb::Refund>(&draft, caller).await {
             Ok(refund) => {
-                self.made(asked, refund.clone()).await?;
+                self.made(caller, asked, refund.clone()).await?;
                 Ok(refund)
             }
             Err(error) => {
@@ -73,14 +73,20 @@ impl Payments {
     }
 
     /// Adds a refund to its payment at once, without waiting for its event.
-    async fn made(&self, asked: RefundRequest, refund: pb::Refund) -> Result<(), storage::Error> {
+    async fn made(
+        &self,
+        caller: &Caller,
+        asked: RefundRequest,
+        refund: pb::Refund,
+    ) -> Result<(), storage::Error> {
+        let account = caller.account().to_owned();
         let written = self.storage.write(move |mut transaction| {
             Box::pin(async move {
                 let id = &asked.request_id;
                 transaction.settle_refund_request(id, &refund.id).await?;
                 let Some(told) = ledger::refunded(&refund, "") else { return Ok(()) };
                 let told = Told { payment: Some(asked.payment_id.clone()), ..told };
-                account::add(&mut transaction, &asked.payment_id, told, "").await?;
+                account::add(&mut transaction, &asked.payment_id, told, (&account, "")).await?;
                 Ok(())
             })
         });
@@ -114,7 +120,7 @@ async fn set_aside(
     request: pb::RefundPaymentRequest,
 ) -> Result<Result<Asked, Status>, storage::Error> {
     let known = transaction.known(&request.payment).await?;
-    let Some(known) = known.filter(|known| caller.sees(&known.payment.owner)) else {
+    let Some(known) = known.filter(|known| is_seen(&known.payment, caller)) else {
         return Ok(Err(Error::PaymentNotFound { id: request.payment }.into()));
     };
     let since_ms = now_ms().saturating_sub_unsigned(SET_ASIDE.as_secs() * 1_000);

@@ -37,7 +37,8 @@ pub(super) async fn decide(
     if payment.order_ref.is_empty() || !has_come(payment.state()) {
         return Ok(Decided::Nothing);
     }
-    let (standing, decided) = match transaction.order(&payment.owner, &payment.order_ref).await? {
+    let pb::Payment { account, owner, order_ref, .. } = &*payment;
+    let (standing, decided) = match transaction.order(account, owner, order_ref).await? {
         None => {
             transaction.take_order(payment, super::now_ms()).await?;
             (OrderStanding::First, Decided::First)

@@ -10,6 +10,7 @@ use tonic_types::StatusExt as _;
 use super::ledger::Lack;
 use super::projector::{Details, Unread};
 use super::*;
+use crate::caller::DEFAULT_ACCOUNT;
 use crate::clock::Clock;
 use crate::endings;
 use crate::operations;
@@ -28,12 +29,12 @@ pub(super) const COMPLETED: &str = "checkout.session.completed";
 pub(super) struct OneItem;
 
 impl Details for OneItem {
-    async fn read(&self, _: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
+    async fn read(&self, _: &str, _: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
         let line_items = vec![pb::LineItem { price: "price_1".into(), ..Default::default() }];
         Ok(vec![ledger::details(&pb::Payment { line_items, ..Default::default() }, told_by)])
     }
 
-    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
+    async fn link(&self, _: &str, link: &str) -> Result<pb::PaymentLink, Unread> {
         Ok(pb::PaymentLink { id: link.to_owned(), ..Default::default() })
     }
 }
@@ -94,7 +95,7 @@ pub(super) async fn open(config: &Config) -> Payments {
 }
 
 pub(super) async fn receive(payments: &Payments, body: Vec<u8>) {
-    payments.receive(Event::parse(&body).unwrap(), body.into()).await.unwrap();
+    payments.receive(DEFAULT_ACCOUNT, Event::parse(&body).unwrap(), body.into()).await.unwrap();
 }
 
 pub(super) fn event(id: &str, kind: &str, session: &str, payment_status: &str) -> Vec<u8> {

@@ -29,6 +29,7 @@ use crate::pb::payment_link_service_server::PaymentLinkServiceServer;
 use crate::pb::payment_service_server::PaymentServiceServer;
 use crate::pb::shipping_rate_service_server::ShippingRateServiceServer;
 use crate::shipping::ShippingRates;
+use crate::stripe;
 
 /// How gRPC is served.
 #[derive(Debug, Clone, Deserialize)]
@@ -110,6 +111,7 @@ pub fn routes(
     config: &Config,
     services: Services,
     auth: Auth,
+    stripe: stripe::Client,
     health: HealthReporter,
     drain: CancellationToken,
 ) -> Result<Router, ReflectionError> {
@@ -129,12 +131,13 @@ pub fn routes(
 
     let calls = shed::Calls::new(config.in_flight_max, config.in_flight_max_of_caller);
     let limits = deadline::Limits::new(config.timeout_ms_default, config.timeout_ms_max);
+    let gate = authorize::Gate { auth, stripe };
     // The innermost comes first.
     Ok(methods
         // Knows who calls, and is before any work that is done for a call.
         .layer(middleware::from_fn_with_state(calls, shed::admit))
         // Around every method, so that none is reached without a decision.
-        .layer(middleware::from_fn_with_state(auth, authorize::call))
+        .layer(middleware::from_fn_with_state(gate, authorize::call))
         // Outside all that can wait, which keys of tokens can be waited for too.
         .layer(middleware::from_fn_with_state(limits, deadline::enforce))
         // Outside the deadlines and proofs, which it reads, to end streams by them too.

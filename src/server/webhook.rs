@@ -1,11 +1,12 @@
-//! Stripe's way in: one route, which says yes only to what is kept for good.
+//! Stripe's way in: one route for each account, which says yes only to what is kept
+//! for good.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header::RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -13,12 +14,13 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
-use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::listener::{Entrance, Speaks};
 use super::tls::{self, Plaintext};
+use crate::caller::{DEFAULT_ACCOUNT, account_name, account_named};
+use crate::stripe;
 use crate::stripe::webhook::{BadSignature, CANARY, Event, verify};
 
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
@@ -43,8 +45,10 @@ pub struct Config {
     pub tolerance_secs: i64,
 }
 
-/// Keeps an event, with the body it was read from, for good; or says that it could not.
-pub type Keep = Arc<dyn Fn(Event, Bytes) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync>;
+/// Keeps an event of an account, with the body it was read from, for good; or says
+/// that it could not.
+pub type Keep =
+    Arc<dyn Fn(String, Event, Bytes) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync>;
 
 /// The event could not be stored; Stripe will send it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +57,7 @@ pub struct NotKept;
 #[derive(Clone)]
 struct Webhook {
     config: Config,
-    secrets: Arc<[SecretString]>,
+    stripe: stripe::Client,
     keep: Keep,
     permits: Arc<Semaphore>,
 }
@@ -80,17 +84,29 @@ impl Config {
     }
 }
 
-/// Routes `POST /webhooks/stripe`.
-pub fn routes(config: Config, secrets: Vec<SecretString>, keep: Keep) -> Router {
+/// Routes `POST /webhooks/stripe`, and the same with the name of an account behind it.
+pub fn routes(config: Config, stripe: stripe::Client, keep: Keep) -> Router {
     let permits = Arc::new(Semaphore::new(config.in_flight_max));
-    let webhook = Webhook { config, secrets: secrets.into(), keep, permits };
-    Router::new().route("/webhooks/stripe", post(receive)).with_state(webhook)
+    let webhook = Webhook { config, stripe, keep, permits };
+    Router::new()
+        .route("/webhooks/stripe", post(receive))
+        .route("/webhooks/stripe/{account}", post(receive))
+        .with_state(webhook)
 }
 
 /// Answers 200 once the event is stored, and only then. The body of any other
 /// answer says nothing that would help to forge one.
-async fn receive(State(webhook): State<Webhook>, request: Request) -> Response {
-    let (outcome, response) = webhook.take(request).await;
+async fn receive(
+    State(webhook): State<Webhook>,
+    account: Option<Path<String>>,
+    request: Request,
+) -> Response {
+    let account =
+        account.map_or(DEFAULT_ACCOUNT.to_owned(), |Path(name)| account_named(&name).to_owned());
+    if !webhook.stripe.has_account(&account) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let (outcome, response) = webhook.take(&account, request).await;
     RECEIVED.add(1, &[KeyValue::new("outcome", outcome)]);
     response
 }
@@ -98,7 +114,7 @@ async fn receive(State(webhook): State<Webhook>, request: Request) -> Response {
 // === impl Webhook ===
 
 impl Webhook {
-    async fn take(&self, request: Request) -> (&'static str, Response) {
+    async fn take(&self, account: &str, request: Request) -> (&'static str, Response) {
         let Ok(_permit) = self.permits.try_acquire() else {
             return ("overloaded", later());
         };
@@ -110,9 +126,9 @@ impl Webhook {
             Ok(Err(_)) => return ("too_large", StatusCode::PAYLOAD_TOO_LARGE.into_response()),
             Err(_) => return ("slow", StatusCode::REQUEST_TIMEOUT.into_response()),
         };
-        if let Err(bad) = self.verify(&headers, &body) {
-            let reason = reason(bad);
-            tracing::warn!(reason, "A webhook was refused");
+        if let Err(bad) = self.verify(account, &headers, &body) {
+            let (reason, account) = (reason(bad), account_name(account));
+            tracing::warn!(reason, account, "A webhook was refused");
             return (reason, StatusCode::BAD_REQUEST.into_response());
         }
         let Ok(event) = Event::parse(&body) else {
@@ -123,19 +139,38 @@ impl Webhook {
         if event.kind == CANARY {
             return ("canary", event.id.into_response());
         }
-        match (self.keep)(event, body).await {
+        let account = self.addressee(account, &event, &headers, &body).to_owned();
+        match (self.keep)(account, event, body).await {
             Ok(()) => ("kept", StatusCode::OK.into_response()),
             Err(NotKept) => ("not_kept", later()),
         }
     }
 
-    fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), BadSignature> {
+    /// Whose an event is that came by an account's address. An endpoint for connected
+    /// accounts hears of all of them: one that another account is, and could have sent
+    /// to its own address just as well, is that one's.
+    fn addressee<'a>(
+        &'a self,
+        account: &'a str,
+        event: &Event,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> &'a str {
+        if self.stripe.is_of(account, event) {
+            return account;
+        }
+        let mut others = self.stripe.accounts().filter(|other| self.stripe.is_of(other, event));
+        others.find(|other| self.verify(other, headers, body).is_ok()).unwrap_or(account)
+    }
+
+    fn verify(&self, account: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), BadSignature> {
         let mut signatures = headers.get_all(STRIPE_SIGNATURE).iter();
         let (Some(signature), None) = (signatures.next(), signatures.next()) else {
             return Err(BadSignature::Malformed);
         };
         let now_secs = Timestamp::now().as_second();
-        verify(signature.as_bytes(), body, &self.secrets, now_secs, self.config.tolerance_secs)
+        let secrets = self.stripe.webhook_secrets(account).unwrap_or_default();
+        verify(signature.as_bytes(), body, &secrets, now_secs, self.config.tolerance_secs)
     }
 }
 

@@ -8,6 +8,8 @@ use crate::pb::payment_link::DeactivationReason;
 /// A link that is to be deactivated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
+    /// The Stripe account that the link is of.
+    pub account: String,
     /// The link.
     pub link: String,
     /// Why.
@@ -20,7 +22,7 @@ pub struct Ending {
     pub attempts: u32,
 }
 
-type Row = (String, i64, String, i64, i64);
+type Row = (String, String, i64, String, i64, i64);
 
 // === impl Storage ===
 
@@ -36,7 +38,7 @@ impl Storage {
         limit: u32,
     ) -> Result<Vec<Ending>, Error> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT link_id, reason, id, due_at_ms, attempts FROM endings
+            "SELECT account, link_id, reason, id, due_at_ms, attempts FROM endings
              WHERE due_at_ms <= $1 AND (retry_at_ms <= $1 OR retry_at_ms > $2)
              ORDER BY due_at_ms LIMIT $3",
         )
@@ -73,9 +75,10 @@ impl Storage {
         Ok(false)
     }
 
-    /// Notes that links are to be deactivated now.
+    /// Notes that links of an account are to be deactivated now.
     pub async fn end_links(
         &self,
+        account: String,
         links: Vec<String>,
         reason: DeactivationReason,
         now_ms: i64,
@@ -83,7 +86,7 @@ impl Storage {
         self.write(move |mut transaction| {
             Box::pin(async move {
                 for link in &links {
-                    transaction.put_ending(link, reason, now_ms).await?;
+                    transaction.put_ending((&account, link), reason, now_ms).await?;
                 }
                 Ok(())
             })
@@ -107,18 +110,18 @@ impl Storage {
 // === impl Transaction ===
 
 impl Transaction<'_> {
-    /// Notes that a link is to be deactivated. What is noted for that reason stays,
+    /// Notes that a link of an account is to be deactivated. What is noted for that reason stays,
     /// but an end that moves, which is another ending.
     pub async fn put_ending(
         &mut self,
-        link: &str,
+        (account, link): (&str, &str),
         reason: DeactivationReason,
         due_at_ms: i64,
     ) -> Result<(), Error> {
         let moves = i64::from(reason == DeactivationReason::Expired);
         sqlx::query(
-            "INSERT INTO endings (link_id, reason, id, due_at_ms, retry_at_ms)
-             VALUES ($1, $2, $3, $4, $4)
+            "INSERT INTO endings (link_id, reason, id, due_at_ms, retry_at_ms, account)
+             VALUES ($1, $2, $3, $4, $4, $6)
              ON CONFLICT (link_id, reason) DO UPDATE SET
              id = excluded.id, due_at_ms = excluded.due_at_ms, attempts = 0,
              retry_at_ms = excluded.retry_at_ms
@@ -129,6 +132,7 @@ impl Transaction<'_> {
         .bind(Uuid::new_v4().to_string())
         .bind(due_at_ms)
         .bind(moves)
+        .bind(account)
         .execute(&mut *self.0)
         .await?;
         Ok(())
@@ -179,10 +183,11 @@ impl Transaction<'_> {
     }
 }
 
-fn ending((link, reason, id, due_at_ms, attempts): Row) -> Result<Ending, Error> {
+fn ending((account, link, reason, id, due_at_ms, attempts): Row) -> Result<Ending, Error> {
     let corrupt = || Error::Corrupt { what: format!("the ending of link {link}") };
     let number = i32::try_from(reason).map_err(|_| corrupt())?;
     Ok(Ending {
+        account,
         reason: DeactivationReason::try_from(number).map_err(|_| corrupt())?,
         id: Uuid::parse_str(&id).map_err(|_| corrupt())?,
         due_at_ms,

@@ -9,6 +9,8 @@ use crate::planted::{self, Bug};
 pub struct NewEvent {
     /// Stripe's id, `evt_…`.
     pub id: String,
+    /// The Stripe account that it is of.
+    pub account: String,
     /// Stripe's type, such as `checkout.session.completed`.
     pub kind: String,
     /// The version of Stripe's API that the body speaks.
@@ -41,6 +43,8 @@ pub enum EventState {
 pub struct DueEvent {
     /// Stripe's id, `evt_…`.
     pub id: String,
+    /// The Stripe account that it is of.
+    pub account: String,
     /// The body, byte for byte.
     pub body: Vec<u8>,
     /// How often it was put off.
@@ -98,8 +102,8 @@ impl Storage {
         put_off_max_ms: i64,
         limit: u32,
     ) -> Result<Vec<DueEvent>, Error> {
-        let rows: Vec<(String, Vec<u8>, i32)> = sqlx::query_as(
-            "SELECT id, body, attempts FROM events
+        let rows: Vec<(String, String, Vec<u8>, i32)> = sqlx::query_as(
+            "SELECT id, account, body, attempts FROM events
              WHERE state = 'pending' AND (due_at_ms <= $1 OR due_at_ms > $2)
              ORDER BY due_at_ms, id LIMIT $3",
         )
@@ -108,8 +112,9 @@ impl Storage {
         .bind(i64::from(limit))
         .fetch_all(self.readers())
         .await?;
-        let event = |(id, body, attempts): (_, _, i32)| DueEvent {
+        let event = |(id, account, body, attempts): (_, _, _, i32)| DueEvent {
             id,
+            account,
             body,
             attempts: attempts.unsigned_abs(),
         };
@@ -157,8 +162,8 @@ impl Transaction<'_> {
         let inserted = sqlx::query(
             "INSERT INTO events
              (id, type, api_version, livemode, created_at_ms, received_at_ms, body, body_hash,
-              state, due_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6)
+              state, due_at_ms, account)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6, $10)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(event.id)
@@ -170,6 +175,7 @@ impl Transaction<'_> {
         .bind(event.body)
         .bind(body_hash)
         .bind(event.state.as_str())
+        .bind(event.account)
         .execute(&mut *self.0)
         .await?;
         let is_new = inserted.rows_affected() > 0 || planted::is(Bug::CountedAgain);

@@ -14,7 +14,7 @@ use super::{Error, Storage, Transaction};
 #[derive(Debug)]
 pub struct Lease {
     storage: Storage,
-    name: &'static str,
+    name: String,
     length: Duration,
     is_held: bool,
     ask_at: Option<Instant>,
@@ -25,8 +25,8 @@ pub struct Lease {
 impl Lease {
     /// Names the work, and how long after a crash another replica takes it over.
     #[must_use]
-    pub fn new(storage: Storage, name: &'static str, length: Duration) -> Self {
-        Self { storage, name, length, is_held: false, ask_at: None }
+    pub fn new(storage: Storage, name: impl Into<String>, length: Duration) -> Self {
+        Self { storage, name: name.into(), length, is_held: false, ask_at: None }
     }
 
     /// Takes or keeps the lease, and says whether this replica has it. A memory
@@ -57,11 +57,11 @@ impl Lease {
     }
 
     async fn put(&self, now_ms: i64, until_ms: i64) -> Result<bool, Error> {
-        let (name, holder) = (self.name, self.storage.process().to_owned());
+        let (name, holder) = (self.name.clone(), self.storage.process().to_owned());
         self.storage
             .write(move |mut transaction| {
                 Box::pin(
-                    async move { transaction.put_lease(name, &holder, now_ms, until_ms).await },
+                    async move { transaction.put_lease(&name, &holder, now_ms, until_ms).await },
                 )
             })
             .await

@@ -7,12 +7,15 @@ use prost_types::Timestamp;
 use super::payments::Cursor;
 use super::query::Query;
 use super::{Error, Storage, Transaction};
+use crate::caller::DEFAULT_ACCOUNT;
 use crate::pb;
 use crate::pb::payment_link::DeactivationReason;
 
 /// A link as it was seen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenLink {
+    /// The Stripe account that it is of.
+    pub account: String,
     /// The link.
     pub link: pb::PaymentLink,
     /// When it was made, as far as is known.
@@ -38,6 +41,8 @@ pub enum Term<'a> {
 /// Which links to list.
 #[derive(Debug, Clone, Default)]
 pub struct LinkListing {
+    /// Those of this Stripe account.
+    pub account: String,
     /// Only those that have all of these.
     pub terms: Vec<String>,
     /// Only those that can, or cannot, be paid.
@@ -52,8 +57,8 @@ pub struct LinkListing {
     pub limit: u32,
 }
 
-/// A row: id, time of making, time of the picture, and the link.
-type Row = (String, i64, i64, Vec<u8>);
+/// A row: account, id, time of making, time of the picture, and the link.
+type Row = (String, String, i64, i64, Vec<u8>);
 
 // === impl SeenLink ===
 
@@ -103,14 +108,17 @@ impl Storage {
     /// Lists links, newest first.
     pub async fn links(&self, listing: LinkListing) -> Result<Vec<SeenLink>, Error> {
         // Built by parts, so that each combination can use the index made for it.
-        let mut terms = listing.terms.into_iter();
-        let mut query = Query::new("SELECT links.id, links.created_at_ms, seen_at_ms, link FROM ");
+        let account = listing.account;
+        let mut terms = listing.terms.iter().map(|term| at(&account, term));
+        let mut query = Query::new(
+            "SELECT links.account, links.id, links.created_at_ms, seen_at_ms, link FROM ",
+        );
         let (time, id) = if let Some(term) = terms.next() {
             query.push("link_terms AS first JOIN links ON links.id = first.link_id");
             query.push(" WHERE first.term = ").bind(term)?;
             ("first.created_at_ms", "first.link_id")
         } else {
-            query.push("links WHERE true");
+            query.push("links WHERE account = ").bind(account.clone())?;
             ("links.created_at_ms", "links.id")
         };
         for term in terms {
@@ -170,20 +178,17 @@ impl Transaction<'_> {
             }
         }
         link.create_time = Some(time(created_at_ms));
-        self.put_row(&link, created_at_ms, new.seen_at_ms).await?;
-        self.put_terms(&link, created_at_ms).await?;
-        self.note_end(&link, now_ms).await
+        let seen = SeenLink { link, created_at_ms, ..new.clone() };
+        self.put_row(&seen).await?;
+        self.put_terms(&seen).await?;
+        self.note_end(&seen, now_ms).await
     }
 
-    async fn put_row(
-        &mut self,
-        link: &pb::PaymentLink,
-        created_at_ms: i64,
-        seen_at_ms: i64,
-    ) -> Result<(), Error> {
+    async fn put_row(&mut self, seen: &SeenLink) -> Result<(), Error> {
+        let SeenLink { account, link, created_at_ms, seen_at_ms } = seen;
         sqlx::query(
-            "INSERT INTO links (id, created_at_ms, seen_at_ms, active, link)
-             VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO links (id, created_at_ms, seen_at_ms, active, link, account)
+             VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (id) DO UPDATE SET
              created_at_ms = excluded.created_at_ms, seen_at_ms = excluded.seen_at_ms,
              active = excluded.active, link = excluded.link",
@@ -193,12 +198,14 @@ impl Transaction<'_> {
         .bind(seen_at_ms)
         .bind(i64::from(link.active))
         .bind(link.encode_to_vec())
+        .bind(account)
         .execute(&mut *self.0)
         .await?;
         Ok(())
     }
 
-    async fn put_terms(&mut self, link: &pb::PaymentLink, created_at_ms: i64) -> Result<(), Error> {
+    async fn put_terms(&mut self, seen: &SeenLink) -> Result<(), Error> {
+        let SeenLink { account, link, created_at_ms, .. } = seen;
         sqlx::query("DELETE FROM link_terms WHERE link_id = $1")
             .bind(&link.id)
             .execute(&mut *self.0)
@@ -208,7 +215,7 @@ impl Transaction<'_> {
                 "INSERT INTO link_terms (term, created_at_ms, link_id) VALUES ($1, $2, $3)
                  ON CONFLICT (term, created_at_ms, link_id) DO NOTHING",
             )
-            .bind(term)
+            .bind(at(account, &term))
             .bind(created_at_ms)
             .bind(&link.id)
             .execute(&mut *self.0)
@@ -218,20 +225,22 @@ impl Transaction<'_> {
     }
 
     /// Draws the conclusions for the link's end.
-    async fn note_end(&mut self, link: &pb::PaymentLink, now_ms: i64) -> Result<(), Error> {
+    async fn note_end(&mut self, seen: &SeenLink, now_ms: i64) -> Result<(), Error> {
+        let SeenLink { account, link, .. } = seen;
         let expired = DeactivationReason::Expired;
         match link.expire_time.filter(|_| link.active) {
             Some(end) => {
-                self.put_ending(&link.id, expired, end.seconds.saturating_mul(1_000)).await?;
+                let end_ms = end.seconds.saturating_mul(1_000);
+                self.put_ending((account, &link.id), expired, end_ms).await?;
             }
             None => self.drop_ending(&link.id, expired).await?,
         }
         if link.active
             && !link.order_ref.is_empty()
-            && let Some(order) = self.order(&link.owner, &link.order_ref).await?
+            && let Some(order) = self.order(account, &link.owner, &link.order_ref).await?
             && let Some(reason) = order.over()
         {
-            self.put_ending(&link.id, reason, now_ms).await?;
+            self.put_ending((account, &link.id), reason, now_ms).await?;
         }
         Ok(())
     }
@@ -239,7 +248,7 @@ impl Transaction<'_> {
     /// Names the links of an order, as far as they are known.
     pub async fn links_of_order(
         &mut self,
-        owner: &str,
+        (account, owner): (&str, &str),
         order_ref: &str,
     ) -> Result<Vec<String>, Error> {
         let links = sqlx::query_scalar(
@@ -247,12 +256,21 @@ impl Transaction<'_> {
                 SELECT 1 FROM link_terms WHERE link_id = first.link_id
                 AND created_at_ms = first.created_at_ms AND term = $2)",
         );
-        let links = links.bind(Term::Order(order_ref).text()).bind(Term::Owner(owner).text());
+        let (order, owner) = (Term::Order(order_ref).text(), Term::Owner(owner).text());
+        let links = links.bind(at(account, &order)).bind(at(account, &owner));
         Ok(links.fetch_all(&mut *self.0).await?)
     }
 }
 
-const SELECT: &str = "SELECT id, created_at_ms, seen_at_ms, link FROM links WHERE id = $1";
+const SELECT: &str = "SELECT account, id, created_at_ms, seen_at_ms, link FROM links WHERE id = $1";
+
+/// The text of a term among the links of an account. No term begins with a line break.
+fn at(account: &str, term: &str) -> String {
+    match account {
+        DEFAULT_ACCOUNT => term.to_owned(),
+        account => format!("\n{account}\n{term}"),
+    }
+}
 
 /// All that a link can be found by.
 fn terms(link: &pb::PaymentLink) -> Vec<String> {
@@ -264,10 +282,10 @@ fn terms(link: &pb::PaymentLink) -> Vec<String> {
     own.chain(products).chain(notes).map(Term::text).collect()
 }
 
-fn seen((id, created_at_ms, seen_at_ms, bytes): Row) -> Result<SeenLink, Error> {
+fn seen((account, id, created_at_ms, seen_at_ms, bytes): Row) -> Result<SeenLink, Error> {
     let link = pb::PaymentLink::decode(bytes.as_slice())
         .map_err(|_| Error::Corrupt { what: format!("link {id}") })?;
-    Ok(SeenLink { link, created_at_ms, seen_at_ms })
+    Ok(SeenLink { account, link, created_at_ms, seen_at_ms })
 }
 
 #[expect(

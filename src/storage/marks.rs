@@ -13,9 +13,28 @@ impl Storage {
     }
 
     /// Keeps a number by a name.
-    pub async fn put_mark(&self, name: &'static str, value: i64) -> Result<(), Error> {
+    pub async fn put_mark(&self, name: &str, value: i64) -> Result<(), Error> {
+        let name = name.to_owned();
         self.write(move |mut transaction| {
-            Box::pin(async move { transaction.put_mark(name, value).await })
+            Box::pin(async move { transaction.put_mark(&name, value).await })
+        })
+        .await
+    }
+
+    /// Keeps a number by a name for good, and gives the one that was kept first.
+    pub async fn first_mark(&self, name: &'static str, value: i64) -> Result<i64, Error> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO marks (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+                )
+                .bind(name)
+                .bind(value)
+                .execute(&mut *transaction.0)
+                .await?;
+                let kept = sqlx::query_scalar("SELECT value FROM marks WHERE name = $1");
+                Ok(kept.bind(name).fetch_one(&mut *transaction.0).await?)
+            })
         })
         .await
     }

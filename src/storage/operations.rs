@@ -7,14 +7,13 @@ use sqlx::{Any, Row as _};
 
 use super::{Error, Storage};
 
-/// The account of every operation, while there is one.
-const ONLY: &str = "";
-
 /// An operation, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// The idempotency key of its first generation, which names it everywhere.
     pub key: String,
+    /// The Stripe account that it is for.
+    pub account: String,
     /// Whose request it was; empty where callers have no owners.
     pub owner: String,
     /// The method that was called, by its request's name.
@@ -90,7 +89,7 @@ pub struct OperationCount {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT key, tenant, method, request_id, fingerprint, path, form, state, generation,
+            "SELECT key, account, tenant, method, request_id, fingerprint, path, form, state, generation,
              attempts, created_at_ms, sent_at_ms, due_at_ms, holder, in_doubt, is_failure_stored,
              searches, searched_at_ms, resource, answer, version FROM operations ",
             $rest
@@ -256,7 +255,7 @@ type Query<'q> = sqlx::query::Query<'q, Any, AnyArguments>;
 fn bound<'q>(query: Query<'q>, new: &'q Operation) -> Query<'q> {
     query
         .bind(&*new.key)
-        .bind(ONLY)
+        .bind(&*new.account)
         .bind(&*new.owner)
         .bind(&*new.method)
         .bind(&*new.request_id)
@@ -285,6 +284,7 @@ fn operation(row: &AnyRow) -> Result<Operation, Error> {
     let bytes = |column: &str| row.try_get::<Vec<u8>, _>(column);
     Ok(Operation {
         key: text("key")?,
+        account: text("account")?,
         owner: text("tenant")?,
         method: text("method")?,
         request_id: text("request_id")?,

@@ -8,9 +8,6 @@ use crate::pb::order::CloseReason;
 use crate::pb::payment_link::DeactivationReason;
 use crate::planted::{self, Bug};
 
-/// The account of every order, while there is one.
-const ONLY: &str = "";
-
 /// An order that was paid or closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverOrder {
@@ -40,23 +37,30 @@ impl OverOrder {
 
 impl Storage {
     /// Gives an order that is over.
-    pub async fn order(&self, owner: &str, order_ref: &str) -> Result<Option<OverOrder>, Error> {
-        let row = sqlx::query_as(SELECT).bind(ONLY).bind(owner).bind(order_ref);
+    pub async fn order(
+        &self,
+        account: &str,
+        owner: &str,
+        order_ref: &str,
+    ) -> Result<Option<OverOrder>, Error> {
+        let row = sqlx::query_as(SELECT).bind(account).bind(owner).bind(order_ref);
         row.fetch_optional(self.readers()).await?.map(|row| over(row, order_ref)).transpose()
     }
 
     /// Gives the payments of an order, the oldest first.
     pub async fn payments_of_order(
         &self,
+        account: &str,
         owner: &str,
         order_ref: &str,
     ) -> Result<Vec<pb::Payment>, Error> {
         let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
-            "SELECT id, payment FROM payments WHERE order_ref = $1 AND owner = $2
+            "SELECT id, payment FROM payments WHERE order_ref = $1 AND owner = $2 AND account = $3
              ORDER BY created_at_ms, id",
         )
         .bind(order_ref)
         .bind(owner)
+        .bind(account)
         .fetch_all(self.readers())
         .await?;
         let decode = |(id, bytes): (String, Vec<u8>)| {
@@ -66,10 +70,15 @@ impl Storage {
         rows.into_iter().map(decode).collect()
     }
 
-    /// Gives the ids of payments that are to be given back by now, the oldest first.
-    pub async fn to_give_back(&self, now_ms: i64, limit: u32) -> Result<Vec<String>, Error> {
-        let due = sqlx::query_scalar(
-            "SELECT id FROM payments WHERE give_back_at_ms IS NOT NULL AND give_back_at_ms <= $1
+    /// Gives the accounts and ids of payments that are to be given back by now, the
+    /// oldest first.
+    pub async fn to_give_back(
+        &self,
+        now_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let due = sqlx::query_as(
+            "SELECT account, id FROM payments WHERE give_back_at_ms IS NOT NULL AND give_back_at_ms <= $1
              ORDER BY give_back_at_ms LIMIT $2",
         );
         Ok(due.bind(now_ms).bind(i64::from(limit)).fetch_all(self.readers()).await?)
@@ -98,16 +107,17 @@ impl Storage {
     /// Closing it again changes nothing. Gives its links.
     pub async fn close_order(
         &self,
-        owner: String,
+        (account, owner): (String, String),
         order_ref: String,
         reason: CloseReason,
         now_ms: i64,
     ) -> Result<Vec<String>, Error> {
         self.write(move |mut transaction| {
             Box::pin(async move {
-                transaction.put_closed(&owner, &order_ref, reason, now_ms).await?;
+                let whose = (account.as_str(), owner.as_str());
+                transaction.put_closed(whose, &order_ref, reason, now_ms).await?;
                 let ended = DeactivationReason::OrderClosed;
-                transaction.end_order(&owner, &order_ref, ended, now_ms).await
+                transaction.end_order(whose, &order_ref, ended, now_ms).await
             })
         })
         .await
@@ -120,34 +130,36 @@ impl Transaction<'_> {
     /// Gives an order that is over, as of this transaction.
     pub async fn order(
         &mut self,
+        account: &str,
         owner: &str,
         order_ref: &str,
     ) -> Result<Option<OverOrder>, Error> {
-        let row = sqlx::query_as(SELECT).bind(ONLY).bind(owner).bind(order_ref);
+        let row = sqlx::query_as(SELECT).bind(account).bind(owner).bind(order_ref);
         row.fetch_optional(&mut *self.0).await?.map(|row| over(row, order_ref)).transpose()
     }
 
     /// Lets a payment take an order that nobody has taken, and notes that all of
     /// its links are to be deactivated.
     pub async fn take_order(&mut self, payment: &pb::Payment, now_ms: i64) -> Result<(), Error> {
-        let pb::Payment { owner, order_ref, .. } = payment;
+        let pb::Payment { account, owner, order_ref, .. } = payment;
         sqlx::query(
             "INSERT INTO orders (account, owner, order_ref, taken_by, taken_at_ms, close_reason)
              VALUES ($1, $2, $3, $4, $5, 0)",
         )
-        .bind(ONLY)
+        .bind(account)
         .bind(owner)
         .bind(order_ref)
         .bind(&payment.id)
         .bind(now_ms)
         .execute(&mut *self.0)
         .await?;
-        self.end_order(owner, order_ref, DeactivationReason::OrderPaid, now_ms).await.map(drop)
+        let ended = DeactivationReason::OrderPaid;
+        self.end_order((account, owner), order_ref, ended, now_ms).await.map(drop)
     }
 
     async fn put_closed(
         &mut self,
-        owner: &str,
+        (account, owner): (&str, &str),
         order_ref: &str,
         reason: CloseReason,
         now_ms: i64,
@@ -159,7 +171,7 @@ impl Transaction<'_> {
              closed_at_ms = excluded.closed_at_ms, close_reason = excluded.close_reason
              WHERE orders.closed_at_ms IS NULL",
         )
-        .bind(ONLY)
+        .bind(account)
         .bind(owner)
         .bind(order_ref)
         .bind(now_ms)
@@ -171,15 +183,15 @@ impl Transaction<'_> {
 
     async fn end_order(
         &mut self,
-        owner: &str,
+        (account, owner): (&str, &str),
         order_ref: &str,
         reason: DeactivationReason,
         now_ms: i64,
     ) -> Result<Vec<String>, Error> {
-        let links = self.links_of_order(owner, order_ref).await?;
+        let links = self.links_of_order((account, owner), order_ref).await?;
         for link in &links {
             if !planted::is(Bug::OrderLeftOpen) {
-                self.put_ending(link, reason, now_ms).await?;
+                self.put_ending((account, link), reason, now_ms).await?;
             }
         }
         Ok(links)

@@ -29,6 +29,8 @@ type Row = (String, Vec<u8>, String, String, Option<i64>, Option<i64>);
 /// Which payments to list.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
+    /// Those of this Stripe account.
+    pub account: String,
     /// Only those of this owner.
     pub owner: Option<String>,
     /// Only those of this link.
@@ -92,7 +94,8 @@ impl Storage {
     /// Lists payments, newest first.
     pub async fn payments(&self, listing: Listing) -> Result<Vec<pb::Payment>, Error> {
         // Built by parts, so that each combination can use the index made for it.
-        let mut query = Query::new("SELECT id, payment FROM payments WHERE true");
+        let mut query = Query::new("SELECT id, payment FROM payments WHERE account = ");
+        query.bind(listing.account)?;
         if let Some(owner) = listing.owner {
             query.push(" AND owner = ").bind(owner)?;
         }
@@ -113,31 +116,34 @@ impl Storage {
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
 
-    /// Gives payments that are pending and whose page was opened between two
+    /// Gives payments of an account that are pending and whose page was opened between two
     /// times, without the bounds, the oldest first.
     pub async fn pending(
         &self,
+        account: &str,
         after_ms: i64,
         before_ms: i64,
         limit: u32,
     ) -> Result<Vec<pb::Payment>, Error> {
         let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
             "SELECT id, payment FROM payments
-             WHERE state = $1 AND created_at_ms > $2 AND created_at_ms < $3
+             WHERE account = $5 AND state = $1 AND created_at_ms > $2 AND created_at_ms < $3
              ORDER BY created_at_ms, id LIMIT $4",
         )
         .bind(i32::from(pb::payment::State::Pending))
         .bind(after_ms)
         .bind(before_ms)
         .bind(i64::from(limit))
+        .bind(account)
         .fetch_all(self.readers())
         .await?;
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
 
-    /// Gives payments that can be claimed now, the oldest first.
+    /// Gives payments of an account that can be claimed now, the oldest first.
     pub async fn claimable(
         &self,
+        account: &str,
         owner: Option<&str>,
         payment_link: Option<&str>,
         now_ms: i64,
@@ -146,9 +152,9 @@ impl Storage {
     ) -> Result<Vec<pb::Payment>, Error> {
         let mut query = Query::new(
             "SELECT id, payment FROM payments
-             WHERE claimable_at_ms IS NOT NULL AND claimable_at_ms <= ",
+             WHERE claimable_at_ms IS NOT NULL AND account = ",
         );
-        query.bind(now_ms)?;
+        query.bind(account.to_owned())?.push(" AND claimable_at_ms <= ").bind(now_ms)?;
         if let Some(owner) = owner {
             query.push(" AND owner = ").bind(owner.to_owned())?;
         }
@@ -198,15 +204,15 @@ impl Transaction<'_> {
         sqlx::query(
             "INSERT INTO payments
              (id, payment_link, state, created_at_ms, updated_at_ms, decided_by, payment, claim,
-              claimable_at_ms, owner, order_ref, give_back_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+              claimable_at_ms, owner, order_ref, give_back_at_ms, account)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
              ON CONFLICT (id) DO UPDATE SET
              payment_link = excluded.payment_link, state = excluded.state,
              created_at_ms = excluded.created_at_ms, updated_at_ms = excluded.updated_at_ms,
              decided_by = excluded.decided_by, payment = excluded.payment,
              claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms,
              owner = excluded.owner, order_ref = excluded.order_ref,
-             give_back_at_ms = excluded.give_back_at_ms",
+             give_back_at_ms = excluded.give_back_at_ms, account = excluded.account",
         )
         .bind(&payment.id)
         .bind(&payment.payment_link)
@@ -220,6 +226,7 @@ impl Transaction<'_> {
         .bind(&payment.owner)
         .bind(&payment.order_ref)
         .bind(known.give_back_at_ms)
+        .bind(&payment.account)
         .execute(&mut *self.0)
         .await?;
         Ok(())

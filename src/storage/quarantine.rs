@@ -20,14 +20,15 @@ impl Storage {
 impl Transaction<'_> {
     async fn quarantine(&mut self, event: NewEvent, reason: &str) -> Result<bool, Error> {
         let inserted = sqlx::query(
-            "INSERT INTO quarantine (id, type, reason, received_at_ms, body)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO quarantine (id, type, reason, received_at_ms, body, account)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
         )
         .bind(event.id)
         .bind(event.kind)
         .bind(reason)
         .bind(event.received_at_ms)
         .bind(event.body)
+        .bind(event.account)
         .execute(&mut *self.0)
         .await?;
         Ok(inserted.rows_affected() > 0)

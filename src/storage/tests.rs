@@ -11,6 +11,7 @@ use crate::pb::payment::State;
 
 pub(super) fn event(id: &str) -> NewEvent {
     NewEvent {
+        account: String::new(),
         id: id.into(),
         kind: "checkout.session.completed".into(),
         api_version: "2026-01-01".into(),

@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use opentelemetry::global;
 use opentelemetry::metrics::ObservableGauge;
+use opentelemetry::{KeyValue, global};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -105,16 +105,18 @@ impl Standing {
 // === impl Access ===
 
 impl<W> Access<W> {
-    /// Tells `standing` what Stripe says of the key to what goes this way.
+    /// Tells `standing` what Stripe says of the key to what goes this way. What is told
+    /// of it names the account.
     #[must_use]
-    pub fn new(inner: W, standing: Standing) -> Self {
+    pub fn new(inner: W, account: KeyValue, standing: Standing) -> Self {
         let seen = standing.0.subscribe();
         let gauge = global::meter("paylink")
             .u64_observable_gauge("paylink.stripe.key.refused")
             .with_unit("1")
             .with_description("Whether Stripe refuses the account's key: 1 if so.")
             .with_callback(move |observer| {
-                observer.observe(u64::from(seen.borrow().is_refused()), &[]);
+                let is_refused = u64::from(seen.borrow().is_refused());
+                observer.observe(is_refused, std::slice::from_ref(&account));
             })
             .build();
         Self { inner, standing, _gauge: gauge }
@@ -141,21 +143,18 @@ impl<W: Way> Way for Access<W> {
 // === impl Client ===
 
 impl Client {
-    /// How the account's key stands with Stripe.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        self.standing.now()
-    }
-
-    /// Asks whether the key is accepted again, while it is refused, until it is
-    /// stopped. Runs once in a process.
-    pub async fn mind_key(self, stop: CancellationToken) {
-        let mut seen = self.standing.0.subscribe();
+    /// Asks whether the key of an account is accepted again, while it is refused,
+    /// until it is stopped.
+    pub(super) async fn mind_key(self, account: String, stop: CancellationToken) {
+        let Some(standing) = self.accounts.get(&account).map(|known| known.standing.clone()) else {
+            return;
+        };
+        let mut seen = standing.0.subscribe();
         let minding = async {
             while seen.wait_for(|key| key.is_refused()).await.is_ok() {
                 tokio::time::sleep(PROBE_EVERY).await;
-                if self.key().is_refused() {
-                    self.probe().await;
+                if standing.now().is_refused() {
+                    self.probe(&account).await;
                 }
             }
         };
@@ -163,7 +162,7 @@ impl Client {
     }
 
     /// Asks for something small. What is said of the key is learnt on the way.
-    async fn probe(&self) {
+    async fn probe(&self, account: &str) {
         let call = Call {
             method: Method::GET,
             place: Place { path: "/v1/events".into(), route: "/v1/events" },
@@ -171,7 +170,7 @@ impl Client {
             idempotency_key: None,
             deadline: Instant::now() + PROBE_TIME,
         };
-        if let Err(error) = self.send(call).await {
+        if let Err(error) = self.send(account, call).await {
             tracing::debug!(%error, "Stripe was asked whether it accepts the key");
         }
     }
@@ -183,6 +182,7 @@ mod tests {
     use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
     use super::*;
+    use crate::caller::DEFAULT_ACCOUNT;
     use crate::stripe::error::Refusal;
     use crate::stripe::tests::answer;
     use crate::stripe::{Config, Transport};
@@ -207,7 +207,7 @@ mod tests {
         let (client, _) = client(&status);
         for next in statuses {
             status.store(*next, Ordering::Relaxed);
-            client.probe().await;
+            client.probe(DEFAULT_ACCOUNT).await;
         }
         assert_eq!(client.key(), expected, "{statuses:?}");
     }
@@ -232,10 +232,10 @@ mod tests {
         let status = Arc::new(AtomicU16::new(401));
         let (client, asked) = client(&status);
         let stop = CancellationToken::new();
-        let minding = tokio::spawn(client.clone().mind_key(stop.clone()));
+        let minding = tokio::spawn(client.clone().mind_keys(stop.clone()));
         tokio::time::sleep(PROBE_EVERY * 4).await;
         assert_eq!(asked.load(Ordering::Relaxed), 0, "nothing is wrong, so nothing is asked");
-        client.probe().await;
+        client.probe(DEFAULT_ACCOUNT).await;
         tokio::time::sleep(PROBE_EVERY * 7 / 2).await;
         assert_eq!(asked.load(Ordering::Relaxed), 4);
         status.store(200, Ordering::Relaxed);

@@ -43,14 +43,15 @@ static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
 
 impl<W> Breaker<W> {
     /// Leaves Stripe alone for `first` when it fails, twice as long each time
-    /// that it fails again, and never longer than `longest`.
+    /// that it fails again, and never longer than `longest`. What is told of it
+    /// names the account.
     #[must_use]
-    pub fn new(inner: W, first: Duration, longest: Duration) -> Self {
+    pub fn new(inner: W, account: KeyValue, first: Duration, longest: Duration) -> Self {
         let circuit = || Arc::new(Circuit::new(first, longest));
-        Self::over(inner, circuit(), circuit())
+        Self::over(inner, account, circuit(), circuit())
     }
 
-    fn over(inner: W, reads: Arc<Circuit>, writes: Arc<Circuit>) -> Self {
+    fn over(inner: W, account: KeyValue, reads: Arc<Circuit>, writes: Arc<Circuit>) -> Self {
         let circuits = [(&reads, READ), (&writes, WRITE)];
         let circuits = circuits.map(|(circuit, class)| (Arc::downgrade(circuit), class));
         let gauge = global::meter("paylink")
@@ -61,7 +62,8 @@ impl<W> Breaker<W> {
                 for (circuit, class) in &circuits {
                     if let Some(circuit) = circuit.upgrade() {
                         let is_open = u64::from(circuit.is_open());
-                        observer.observe(is_open, &[KeyValue::new("class", *class)]);
+                        let class = KeyValue::new("class", *class);
+                        observer.observe(is_open, &[class, account.clone()]);
                     }
                 }
             })

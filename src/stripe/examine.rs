@@ -113,7 +113,7 @@ impl Client {
     /// Asks whether the key may read what is needed.
     pub async fn may_read(&self, need: Need, caller: &Caller) -> Result<bool, Error> {
         let call = question(Method::GET, need.path, b"limit=1", caller);
-        permitted(self.send(call).await.map(drop))
+        permitted(self.send(caller.account(), call).await.map(drop))
     }
 
     /// Asks whether the key may change what is needed, by a change that is refused
@@ -121,7 +121,7 @@ impl Client {
     pub async fn may_write(&self, need: Need, caller: &Caller) -> Result<bool, Error> {
         let Some(path) = need.changed_at else { return Ok(true) };
         let call = question(Method::POST, path, UNACCEPTABLE, caller);
-        match permitted(self.send(call).await.map(drop)) {
+        match permitted(self.send(caller.account(), call).await.map(drop)) {
             Err(Error::Refused(refusal)) if matches!(refusal.status, 400 | 404) => Ok(true),
             outcome => outcome,
         }

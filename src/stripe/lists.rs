@@ -138,13 +138,16 @@ impl Client {
     ) -> Result<(), Error> {
         let item = pb::Payment::item(session);
         let route = "/v1/checkout/sessions/{id}/expire";
-        let expired = self.send(Call {
-            method: Method::POST,
-            place: Place { path: format!("{}/expire", item.path), route },
-            form: Bytes::new(),
-            idempotency_key: Some(key),
-            deadline: caller.deadline,
-        });
+        let expired = self.send(
+            caller.account(),
+            Call {
+                method: Method::POST,
+                place: Place { path: format!("{}/expire", item.path), route },
+                form: Bytes::new(),
+                idempotency_key: Some(key),
+                deadline: caller.deadline,
+            },
+        );
         match expired.await {
             Err(error) if error.verdict().is_some() => Ok(()),
             outcome => outcome.map(drop),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use opentelemetry::global;
 use opentelemetry::metrics::{Counter, ObservableGauge};
+use opentelemetry::{KeyValue, global};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::call::{Answer, Call};
@@ -47,9 +47,10 @@ static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
 // === impl Queue ===
 
 impl<W> Queue<W> {
-    /// Lets `in_flight_max` calls be with Stripe, and `waiting_max` wait.
+    /// Lets `in_flight_max` calls be with Stripe, and `waiting_max` wait. What is told
+    /// of it names the account.
     #[must_use]
-    pub fn new(inner: W, in_flight_max: usize, waiting_max: usize) -> Self {
+    pub fn new(inner: W, account: &KeyValue, in_flight_max: usize, waiting_max: usize) -> Self {
         let places = Arc::new(Places {
             free: Semaphore::new(in_flight_max),
             in_flight_max,
@@ -57,14 +58,14 @@ impl<W> Queue<W> {
             waiting_max,
         });
         let gauge = |name, description, read: fn(&Places) -> usize| {
-            let places = Arc::downgrade(&places);
+            let (places, account) = (Arc::downgrade(&places), account.clone());
             global::meter("paylink")
                 .u64_observable_gauge(name)
                 .with_unit("{request}")
                 .with_description(description)
                 .with_callback(move |observer| {
                     if let Some(places) = places.upgrade() {
-                        observer.observe(read(&places) as u64, &[]);
+                        observer.observe(read(&places) as u64, std::slice::from_ref(&account));
                     }
                 })
                 .build()
@@ -138,7 +139,12 @@ mod tests {
             tokio::time::sleep(WORK).await;
             Ok(answer("{}"))
         });
-        Queue::new(Transport::over(upstream), in_flight_max, waiting_max)
+        Queue::new(
+            Transport::over(upstream),
+            &crate::stripe::stack::told_of(""),
+            in_flight_max,
+            waiting_max,
+        )
     }
 
     /// Makes calls at once; gives how many were refused, and when the last one

@@ -57,9 +57,9 @@ static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
 
 impl<W> RateLimit<W> {
     /// Sends at most that many calls a second in all, and to each endpoint. With
-    /// zero for all there is no limit.
+    /// zero for all there is no limit. What is told of it names the account.
     #[must_use]
-    pub fn new(inner: W, per_second: u32, per_second_of_route: u32) -> Self {
+    pub fn new(inner: W, account: KeyValue, per_second: u32, per_second_of_route: u32) -> Self {
         let limiter = (per_second > 0).then(|| Limiter::new(per_second, per_second_of_route));
         let gauge = limiter.as_ref().map(|limiter| {
             let limiter = Arc::downgrade(limiter);
@@ -70,7 +70,8 @@ impl<W> RateLimit<W> {
                 .with_callback(move |observer| {
                     let rates = limiter.upgrade().map(|limiter| limiter.rates(Instant::now()));
                     for (route, rate) in rates.into_iter().flatten() {
-                        observer.observe(rate, &[KeyValue::new("url.template", route)]);
+                        let route = KeyValue::new("url.template", route);
+                        observer.observe(rate, &[route, account.clone()]);
                     }
                 })
                 .build()
@@ -172,7 +173,7 @@ mod tests {
     /// A limit before a Stripe that answers at once.
     fn limit(per_second: u32) -> RateLimit<Transport> {
         let upstream = Transport::over(service_fn(|_: Call| async { Ok(answer("{}")) }));
-        RateLimit::new(upstream, per_second, 20)
+        RateLimit::new(upstream, crate::stripe::stack::told_of(""), per_second, 20)
     }
 
     /// How many calls get their turn within a second, all asked for at once.

@@ -60,9 +60,16 @@ static RETRIES: LazyLock<Counter<u64>> = LazyLock::new(|| {
 
 impl<W> Retry<W> {
     /// Allows `attempts_max` attempts in all, the second after about `backoff`,
-    /// each further one after twice as long, up to `backoff_max`.
+    /// each further one after twice as long, up to `backoff_max`. What is told of it
+    /// names the account.
     #[must_use]
-    pub fn new(inner: W, attempts_max: u32, backoff: Duration, backoff_max: Duration) -> Self {
+    pub fn new(
+        inner: W,
+        account: KeyValue,
+        attempts_max: u32,
+        backoff: Duration,
+        backoff_max: Duration,
+    ) -> Self {
         let (reads, writes) = (Arc::<Budget>::default(), Arc::<Budget>::default());
         let budgets = [(&reads, READ), (&writes, WRITE)];
         let budgets = budgets.map(|(budget, class)| (Arc::downgrade(budget), class));
@@ -73,7 +80,8 @@ impl<W> Retry<W> {
             .with_callback(move |observer| {
                 for (budget, class) in &budgets {
                     if let Some(budget) = budget.upgrade() {
-                        observer.observe(budget.left(), &[KeyValue::new("class", *class)]);
+                        let class = KeyValue::new("class", *class);
+                        observer.observe(budget.left(), &[class, account.clone()]);
                     }
                 }
             })
@@ -203,7 +211,7 @@ mod tests {
         S::Future: Send,
     {
         let (first, longest) = (Duration::from_millis(500), Duration::from_secs(5));
-        Retry::new(Transport::over(upstream), 3, first, longest)
+        Retry::new(Transport::over(upstream), crate::stripe::stack::told_of(""), 3, first, longest)
     }
 
     /// Lets the upstream fail as told, then succeed; gives the attempts and the outcome.

@@ -1,12 +1,17 @@
 //! The layers between a call and the wire.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::access::{Access, Standing};
+use super::accounts::{self, Mode};
 use super::breaker::Breaker;
 use super::observe::Observe;
 use super::queue::Queue;
@@ -14,6 +19,7 @@ use super::rate_limit::RateLimit;
 use super::retry::Retry;
 use super::timeout::Timeout;
 use super::transport::Transport;
+use crate::caller::account_name;
 
 /// How Stripe is reached.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,8 +29,26 @@ pub struct Config {
     pub base_url: String,
     /// The account's secret or restricted key.
     pub api_key: SecretString,
+    /// The file that the key was read from, which is followed.
+    #[serde(default)]
+    pub api_key_file: Option<PathBuf>,
     /// The secrets of the webhook endpoint; several while one is being rolled.
     pub webhook_secrets: Vec<SecretString>,
+    /// The file that they were read from, which is followed.
+    #[serde(default)]
+    pub webhook_secrets_file: Option<PathBuf>,
+    /// The connected account, `acct_…`, that the key is used for, where it is not
+    /// the key's own.
+    pub stripe_account: Option<String>,
+    /// Whether the money of the account is real; where it is not said, the key says it.
+    pub mode: Option<Mode>,
+    /// Whether real money may be taken.
+    pub allow_live: bool,
+    /// How often the files of keys and secrets are looked at, in milliseconds.
+    pub reload_ms: NonZeroU64,
+    /// Further accounts, by names of the operator's choice.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, accounts::Config>,
     /// A proxy on the way to Stripe, which sees the name of the host and no more.
     pub proxy_url: Option<String>,
     /// How many attempts a call makes at most.
@@ -69,51 +93,58 @@ impl Config {
     /// Builds the way to Stripe, from the wire up. What comes out of it has been
     /// tried as often as it can help and no longer than the caller waits, and is
     /// an answer of status 2xx or a typed error. What is refused on the way was
-    /// never sent. What it learns of the account's key goes to `standing`.
+    /// never sent. What it learns of the account's key goes to `standing`; how often
+    /// it may ask depends on whether the account's money is real.
     #[must_use]
-    pub fn stack(&self, transport: Transport, standing: Standing) -> Stack {
+    pub fn stack(
+        &self,
+        name: &str,
+        transport: Transport,
+        standing: Standing,
+        livemode: Option<bool>,
+    ) -> Stack {
         let millis = Duration::from_millis;
         let (read_max, write_max) =
             (millis(self.attempt_timeout_ms_read), millis(self.attempt_timeout_ms_write));
         let (open, open_max) = (millis(self.breaker_open_ms), millis(self.breaker_open_ms_max));
         let (backoff, backoff_max) = (millis(self.backoff_ms), millis(self.backoff_max_ms));
+        let account = told_of(name);
+        let rate = if livemode == Some(true) { self.rate_live } else { self.rate_test };
         // Next to the wire: a silent connection costs one attempt, not the call.
         let way = Timeout::new(transport, read_max, write_max);
         // Each attempt is seen by itself, and without the time that it waited for its turn.
         let way = Observe::new(way);
         // Learns from every attempt, whatever becomes of its call.
-        let way = Access::new(way, standing);
+        let way = Access::new(way, account.clone(), standing);
         // The last door: what passes it is sent.
-        let way = Queue::new(way, self.in_flight_max, self.queue_max);
+        let way = Queue::new(way, &account, self.in_flight_max, self.queue_max);
         // Before a place is taken, so that who waits for a turn holds up nobody.
-        let way = RateLimit::new(way, self.rate(), self.rate_endpoint);
+        let way = RateLimit::new(way, account.clone(), rate, self.rate_endpoint);
         // Before anything that waits: while Stripe fails, nobody waits for it.
-        let way = Breaker::new(way, open, open_max);
+        let way = Breaker::new(way, account.clone(), open, open_max);
         // Outermost: one call, however many attempts it takes.
-        Arc::new(Retry::new(way, self.attempts_max, backoff, backoff_max))
+        Arc::new(Retry::new(way, account, self.attempts_max, backoff, backoff_max))
     }
+}
 
-    /// Whether the key is one for real money; `None` where it does not say.
+impl Config {
+    /// Whether the money of the default account is real; `None` where nothing says so.
     #[must_use]
     pub fn livemode(&self) -> Option<bool> {
-        let key = self.api_key.expose_secret();
-        let is = |kinds: [&str; 2]| kinds.iter().any(|kind| key.starts_with(kind));
-        match (is(["sk_live_", "rk_live_"]), is(["sk_test_", "rk_test_"])) {
-            (false, false) => None,
-            (livemode, _) => Some(livemode),
-        }
+        self.own_account().livemode()
     }
 
-    /// Whether the key may do only what it was made for, as it says itself.
+    /// Whether its key may do only what it was made for, as it says itself.
     #[must_use]
     pub fn is_restricted(&self) -> bool {
         self.api_key.expose_secret().starts_with("rk_")
     }
+}
 
-    /// The rate for the account, whose key says which kind it is.
-    fn rate(&self) -> u32 {
-        if self.livemode() == Some(true) { self.rate_live } else { self.rate_test }
-    }
+/// Names an account in what is told of its way.
+#[must_use]
+pub fn told_of(account: &str) -> KeyValue {
+    KeyValue::new("stripe.account", account_name(account).to_owned())
 }
 
 #[cfg(test)]
@@ -123,7 +154,14 @@ impl Config {
         Self {
             base_url: "https://stripe.invalid".to_owned(),
             api_key: "sk_test_1".into(),
+            api_key_file: None,
             webhook_secrets: Vec::new(),
+            webhook_secrets_file: None,
+            stripe_account: None,
+            mode: None,
+            allow_live: false,
+            reload_ms: NonZeroU64::MIN,
+            accounts: BTreeMap::new(),
             proxy_url: None,
             attempts_max: 3,
             attempt_timeout_ms_read: 8_000,

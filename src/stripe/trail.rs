@@ -120,9 +120,11 @@ impl Answer {
 // === impl Client ===
 
 impl Client {
-    /// Reads the events of a change at those paths since a time, in unix seconds.
+    /// Reads the events of an account about changes of those kinds since a time, in
+    /// unix seconds.
     pub async fn made_since(
         &self,
+        account: &str,
         kinds: &[String],
         since: i64,
         deadline: Instant,
@@ -136,7 +138,8 @@ impl Client {
         let mut scan = Scan { found: Vec::new(), is_whole: false };
         let mut after = String::new();
         for _ in 0..PAGES_MAX {
-            let page: Page<Event> = self.page_after(&place, &query, &after, deadline).await?;
+            let page: Page<Event> =
+                self.page_after(account, &place, &query, &after, deadline).await?;
             after = page.data.last().map(|event| event.id.clone()).unwrap_or_default();
             scan.found.extend(page.data.into_iter().filter_map(Event::made));
             if !page.has_more || after.is_empty() {
@@ -147,14 +150,18 @@ impl Client {
         Ok(scan)
     }
 
-    /// Reads the links that say which operation made them, newest first: all,
+    /// Reads the links of an account that say which operation made them, newest first: all,
     /// or those of the last 20,000. More are not made while an operation is in
     /// doubt, and Stripe does not tell how old a link is.
-    pub async fn marked_links(&self, deadline: Instant) -> Result<Vec<Marked>, Error> {
+    pub async fn marked_links(
+        &self,
+        account: &str,
+        deadline: Instant,
+    ) -> Result<Vec<Marked>, Error> {
         let place = pb::PaymentLink::collection();
         let (mut found, mut after) = (Vec::new(), String::new());
         for _ in 0..PAGES_MAX {
-            let page: Page<Link> = self.page_after(&place, "", &after, deadline).await?;
+            let page: Page<Link> = self.page_after(account, &place, "", &after, deadline).await?;
             after = page.data.last().map(|link| link.id.clone()).unwrap_or_default();
             found.extend(page.data.into_iter().filter_map(|mut link| {
                 let operation = link.metadata.remove(OPERATION_METADATA)?;
@@ -167,10 +174,11 @@ impl Client {
         Ok(found)
     }
 
-    /// Gets the resource of an id, as an answer to a change of it or of its
+    /// Gets the resource of an id at an account, as an answer to a change of it or of its
     /// like at that path.
     pub async fn answer_of(
         &self,
+        account: &str,
         path: &str,
         id: &str,
         deadline: Instant,
@@ -188,7 +196,7 @@ impl Client {
             idempotency_key: None,
             deadline,
         };
-        let answer = self.send(call).await?;
+        let answer = self.send(account, call).await?;
         // It is kept for everyone who asks, so it is no good unless it can be read.
         if !answer.names(id) {
             return Err(Error::Unreadable { write: false, request_id: answer.request_id });
@@ -198,6 +206,7 @@ impl Client {
 
     async fn page_after<T: for<'de> Deserialize<'de>>(
         &self,
+        account: &str,
         place: &Place,
         query: &str,
         after: &str,
@@ -215,7 +224,7 @@ impl Client {
             idempotency_key: None,
             deadline,
         };
-        let answer = self.send(call).await?;
+        let answer = self.send(account, call).await?;
         serde_json::from_slice(&answer.body)
             .map_err(|_| Error::Unreadable { write: false, request_id: answer.request_id.clone() })
     }

@@ -14,7 +14,9 @@ use tower::{Service, ServiceExt as _};
 use self::http::Http;
 pub use self::http::SetupError;
 pub(super) use self::http::bare;
+use super::accounts;
 use super::call::{Answer, Call};
+use super::credentials::Credentials;
 use super::error::Error;
 use super::stack::Config;
 use super::way::Way;
@@ -29,9 +31,13 @@ type Attempt = BoxFuture<'static, Result<Answer, Error>>;
 // === impl Transport ===
 
 impl Transport {
-    /// Carries attempts over HTTP. Opens no connection.
-    pub(super) fn http(config: &Config) -> Result<Self, SetupError> {
-        let http = Http::new(config)?;
+    /// Carries attempts at an account over HTTP. Opens no connection.
+    pub(super) fn http(
+        config: &Config,
+        account: &accounts::Config,
+        credentials: Credentials,
+    ) -> Result<Self, SetupError> {
+        let http = Http::new(config, account, credentials)?;
         Ok(Self(Arc::new(move |call| http.attempt(call))))
     }
 

@@ -148,23 +148,27 @@ impl Write {
 // === impl Client ===
 
 impl Client {
-    /// Sends a change under a key, as often as it can help until `deadline`.
+    /// Sends a change to an account under a key, as often as it can help until `deadline`.
     /// Stripe remembers the keys of POST; a DELETE may be repeated as it is.
     pub async fn write(
         &self,
+        account: &str,
         write: &Write,
         key: Option<String>,
         deadline: Instant,
     ) -> Result<Answer, Error> {
-        let change = self.reads.change(write.place.path.clone());
+        let change = self.at(account)?.reads.change(write.place.path.clone());
         let outcome = self
-            .send(Call {
-                method: write.method.clone(),
-                place: write.place.clone(),
-                form: write.form.clone(),
-                idempotency_key: key,
-                deadline,
-            })
+            .send(
+                account,
+                Call {
+                    method: write.method.clone(),
+                    place: write.place.clone(),
+                    form: write.form.clone(),
+                    idempotency_key: key,
+                    deadline,
+                },
+            )
             .await;
         if let Ok(answer) = &outcome {
             let is_update = write.effect() == Effect::Update;

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod accounts;
 mod authorization;
 mod bad_input;
 mod batches;
@@ -40,6 +41,7 @@ mod relinking;
 mod replacing;
 mod sandbox;
 mod searching;
+mod secrets;
 mod sharing;
 mod shipping;
 mod tls;
@@ -50,7 +52,8 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 15] = [
+const ABOUT_MEMORY: [&str; 16] = [
+    "accounts::",
     "batches::",
     "capturing::",
     "consumers::",

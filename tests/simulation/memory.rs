@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use paylink::caller::DEFAULT_ACCOUNT;
 use paylink::clock::Clock;
 use paylink::endings::Endings;
 use paylink::operations::Operations;
@@ -87,7 +88,7 @@ async fn receive(payments: &Payments) -> bool {
         "data": {"object": {"id": "cs_1", "payment_link": "plink_1", "payment_status": "unpaid"}},
     });
     let body = Bytes::from(body.to_string());
-    payments.receive(Event::parse(&body).unwrap(), body).await.unwrap()
+    payments.receive(DEFAULT_ACCOUNT, Event::parse(&body).unwrap(), body).await.unwrap()
 }
 
 /// An event is acknowledged, and in the same instant the process is killed.

@@ -87,7 +87,7 @@ impl Process {
     async fn receive(&self, event: &Value) {
         let body = Bytes::from(event.to_string());
         // What was not acknowledged is sent again in a later life.
-        let _ = self.payments.receive(Event::parse(&body).unwrap(), body).await;
+        let _ = self.payments.receive("", Event::parse(&body).unwrap(), body).await;
     }
 
     /// Claims what there is to ship, and never gives it back.
@@ -180,7 +180,12 @@ pub fn run(seed: u64) -> Result<u32, String> {
     live(async {
         let storage = file.open().await;
         for link in &links {
-            let picture = SeenLink { link: link.clone(), created_at_ms: 0, seen_at_ms: 0 };
+            let picture = SeenLink {
+                account: String::new(),
+                link: link.clone(),
+                created_at_ms: 0,
+                seen_at_ms: 0,
+            };
             storage.put_link(picture, 0).await.unwrap();
         }
     });
@@ -227,8 +232,8 @@ pub fn run(seed: u64) -> Result<u32, String> {
 
 /// Checks what is told of the order against what was claimed.
 async fn check(storage: &Storage, claimed: &BTreeSet<String>) -> Result<(), String> {
-    let payments = storage.payments_of_order("", ORDER).await.unwrap();
-    let order = storage.order("", ORDER).await.unwrap().ok_or("nobody has taken the order")?;
+    let payments = storage.payments_of_order("", "", ORDER).await.unwrap();
+    let order = storage.order("", "", ORDER).await.unwrap().ok_or("nobody has taken the order")?;
     if payments.len() != SESSIONS.len() {
         return Err(format!("{} payments are known", payments.len()));
     }

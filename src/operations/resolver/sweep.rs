@@ -35,10 +35,24 @@ impl Operations {
             now_ms.saturating_sub(i64::try_from(AGE_MAX.as_millis()).unwrap_or(i64::MAX));
         let mut renewed = self.0.memory.renewed(since_ms).await?;
         renewed.retain(makes_a_link);
-        if renewed.is_empty() {
-            return Ok(());
+        let mut accounts: Vec<_> = renewed.iter().map(|one| one.account.clone()).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        for account in accounts {
+            let of_account = renewed.iter().filter(|one| one.account == account);
+            self.sweep_account(&account, of_account, now_ms).await?;
         }
-        let links = match self.0.stripe.marked_links(Instant::now() + QUESTION_TIME).await {
+        Ok(())
+    }
+
+    async fn sweep_account(
+        &self,
+        account: &str,
+        renewed: impl Iterator<Item = &Operation>,
+        now_ms: i64,
+    ) -> Result<(), storage::Error> {
+        let deadline = Instant::now() + QUESTION_TIME;
+        let links = match self.0.stripe.marked_links(account, deadline).await {
             Ok(links) => links,
             Err(error) => {
                 tracing::warn!(%error, "Links could not be swept, which is tried again");
@@ -46,9 +60,9 @@ impl Operations {
             }
         };
         for operation in renewed {
-            let Finding { own, orphans } = look(&operation, &links);
+            let Finding { own, orphans } = look(operation, &links);
             for orphan in orphans {
-                self.deactivate(orphan, &operation.key).await;
+                self.deactivate(account, orphan, &operation.key).await;
             }
             if let Some(own) = own {
                 let found = operation.clone().found(own.to_owned(), now_ms);
@@ -58,11 +72,11 @@ impl Operations {
         Ok(())
     }
 
-    async fn deactivate(&self, link: &str, operation: &str) {
+    async fn deactivate(&self, account: &str, link: &str, operation: &str) {
         let write = Write::set::<pb::PaymentLink>(link, &[("active", "false")]);
         let key = format!("{operation}-orphan-{link}");
         let deadline = Instant::now() + QUESTION_TIME;
-        match self.0.stripe.write(&write, Some(key), deadline).await {
+        match self.0.stripe.write(account, &write, Some(key), deadline).await {
             Ok(_) => {
                 signals::orphan();
                 tracing::warn!(operation, link.id = link, "A link made twice is inactive");

@@ -13,15 +13,20 @@ const READ_TIME: Duration = Duration::from_secs(30);
 
 /// Where it is asked what events lack: Stripe, or a test's own idea of it.
 pub(in crate::payments) trait Details: Clone + Send + Sync + 'static {
-    /// Gives what is lacking, as facts that an event has led to.
+    /// Gives what is lacking, as facts that an event of a Stripe account has led to.
     fn read(
         &self,
+        account: &str,
         lack: &Lack,
         told_by: &str,
     ) -> impl Future<Output = Result<Vec<Fact>, Unread>> + Send;
 
-    /// Gives a link as it is now.
-    fn link(&self, link: &str) -> impl Future<Output = Result<pb::PaymentLink, Unread>> + Send;
+    /// Gives a link of a Stripe account as it is now.
+    fn link(
+        &self,
+        account: &str,
+        link: &str,
+    ) -> impl Future<Output = Result<pb::PaymentLink, Unread>> + Send;
 }
 
 /// A question was not answered.
@@ -36,8 +41,8 @@ pub(in crate::payments) struct Unread {
 // === impl stripe::Client ===
 
 impl Details for stripe::Client {
-    async fn read(&self, lack: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
-        let caller = Caller::itself(READ_TIME);
+    async fn read(&self, account: &str, lack: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
+        let caller = Caller::itself(READ_TIME).at(account);
         match lack {
             Lack::Details { payment } => {
                 let page = self.payment_in_full(payment, &caller).await?;
@@ -52,8 +57,8 @@ impl Details for stripe::Client {
         }
     }
 
-    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
-        Ok(self.get(link, &Caller::itself(READ_TIME).wanting_fresh()).await?)
+    async fn link(&self, account: &str, link: &str) -> Result<pb::PaymentLink, Unread> {
+        Ok(self.get(link, &Caller::itself(READ_TIME).at(account).wanting_fresh()).await?)
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) enum Outcome {
     Told {
         /// Which event.
         event_id: String,
+        /// The Stripe account that it is of.
+        account: String,
         /// What it tells.
         told: Told,
     },
@@ -104,7 +106,7 @@ async fn write_all(
     let (mut added, mut done, mut ignored) = (Added::default(), Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
-            Outcome::Told { event_id, told } => {
+            Outcome::Told { event_id, account: at, told } => {
                 let Some(id) = account::find(&mut transaction, &told).await? else {
                     set_aside(&mut transaction, event_id, &told).await?;
                     continue;
@@ -114,7 +116,7 @@ async fn write_all(
                     accounts.extend(opened);
                 }
                 let account = accounts.entry(id.clone()).or_default();
-                added |= account.add(&mut transaction, &id, told, &event_id).await?;
+                added |= account.add(&mut transaction, &id, told, (&at, &event_id)).await?;
                 done.push(event_id);
             }
             Outcome::Seen { event_id, seen } => {

@@ -29,7 +29,7 @@ impl Fake {
 }
 
 impl Details for Fake {
-    async fn read(&self, lack: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
+    async fn read(&self, _: &str, lack: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
         let payment = match lack {
             Lack::Details { payment } => payment,
             Lack::Refunds { charge } => charge,
@@ -56,7 +56,7 @@ impl Details for Fake {
         Ok(vec![ledger::details(&page, told_by)])
     }
 
-    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
+    async fn link(&self, _: &str, link: &str) -> Result<pb::PaymentLink, Unread> {
         Ok(pb::PaymentLink { id: link.to_owned(), ..Default::default() })
     }
 }
@@ -195,7 +195,8 @@ async fn a_transaction_repeated_after_a_crash_changes_nothing() {
     let payments = open(&config()).await;
     receive(&payments, event("evt_1", COMPLETED, "cs_1", "paid")).await;
     let due = payments.storage.due_events(now_ms(), 0, 10).await.unwrap();
-    let told = Outcome::Told { event_id: "evt_1".into(), told: read(&due[0]).unwrap() };
+    let (event_id, account) = (due[0].id.clone(), due[0].account.clone());
+    let told = Outcome::Told { event_id, account, told: read(&due[0]).unwrap() };
     let settle = async || {
         let outcomes = vec![told.clone(), told.clone()];
         settle::settle(&payments.storage, outcomes, &payments.config).await.unwrap().changed

@@ -1,8 +1,7 @@
 //! The comparison of Stripe's links with the index of links: those that were made
 //! outside appear, and what was missed is mended.
 
-use super::{Failure, READ_TIME, Run};
-use crate::caller::Caller;
+use super::{Failure, Run};
 use crate::payments::now_ms;
 use crate::storage::SeenLink;
 
@@ -21,7 +20,7 @@ impl Run<'_> {
         for _ in 0..PAGES_MAX {
             self.before_reading().await?;
             let seen_at_ms = now_ms();
-            let caller = Caller::itself(READ_TIME);
+            let caller = self.caller();
             let page = self.payments.stripe.payment_links(after.as_deref(), &caller).await?;
             for link in page.items {
                 self.report.links_seen = self.report.links_seen.saturating_add(1);
@@ -30,7 +29,12 @@ impl Run<'_> {
                     known.as_ref().map_or(newest_ms, |one| one.created_at_ms.min(newest_ms));
                 if known.is_none_or(|known| !known.is(&link)) {
                     self.report.links_mended = self.report.links_mended.saturating_add(1);
-                    let seen = SeenLink { link, created_at_ms: newest_ms, seen_at_ms };
+                    let seen = SeenLink {
+                        account: self.account.clone(),
+                        link,
+                        created_at_ms: newest_ms,
+                        seen_at_ms,
+                    };
                     storage.put_link(seen, now_ms()).await?;
                 }
             }

@@ -2,8 +2,7 @@
 //! what was opened lately, and these may have been opened long ago, so they are
 //! asked for one by one.
 
-use super::{Failure, READ_TIME, Run};
-use crate::caller::Caller;
+use super::{Failure, Run, of_account};
 use crate::payments::ledger::{self, Told};
 use crate::payments::now_ms;
 use crate::pb::{self, payment::State};
@@ -27,8 +26,9 @@ impl Run<'_> {
     pub(in crate::payments) async fn ask_overdue(&mut self) -> Result<(), Failure> {
         let storage = self.payments.storage.clone();
         let before_ms = now_ms().saturating_sub(PENDING_MAX_MS);
-        let after_ms = storage.mark(ASKED).await?.unwrap_or_default();
-        let overdue = storage.pending(after_ms, before_ms, OVERDUE_MAX).await?;
+        let asked = of_account(ASKED, &self.account);
+        let after_ms = storage.mark(&asked).await?.unwrap_or_default();
+        let overdue = storage.pending(&self.account, after_ms, before_ms, OVERDUE_MAX).await?;
         // Beyond the last, it begins with the oldest again.
         let last = overdue.last().map_or(0, |payment| Cursor::of(payment).created_at_ms);
         for payment in overdue {
@@ -40,12 +40,12 @@ impl Run<'_> {
                 outcome => outcome?,
             }
         }
-        Ok(storage.put_mark(ASKED, last).await?)
+        Ok(storage.put_mark(&asked, last).await?)
     }
 
     async fn ask(&mut self, payment: &pb::Payment) -> Result<(), Failure> {
         self.before_reading().await?;
-        let caller = Caller::itself(READ_TIME);
+        let caller = self.caller();
         let page = self.payments.stripe.payment_in_full(&payment.id, &caller).await?;
         let told = match ledger::state_of(&page) {
             Some(state) if state > State::Pending => {
@@ -68,7 +68,7 @@ impl Run<'_> {
             return Ok(None);
         }
         self.before_reading().await?;
-        let caller = Caller::itself(READ_TIME);
+        let caller = self.caller();
         match self.payments.stripe.payment_intent(intent, &caller).await {
             Ok(intent) => Ok(ledger::collected(&intent, "")),
             // A restricted key need not have the right to read payment intents.

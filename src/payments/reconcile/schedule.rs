@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Run, WINDOW_SECS};
+use super::{Failure, Run, WINDOW_SECS, of_account};
 use crate::payments::{Payments, Source, now_ms};
 
 /// How far polls reach back before the newest event that was seen, in seconds:
@@ -25,9 +25,10 @@ const LINKS_SWEPT: &str = "links.swept_at_ms";
 /// The time of the newest event that was polled, in seconds since 1970.
 const THROUGH: &str = "events.through_secs";
 
-/// The schedule of one process.
+/// The schedule of one process for one Stripe account.
 pub(in crate::payments) struct Schedule {
     payments: Payments,
+    account: String,
     hurry_until: Option<Instant>,
     is_failing: bool,
 }
@@ -35,17 +36,19 @@ pub(in crate::payments) struct Schedule {
 // === impl Schedule ===
 
 impl Schedule {
-    pub(in crate::payments) fn new(payments: Payments) -> Self {
-        Self { payments, hurry_until: None, is_failing: false }
+    pub(in crate::payments) fn new(payments: Payments, account: String) -> Self {
+        Self { payments, account, hurry_until: None, is_failing: false }
     }
 
     /// Reconciles again and again until it is stopped.
     pub(in crate::payments) async fn run(mut self, stop: CancellationToken) {
+        let desks = self.payments.desks.clone();
+        let Some(desk) = desks.get(&self.account) else { return };
         loop {
             let wait = self.round().await;
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.payments.alarm.notified() => {
+                () = desk.alarm.notified() => {
                     tracing::info!("Stripe has missed events; its sessions are compared now");
                     self.hurry_until = Some(Instant::now() + HURRY);
                     self.forget(&[POLLED, SWEPT]).await;
@@ -86,7 +89,7 @@ impl Schedule {
         if !wait.is_zero() {
             return Ok(wait.min(LOOK));
         }
-        let mut run = Run::begin(&self.payments, true).await?;
+        let mut run = Run::begin(&self.payments, &self.account, true).await?;
         let outcome = async {
             if polls.is_zero() {
                 self.poll(&mut run).await?;
@@ -120,11 +123,11 @@ impl Schedule {
     async fn poll(&self, run: &mut Run<'_>) -> Result<(), Failure> {
         let storage = &self.payments.storage;
         let now_secs = now_ms() / 1_000;
-        let through = storage.mark(THROUGH).await?;
+        let through = storage.mark(&self.mark(THROUGH)).await?;
         let since = through.map_or(now_secs - WINDOW_SECS, |through| through - OVERLAP_SECS);
         let newest = run.poll(since).await?;
         let through = newest.max(through).unwrap_or(now_secs);
-        storage.put_mark(THROUGH, through).await?;
+        storage.put_mark(&self.mark(THROUGH), through).await?;
         self.done(POLLED).await
     }
 
@@ -147,7 +150,7 @@ impl Schedule {
     /// How long it is until something is due again. What was never done begins
     /// with the installation where webhooks tell, and at once where they do not.
     async fn left(&self, mark: &'static str, interval_ms: u64) -> Result<Duration, Failure> {
-        let done = self.payments.storage.mark(mark).await?;
+        let done = self.payments.storage.mark(&self.mark(mark)).await?;
         let done = match (done, self.payments.config.source) {
             (Some(done), _) => done,
             (None, Source::Poll) => return Ok(Duration::ZERO),
@@ -168,20 +171,25 @@ impl Schedule {
         if interval_ms == 0 {
             return Ok(LOOK);
         }
-        match self.payments.storage.mark(LINKS_SWEPT).await? {
+        match self.payments.storage.mark(&self.mark(LINKS_SWEPT)).await? {
             None => Ok(Duration::ZERO),
             Some(_) => self.left(LINKS_SWEPT, interval_ms).await,
         }
     }
 
     async fn done(&self, mark: &'static str) -> Result<(), Failure> {
-        Ok(self.payments.storage.put_mark(mark, now_ms()).await?)
+        Ok(self.payments.storage.put_mark(&self.mark(mark), now_ms()).await?)
+    }
+
+    /// The name of a mark of this account.
+    fn mark(&self, name: &str) -> String {
+        of_account(name, &self.account)
     }
 
     /// Makes something due at once.
     async fn forget(&self, marks: &[&'static str]) {
         for mark in marks {
-            if let Err(error) = self.payments.storage.put_mark(mark, 0).await {
+            if let Err(error) = self.payments.storage.put_mark(&self.mark(mark), 0).await {
                 tracing::error!(%error, "A reconciliation could not be brought forward");
             }
         }

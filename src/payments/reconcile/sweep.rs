@@ -1,7 +1,6 @@
 //! The sweep: Stripe's sessions, one by one, against the payments here.
 
-use super::{Failure, READ_TIME, Run};
-use crate::caller::Caller;
+use super::{Failure, Run};
 use crate::payments::ledger;
 use crate::pb;
 use crate::pb::payment::{PaymentStatus, State};
@@ -15,7 +14,7 @@ impl Run<'_> {
         let mut after = None;
         loop {
             self.before_reading().await?;
-            let caller = Caller::itself(READ_TIME);
+            let caller = self.caller();
             let stripe = &self.payments.stripe;
             let page = stripe.sessions(since_secs, after.as_deref(), &caller).await?;
             for page in page.items {
@@ -47,7 +46,7 @@ impl Run<'_> {
     /// Adds a session that no event has told of, with what its list does not show.
     async fn complete(&mut self, page: &pb::Payment, state: State) -> Result<(), Failure> {
         self.before_reading().await?;
-        let told = self.payments.in_full(page, state).await?;
+        let told = self.payments.in_full(&self.account, page, state).await?;
         match told {
             Some(told) => self.repair(page.id.clone(), told).await,
             None => Ok(()),

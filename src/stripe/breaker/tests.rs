@@ -129,7 +129,8 @@ async fn writes_are_refused_unsent_while_they_fail_and_reads_go_on() {
         tokio::time::sleep(EACH).await;
         if call.is_write() { Err(Error::TimedOut { write: true }) } else { Ok(answer("{}")) }
     });
-    let breaker = Breaker::new(Transport::over(upstream), FIRST, LONGEST);
+    let breaker =
+        Breaker::new(Transport::over(upstream), crate::stripe::stack::told_of(""), FIRST, LONGEST);
     for _ in 0..5 {
         let failed = breaker.carry(&call(Method::POST)).await.unwrap_err();
         assert!(matches!(failed, Error::TimedOut { .. }));
@@ -147,7 +148,8 @@ async fn a_caller_who_leaves_during_the_probe_does_not_keep_it_open() {
     assert!(circuit.is_open());
     tokio::time::advance(LONGEST).await;
     let silent = service_fn(|_: Call| std::future::pending::<Result<Answer, Error>>());
-    let breaker = Breaker::over(Transport::over(silent), circuit.clone(), circuit.clone());
+    let account = crate::stripe::stack::told_of("");
+    let breaker = Breaker::over(Transport::over(silent), account, circuit.clone(), circuit.clone());
     let asked = call(Method::GET);
     let mut probing = Box::pin(breaker.carry(&asked));
     assert!((&mut probing).now_or_never().is_none());

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::*;
-use crate::caller::Caller;
+use crate::caller::{Caller, DEFAULT_ACCOUNT};
 use crate::pb;
 use crate::stripe::webhook::Event;
 use crate::stripe::{Client, Config, Transport, Write};
@@ -67,7 +67,10 @@ async fn get(client: &Client, caller: &Caller) -> String {
 
 async fn change(client: &Client) {
     let write = Write::set::<pb::Product>("prod_1", &[("name", "x")]);
-    client.write(&write, Some("key".into()), Instant::now() + MINUTE).await.unwrap();
+    client
+        .write(DEFAULT_ACCOUNT, &write, Some("key".into()), Instant::now() + MINUTE)
+        .await
+        .unwrap();
 }
 
 fn caller() -> Caller {
@@ -138,7 +141,7 @@ async fn a_webhook_about_it_drops_what_is_kept() {
         (r#"{"id":"evt_4","type":"product.deleted","data":{"object":{"id":"prod_1"}}}"#, 3),
         (r#"{"id":"evt_5","type":"product.updated"}"#, 3),
     ] {
-        client.hear(&Event::parse(event.as_bytes()).unwrap());
+        client.hear(DEFAULT_ACCOUNT, &Event::parse(event.as_bytes()).unwrap());
         get(&client, &caller()).await;
         assert_eq!(upstream.reads(), reads, "{event}");
     }
@@ -228,7 +231,7 @@ async fn reads_of_one_thing_at_one_time_are_one_read() {
     ]);
     assert!(all.await.iter().all(Result::is_ok));
     assert_eq!(upstream.reads(), 3);
-    assert!(client.reads.flights().is_empty());
+    assert!(client.at(DEFAULT_ACCOUNT).unwrap().reads.flights().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,14 +271,17 @@ async fn who_leaves_does_not_take_the_others_answer_along() {
     tokio::task::yield_now().await;
     only.abort();
     assert!(only.await.unwrap_err().is_cancelled());
-    assert!(client.reads.flights().is_empty(), "nobody waits, so nothing is under way");
+    assert!(
+        client.at(DEFAULT_ACCOUNT).unwrap().reads.flights().is_empty(),
+        "nobody waits, so nothing is under way"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_so_many_answers_are_kept_and_the_oldest_goes_first() {
     let upstream = Upstream::new();
     let reads = Reads::new(AGE, 3);
-    let stack = upstream.client(AGE).stack;
+    let stack = upstream.client(AGE).at(DEFAULT_ACCOUNT).unwrap().stack.clone();
     let ask = async |nth: usize| {
         let mut call = crate::stripe::tests::call(Method::GET);
         call.place.path = format!("/v1/products/prod_{nth}");

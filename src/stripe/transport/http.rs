@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Proxy, redirect, tls};
-use secrecy::ExposeSecret as _;
 
 use super::connect::{self, Resolver};
 use super::{Attempt, exchange};
+use crate::stripe::accounts;
 use crate::stripe::call::{Answer, Call};
+use crate::stripe::credentials::Credentials;
 use crate::stripe::error::{Error, Phase};
 use crate::stripe::stack::Config;
 use crate::telemetry;
@@ -23,22 +25,30 @@ const READ_TIME_MAX: Duration = Duration::from_secs(5);
 const POOL_IDLE_TIME_MAX: Duration = Duration::from_secs(55);
 /// The largest answer that is read. Stripe's are far smaller.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Names the connected account that a key is used for.
+const STRIPE_ACCOUNT: HeaderName = HeaderName::from_static("stripe-account");
 /// A call that makes no request is a fault of ours, and has no effect.
 const NOT_A_REQUEST: Error = Error::Unreachable { phase: Phase::Connect };
 
 /// The connections to Stripe. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
-    http: reqwest::Client,
+    client: reqwest::Client,
     base_url: Arc<str>,
+    credentials: Credentials,
 }
 
 /// The settings do not make a client.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The key has characters that no header can carry.
-    #[error("stripe.api_key has characters that an HTTP header cannot carry")]
-    ApiKey,
+    /// A setting of an account is not usable. The text names the key, and no value.
+    #[error("{key} {what}")]
+    Setting {
+        /// The key of the setting.
+        key: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// Plain http would show the key to everyone on the way.
     #[error("stripe.base_url must be an https URL, or an http URL of this machine")]
     BaseUrl,
@@ -54,18 +64,23 @@ pub enum SetupError {
 
 impl Http {
     /// Makes a client of one account. Opens no connection.
-    pub(super) fn new(config: &Config) -> Result<Self, SetupError> {
+    pub(super) fn new(
+        config: &Config,
+        account: &accounts::Config,
+        credentials: Credentials,
+    ) -> Result<Self, SetupError> {
         let plain = is_own_machine(&config.base_url)?;
-        let mut key = HeaderValue::try_from(format!("Bearer {}", config.api_key.expose_secret()))
-            .map_err(|_| SetupError::ApiKey)?;
-        key.set_sensitive(true);
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, key)]);
+        let connected = account.stripe_account.as_deref().map(HeaderValue::try_from).transpose();
+        let connected = connected
+            .map_err(|_| SetupError::Setting { key: "stripe_account".into(), what: "is no id" })?;
+        let headers: HeaderMap = connected.map(|id| (STRIPE_ACCOUNT, id)).into_iter().collect();
         let builder = bare(config)?
             .default_headers(headers)
             .pool_idle_timeout(POOL_IDLE_TIME_MAX)
             .pool_max_idle_per_host(config.in_flight_max)
             .https_only(!plain);
-        Ok(Self { http: builder.build()?, base_url: config.base_url.trim_end_matches('/').into() })
+        let base_url = config.base_url.trim_end_matches('/').into();
+        Ok(Self { client: builder.build()?, base_url, credentials })
     }
 
     /// Makes an attempt, in the trace of the span that is current now.
@@ -74,16 +89,37 @@ impl Http {
     }
 
     async fn send(self, call: Call, trace: HeaderMap) -> Result<Answer, Error> {
+        let key = self.credentials.authorization();
+        match self.exchange(&call, &trace, &key).await {
+            // The key may have been rolled since its file was looked at. What Stripe
+            // refuses for its key has had no effect.
+            Err(Error::Refused(refusal))
+                if refusal.status == StatusCode::UNAUTHORIZED
+                    && self.credentials.has_newer(&key).await =>
+            {
+                self.exchange(&call, &trace, &self.credentials.authorization()).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn exchange(
+        &self,
+        call: &Call,
+        trace: &HeaderMap,
+        key: &HeaderValue,
+    ) -> Result<Answer, Error> {
         let write = call.is_write();
-        let mut request = exchange::request(&self.base_url, &call)
+        let mut request = exchange::request(&self.base_url, call)
             .map_err(|_| NOT_A_REQUEST)?
             .map(reqwest::Body::from);
-        request.headers_mut().extend(trace);
+        request.headers_mut().extend(trace.clone());
+        request.headers_mut().insert(AUTHORIZATION, key.clone());
         let request = reqwest::Request::try_from(request).map_err(|_| NOT_A_REQUEST)?;
-        let response = self.http.execute(request).await.map_err(|error| lost(&error, write))?;
+        let response = self.client.execute(request).await.map_err(|error| lost(&error, write))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read(response, write).await?;
-        exchange::answer(&call, status, &headers, body)
+        exchange::answer(call, status, &headers, body)
     }
 }
 
@@ -163,13 +199,5 @@ mod tests {
         ] {
             assert_eq!(is_own_machine(url).ok(), plain, "{url}");
         }
-    }
-
-    #[test]
-    fn a_key_that_no_header_can_carry_is_refused_without_being_shown() {
-        let config = Config { api_key: "sk_test_\n1".into(), ..Config::testing() };
-        let error = Http::new(&config).unwrap_err();
-        assert!(matches!(error, SetupError::ApiKey));
-        assert!(!error.to_string().contains("sk_test"));
     }
 }

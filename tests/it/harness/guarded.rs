@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
 use super::issuer::{AUDIENCE, Issuer};
-use super::{Folder, Paylink, within};
+use super::{Folder, Paylink, Start, within};
 
 /// Two shops, who works for them, and who looks after all.
 pub const POLICY: &str = r#"
@@ -57,6 +57,11 @@ pub struct Guarded {
 impl Guarded {
     /// Starts a service that asks for tokens.
     pub async fn start() -> Self {
+        Self::start_as(Paylink::start()).await
+    }
+
+    /// Starts a service with other settings that asks for tokens.
+    pub async fn start_as(start: Start) -> Self {
         let folder = Folder::new();
         let issuer = Issuer::new("https://id.example", "first");
         let cluster = Issuer::new("https://cluster.example", "one");
@@ -64,7 +69,7 @@ impl Guarded {
         let policy = path(folder.write("policy.toml", POLICY));
         let keys = path(folder.write("issuer.json", &issuer.keys()));
         let cluster_keys = path(folder.write("cluster.json", &cluster.keys()));
-        let paylink = Paylink::start()
+        let paylink = start
             .with("PAYLINK__AUTH__REQUIRE", "token")
             .with("PAYLINK__AUTH__POLICY", &policy)
             .with("PAYLINK__AUTH__RELOAD_MS", "20")

@@ -15,6 +15,7 @@ use super::stripe::WEBHOOK_SECRET;
 #[derive(Debug, Clone)]
 pub struct Hook {
     body: Vec<u8>,
+    path: String,
     signature: Option<String>,
 }
 
@@ -45,7 +46,8 @@ impl Hook {
 
     /// A webhook that carries anything, rightly signed.
     pub fn raw(body: impl Into<Vec<u8>>) -> Self {
-        Self { body: body.into(), signature: None }.signed(WEBHOOK_SECRET, now_secs())
+        Self { body: body.into(), path: "/webhooks/stripe".into(), signature: None }
+            .signed(WEBHOOK_SECRET, now_secs())
     }
 
     /// Signs it with another secret, or at another time.
@@ -55,6 +57,12 @@ impl Hook {
         mac.update(&self.body);
         let signature = hex::encode(mac.finalize().into_bytes());
         self.signature = Some(format!("t={at_secs},v1={signature}"));
+        self
+    }
+
+    /// Sends it to the address of an account.
+    pub fn of_account(mut self, account: &str) -> Self {
+        self.path = format!("/webhooks/stripe/{account}");
         self
     }
 
@@ -71,7 +79,7 @@ impl Hook {
 
     /// Sends it to an address, and gives the status of the answer.
     pub async fn send_to(self, address: SocketAddr) -> u16 {
-        let url = format!("http://{address}/webhooks/stripe");
+        let url = format!("http://{address}{}", self.path);
         let mut request = Client::new().post(url).body(self.body);
         if let Some(signature) = self.signature {
             request = request.header("stripe-signature", signature);

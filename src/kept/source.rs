@@ -1,4 +1,4 @@
-//! Where policies and keys stand: in a file, or published at a URL.
+//! Where policies, keys and secrets stand: in a file, or published at a URL.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,18 @@ use tokio::io::AsyncReadExt as _;
 
 /// The most that is read of a source, in bytes.
 const BYTES_MAX: usize = 1024 * 1024;
+/// How long a source is left alone that somebody has looked at for the
+/// sake of what was missing. Calls with made-up keys must not become requests of ours.
+const MISSING_PAUSE: Duration = Duration::from_secs(30);
 /// How long a published source may take to answer.
 const FETCH_TIME: Duration = Duration::from_secs(5);
 
 /// A source, and how often to look at it.
 #[derive(Debug)]
-pub(super) struct Source {
+pub struct Source {
     from: Origin,
     interval: Duration,
+    pause: Duration,
 }
 
 #[derive(Debug)]
@@ -35,13 +39,21 @@ enum Origin {
 
 impl Source {
     /// A file.
-    pub(super) fn file(path: PathBuf, interval: Duration) -> Self {
-        Self { from: Origin::File(path), interval }
+    #[must_use]
+    pub fn file(path: PathBuf, interval: Duration) -> Self {
+        Self { from: Origin::File(path), interval, pause: MISSING_PAUSE }
+    }
+
+    /// The same source, looked at each time that something is missing: for those of
+    /// which no caller can make that up.
+    #[must_use]
+    pub fn eager(self) -> Self {
+        Self { pause: Duration::ZERO, ..self }
     }
 
     /// What is published at a URL: by https, or on this machine. Other names that
     /// the answer leads to are not followed.
-    pub(super) async fn url(
+    pub async fn url(
         url: &str,
         ca: Option<&Path>,
         token: Option<PathBuf>,
@@ -63,12 +75,17 @@ impl Source {
             client = client.tls_certs_only(roots);
         }
         let client = client.build().map_err(|_| "cannot be fetched from here")?;
-        Ok(Self { from: Origin::Url { client, url, token }, interval })
+        Ok(Self { from: Origin::Url { client, url, token }, interval, pause: MISSING_PAUSE })
     }
 
     /// How often to look.
     pub(super) fn interval(&self) -> Duration {
         self.interval
+    }
+
+    /// How long to leave it alone after somebody has looked for what was missing.
+    pub(super) fn pause(&self) -> Duration {
+        self.pause
     }
 
     /// Reads what is there now. The error says why, and nothing of what was read.

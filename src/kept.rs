@@ -1,8 +1,9 @@
 //! What is read from outside, kept until a better reading comes: a source that
 //! fails or is broken changes nothing, and is told of.
 
+mod source;
+
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
@@ -10,17 +11,16 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::source::Source;
+pub use self::source::Source;
 
-/// How long a source is left alone that somebody has looked at for the sake of
-/// what was missing. Calls with made-up keys must not become requests of ours.
-const MISSING_PAUSE: Duration = Duration::from_secs(30);
+/// Reads what a source holds, or says why it is of no use.
+type Read<T> = Box<dyn Fn(&[u8]) -> Result<T, String> + Send + Sync>;
 
 /// The last good reading of a source.
-pub(super) struct Kept<T> {
+pub struct Kept<T> {
     name: String,
     source: Source,
-    read: fn(&[u8]) -> Result<T, String>,
+    read: Read<T>,
     current: watch::Sender<Arc<T>>,
     seen: Mutex<Seen>,
 }
@@ -34,8 +34,10 @@ struct Seen {
 
 static READINGS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
-        .u64_counter("paylink.auth.readings")
-        .with_description("Changed policies and keys that were read, by what became of them.")
+        .u64_counter("paylink.kept.readings")
+        .with_description(
+            "Changed policies, keys and secrets that were read, by what became of them.",
+        )
         .build()
 });
 
@@ -43,40 +45,41 @@ static READINGS: LazyLock<Counter<u64>> = LazyLock::new(|| {
 
 impl<T: Send + Sync + 'static> Kept<T> {
     /// Keeps `first` until something else was read.
-    pub(super) fn new(
+    pub fn new(
         name: String,
         source: Source,
-        read: fn(&[u8]) -> Result<T, String>,
+        read: impl Fn(&[u8]) -> Result<T, String> + Send + Sync + 'static,
         first: T,
     ) -> Self {
         let (current, seen) = (watch::Sender::new(Arc::new(first)), Mutex::default());
-        Self { name, source, read, current, seen }
+        Self { name, source, read: Box::new(read), current, seen }
     }
 
     /// Reads a source for the first time, or says why it is of no use.
-    pub(super) async fn first(
+    pub async fn first(
         name: String,
         source: Source,
-        read: fn(&[u8]) -> Result<T, String>,
+        read: impl Fn(&[u8]) -> Result<T, String> + Send + Sync + 'static,
     ) -> Result<Self, String> {
         let bytes = source.bytes().await?;
-        let kept = Self::new(name, source, read, read(&bytes)?);
+        let first = read(&bytes)?;
+        let kept = Self::new(name, source, read, first);
         kept.seen.lock().await.bytes = Some(bytes);
         Ok(kept)
     }
 
     /// The last good reading.
-    pub(super) fn now(&self) -> Arc<T> {
+    pub fn now(&self) -> Arc<T> {
         self.current.borrow().clone()
     }
 
     /// Changes with every good reading.
-    pub(super) fn changes(&self) -> watch::Receiver<Arc<T>> {
+    pub fn changes(&self) -> watch::Receiver<Arc<T>> {
         self.current.subscribe()
     }
 
     /// Looks at the source again and again, until it is stopped.
-    pub(super) async fn follow(self: Arc<Self>, stop: CancellationToken) {
+    pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
         let following = async {
             loop {
                 let mut seen = self.seen.lock().await;
@@ -91,11 +94,11 @@ impl<T: Send + Sync + 'static> Kept<T> {
     /// Looks for what `old` lacks, unless that was done lately, and says whether
     /// there is something newer. Goes on when nobody waits for it any more, or
     /// callers in a hurry could keep it from ever coming to an end.
-    pub(super) async fn look_for_missing(self: Arc<Self>, old: &Arc<T>) -> bool {
+    pub async fn look_for_missing(self: Arc<Self>, old: &Arc<T>) -> bool {
         let kept = self.clone();
         let looking = tokio::spawn(async move {
             let mut seen = kept.seen.lock().await;
-            if seen.at.is_none_or(|at| at.elapsed() >= MISSING_PAUSE) {
+            if seen.at.is_none_or(|at| at.elapsed() >= kept.source.pause()) {
                 kept.look(&mut seen).await;
             }
         });
