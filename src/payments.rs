@@ -17,6 +17,7 @@ mod position;
 mod projector;
 mod reconcile;
 mod refund;
+mod signals;
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
@@ -141,7 +142,12 @@ impl Payments {
         let projector = Projector::new(&self, self.stripe.clone());
         let schedule = Schedule::new(self.clone());
         let stop = self.stop.clone();
-        tokio::join!(projector.run(stop.clone()), schedule.run(stop.clone()), self.relay());
+        tokio::join!(
+            projector.run(stop.clone()),
+            schedule.run(stop.clone()),
+            self.show(stop.clone()),
+            self.relay()
+        );
     }
 
     /// Lets those know who wait for what was added.

@@ -16,7 +16,9 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
+use super::origin::name_of;
 use super::run::Start;
 use super::state::{Report, SEARCH_PAUSE, Step};
 use super::{Operations, signals};
@@ -126,6 +128,11 @@ impl Operations {
 
     /// Reads what an operation has made, and ends it with that.
     async fn fetch(&self, operation: Operation) -> Result<(), storage::Error> {
+        let span = signals::resumed(&operation);
+        self.fetch_in_trace(operation).instrument(span).await
+    }
+
+    async fn fetch_in_trace(&self, operation: Operation) -> Result<(), storage::Error> {
         let deadline = Instant::now() + QUESTION_TIME;
         let (path, resource) = (&operation.path, &operation.resource);
         let (operation, report) = match self.0.stripe.answer_of(path, resource, deadline).await {
@@ -145,7 +152,8 @@ impl Operations {
     /// Looks for the traces of several operations at once.
     async fn search(&self, operations: Vec<Operation>) -> Result<(), storage::Error> {
         let now_ms = self.0.clock.now_ms();
-        let found = match self.traces_of(&operations).await {
+        let found = self.traces_of(&operations).instrument(signals::searched(&operations)).await;
+        let found = match found {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "The traces of writes could not be looked for");
@@ -215,9 +223,4 @@ impl Operations {
 struct Traces {
     made: Vec<Made>,
     is_whole: bool,
-}
-
-/// The operation that an idempotency key is of, whatever its generation.
-fn name_of(key: &str) -> &str {
-    key.split_once("-g").map_or(key, |(name, _)| name)
 }

@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use opentelemetry::metrics::{Counter, Gauge};
 use opentelemetry::{KeyValue, global};
+use tracing::{Span, info_span};
 
-use crate::storage::{OperationCount, OperationState};
+use crate::storage::{Operation, OperationCount, OperationState};
+use crate::telemetry;
 
 static ENDED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
@@ -56,4 +58,30 @@ pub(super) fn open(counts: &[OperationCount], now_ms: i64) {
 /// Counts a link that was deactivated because another one is told of.
 pub(super) fn orphan() {
     ORPHANS.add(1, &[]);
+}
+
+/// A span for what is done about an operation when nobody may be waiting any more,
+/// in the trace of who asked for it.
+pub(super) fn resumed(operation: &Operation) -> Span {
+    let span = info_span!(
+        "resolve",
+        otel.name = "resolve operation",
+        paylink.operation.key = operation.key,
+        paylink.operation.state = operation.state.as_str(),
+    );
+    telemetry::resume(&span, &operation.traceparent);
+    span
+}
+
+/// A span for a search that is made for several operations, each of which it names.
+pub(super) fn searched(operations: &[Operation]) -> Span {
+    let span = info_span!(
+        "search",
+        otel.name = "search operations",
+        paylink.operation.count = operations.len(),
+    );
+    for operation in operations {
+        telemetry::refer(&span, &operation.traceparent);
+    }
+    span
 }

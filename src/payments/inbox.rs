@@ -35,6 +35,7 @@ impl Payments {
         let foreign = self.foreign(&event);
         let is_told = foreign.is_none() && ledger::is_told_by(&event);
         let is_alarm = event.kind == EVENTS_FAILED;
+        let traceparent = self.placed(&event).await;
         let new = NewEvent {
             id: event.id,
             kind: event.kind,
@@ -45,6 +46,7 @@ impl Payments {
             body: body.into(),
             // What nobody reads today may be what a later version wants to know.
             state: if is_told { EventState::Pending } else { EventState::Ignored },
+            traceparent,
         };
         let (is_new, outcome) = if let Some(reason) = foreign {
             let id = new.id.clone();

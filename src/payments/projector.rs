@@ -16,11 +16,12 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 pub(super) use self::lacking::{Details, Unread};
 use self::settle::Outcome;
 use super::ledger::{self, Told};
-use super::{Config, Payments, now_ms};
+use super::{Config, Payments, now_ms, signals};
 use crate::storage::{self, DueEvent, Fact, Lease};
 use crate::stripe::webhook;
 
@@ -48,6 +49,7 @@ struct Read {
     event_id: String,
     told: Told,
     attempts: u32,
+    span: Span,
     facts: Result<Vec<Fact>, Unread>,
 }
 
@@ -122,20 +124,21 @@ impl<D: Details> Projector<D> {
     /// Makes an event ready, or asks for what it lacks. An event for which
     /// there is no room to ask stays due.
     async fn begin(&mut self, event: DueEvent) -> Result<(), storage::Error> {
-        let Some(told) = read(&event) else {
+        let span = signals::processed(&event);
+        let Some(told) = read(&event, &span) else {
             self.ready.push(Outcome::Ignored { event_id: event.id });
             return Ok(());
         };
         let Some(lack) = lacking::lacking(&self.payments.storage, &told).await? else {
-            self.ready.push(Outcome::Told { event_id: event.id, told });
+            self.ready.push(Outcome::Told { event_id: event.id, told, span });
             return Ok(());
         };
         if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
             self.reading.insert(event.id.clone());
             let details = self.details.clone();
             self.reads.push(Box::pin(async move {
-                let facts = details.read(&lack, &event.id).await;
-                Read { event_id: event.id, told, attempts: event.attempts, facts }
+                let facts = details.read(&lack, &event.id).instrument(span.clone()).await;
+                Read { event_id: event.id, told, attempts: event.attempts, span, facts }
             }));
         }
         Ok(())
@@ -143,16 +146,18 @@ impl<D: Details> Projector<D> {
 
     /// Decides what an answer means for its event.
     fn conclude(&mut self, read: Read) {
-        let Read { event_id, mut told, attempts, facts } = read;
+        let Read { event_id, mut told, attempts, span, facts } = read;
         let outcome = match facts {
             Ok(facts) => {
                 told.facts.extend(facts);
-                Outcome::Told { event_id, told }
+                Outcome::Told { event_id, told, span }
             }
             Err(unread) if unread.is_temporary => {
                 let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
                 let due_at_ms = now_ms().saturating_add(wait_ms);
+                signals::failed(&span, "unread");
                 tracing::info!(
+                    parent: &span,
                     event.id = event_id,
                     payment.id = told.payment,
                     cause = unread.cause,
@@ -162,12 +167,13 @@ impl<D: Details> Projector<D> {
             }
             Err(unread) => {
                 tracing::warn!(
+                    parent: &span,
                     event.id = event_id,
                     payment.id = told.payment,
                     cause = unread.cause,
                     "What an event lacks cannot be read; it is told as it is"
                 );
-                Outcome::Told { event_id, told }
+                Outcome::Told { event_id, told, span }
             }
         };
         self.ready.push(outcome);
@@ -189,8 +195,9 @@ impl<D: Details> Projector<D> {
 }
 
 /// Reads what an event tells of a payment, if anything.
-fn read(event: &DueEvent) -> Option<Told> {
+fn read(event: &DueEvent, span: &Span) -> Option<Told> {
     let parsed = webhook::Event::parse(&event.body).ok()?;
+    span.record("stripe.event.type", &*parsed.kind);
     ledger::read(&parsed)
 }
 

@@ -18,10 +18,11 @@ use opentelemetry::global;
 use opentelemetry::metrics::{Counter, Gauge};
 use tokio::sync::OwnedMutexGuard;
 use tonic::Status;
+use tracing::Instrument as _;
 
 pub(super) use self::schedule::Schedule;
 use super::ledger::{self, Told};
-use super::{Payments, account, now_ms};
+use super::{Payments, account, now_ms, signals};
 use crate::caller::Caller;
 use crate::error::PaymentError;
 use crate::pb::ReconcilePaymentsResponse as Report;
@@ -151,7 +152,8 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 tracing::debug!(event.id, "An event was found that no webhook has brought");
-                if self.payments.receive(event, body).await? {
+                let receiving = self.payments.receive(event, body);
+                if receiving.instrument(signals::polled()).await? {
                     MISSED.add(1, &[]);
                     self.report.events_missed = self.report.events_missed.saturating_add(1);
                 }

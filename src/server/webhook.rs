@@ -16,6 +16,7 @@ use opentelemetry::{KeyValue, global};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use tracing::{Instrument as _, field::Empty, info_span};
 
 use super::listener::{Entrance, Speaks};
 use super::tls::{self, Plaintext};
@@ -90,7 +91,26 @@ pub fn routes(config: Config, secrets: Vec<SecretString>, keep: Keep) -> Router 
 /// Answers 200 once the event is stored, and only then. The body of any other
 /// answer says nothing that would help to forge one.
 async fn receive(State(webhook): State<Webhook>, request: Request) -> Response {
-    let (outcome, response) = webhook.take(request).await;
+    let span = info_span!(
+        "webhook",
+        otel.name = "POST /webhooks/stripe",
+        otel.kind = "server",
+        http.request.method = "POST",
+        http.route = "/webhooks/stripe",
+        http.response.status_code = Empty,
+        messaging.message.id = Empty,
+        stripe.event.type = Empty,
+        error.type = Empty,
+        otel.status_code = Empty,
+    );
+    let (outcome, response) = webhook.take(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    if !response.status().is_success() {
+        span.record("error.type", outcome);
+    }
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
     RECEIVED.add(1, &[KeyValue::new("outcome", outcome)]);
     response
 }

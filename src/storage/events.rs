@@ -23,6 +23,8 @@ pub struct NewEvent {
     pub body: Vec<u8>,
     /// [`EventState::Pending`], or [`EventState::Ignored`] for what nobody will read.
     pub state: EventState,
+    /// The W3C trace context in which it arrived; empty where nobody traced.
+    pub traceparent: String,
 }
 
 /// What has become of an event.
@@ -45,6 +47,17 @@ pub struct DueEvent {
     pub body: Vec<u8>,
     /// How often it was put off.
     pub attempts: u32,
+    /// The W3C trace context in which it arrived; empty where nobody traced.
+    pub traceparent: String,
+}
+
+/// What waits in the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inbox {
+    /// How many events their payments do not know of yet.
+    pub count: i64,
+    /// When the oldest of them arrived.
+    pub oldest_at_ms: Option<i64>,
 }
 
 // === impl EventState ===
@@ -98,8 +111,8 @@ impl Storage {
         put_off_max_ms: i64,
         limit: u32,
     ) -> Result<Vec<DueEvent>, Error> {
-        let rows: Vec<(String, Vec<u8>, i32)> = sqlx::query_as(
-            "SELECT id, body, attempts FROM events
+        let rows: Vec<(String, Vec<u8>, i32, String)> = sqlx::query_as(
+            "SELECT id, body, attempts, traceparent FROM events
              WHERE state = 'pending' AND (due_at_ms <= $1 OR due_at_ms > $2)
              ORDER BY due_at_ms, id LIMIT $3",
         )
@@ -108,12 +121,22 @@ impl Storage {
         .bind(i64::from(limit))
         .fetch_all(self.readers())
         .await?;
-        let event = |(id, body, attempts): (_, _, i32)| DueEvent {
+        let event = |(id, body, attempts, traceparent): (_, _, i32, _)| DueEvent {
             id,
             body,
             attempts: attempts.unsigned_abs(),
+            traceparent,
         };
         Ok(rows.into_iter().map(event).collect())
+    }
+
+    /// Counts the events that wait for their payments to learn of them.
+    pub async fn pending_events(&self) -> Result<Inbox, Error> {
+        let pending = sqlx::query_as(
+            "SELECT count(*), min(received_at_ms) FROM events WHERE state = 'pending'",
+        );
+        let (count, oldest_at_ms) = pending.fetch_one(self.readers()).await?;
+        Ok(Inbox { count, oldest_at_ms })
     }
 
     /// Gives the time when the next event will be due that is not yet.
@@ -157,8 +180,8 @@ impl Transaction<'_> {
         let inserted = sqlx::query(
             "INSERT INTO events
              (id, type, api_version, livemode, created_at_ms, received_at_ms, body, body_hash,
-              state, due_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6)
+              state, due_at_ms, traceparent)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6, $10)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(event.id)
@@ -170,6 +193,7 @@ impl Transaction<'_> {
         .bind(event.body)
         .bind(body_hash)
         .bind(event.state.as_str())
+        .bind(event.traceparent)
         .execute(&mut *self.0)
         .await?;
         let is_new = inserted.rows_affected() > 0 || planted::is(Bug::CountedAgain);

@@ -41,12 +41,6 @@ static OLDEST: LazyLock<Gauge<i64>> = LazyLock::new(|| {
         .with_description("The sequence of the oldest event that WatchPayments can give.")
         .build()
 });
-static HEAD: LazyLock<Gauge<i64>> = LazyLock::new(|| {
-    global::meter("paylink")
-        .i64_gauge("paylink.feed.head")
-        .with_description("The sequence of the newest event of the feed; 0 before the first.")
-        .build()
-});
 
 /// For how many days what is kept; 0 is for ever. Payments are kept for ever.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -90,7 +84,6 @@ impl Storage {
         }
         let ends = self.feed_ends().await?;
         OLDEST.record(ends.forgotten.sequence + 1, &[]);
-        HEAD.record(ends.head.sequence, &[]);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ fn event(id: &str) -> NewEvent {
         received_at_ms: 2_000,
         body: b"{}".to_vec(),
         state: EventState::Pending,
+        traceparent: String::new(),
     }
 }
 

@@ -191,7 +191,9 @@ async fn a_transaction_repeated_after_a_crash_changes_nothing() {
     let payments = open(&config()).await;
     receive(&payments, event("evt_1", COMPLETED, "cs_1", "paid")).await;
     let due = payments.storage.due_events(now_ms(), 0, 10).await.unwrap();
-    let told = Outcome::Told { event_id: "evt_1".into(), told: read(&due[0]).unwrap() };
+    let span = Span::none();
+    let told = read(&due[0], &span).unwrap();
+    let told = Outcome::Told { event_id: "evt_1".into(), told, span };
     let settle = async || {
         let outcomes = vec![told.clone(), told.clone()];
         settle::settle(&payments.storage, outcomes, &payments.config).await.unwrap().changed
