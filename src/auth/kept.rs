@@ -35,6 +35,7 @@ struct Seen {
 static READINGS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.auth.readings")
+        .with_unit("{reading}")
         .with_description("Changed policies and keys that were read, by what became of them.")
         .build()
 });

@@ -13,10 +13,7 @@ const ENDPOINTS: [&str; 3] = [
 ];
 
 /// Lets the variables go before the configuration, as they do everywhere.
-pub(super) fn apply(
-    environment: &[(String, String)],
-    telemetry: &mut Config,
-) -> Result<(), Error> {
+pub(super) fn apply(environment: &[(String, String)], telemetry: &mut Config) -> Result<(), Error> {
     let value = |name: &str| {
         let found = environment.iter().find(|(key, _)| key == name);
         found.map_or("", |(_, value)| value.as_str())

@@ -41,9 +41,8 @@ impl Operations {
         // Whoever cannot read it now has the trace without its beginning.
         let operation = self.0.memory.get(name_of(key)).await.ok()??;
         let age_ms = self.0.clock.now_ms().saturating_sub(operation.created_at_ms);
-        let is_recent = u64::try_from(age_ms).is_ok_and(|age_ms| {
-            Duration::from_millis(age_ms) <= CONTINUED
-        });
+        let is_recent =
+            u64::try_from(age_ms).is_ok_and(|age_ms| Duration::from_millis(age_ms) <= CONTINUED);
         Some(Origin { traceparent: operation.traceparent, is_recent })
     }
 }

@@ -12,6 +12,7 @@ use crate::telemetry;
 static ENDED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.operations")
+        .with_unit("{operation}")
         .with_description("Writes that were sent, by how they stand after it.")
         .build()
 });
@@ -19,6 +20,7 @@ static ENDED: LazyLock<Counter<u64>> = LazyLock::new(|| {
 static OPEN: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.operations.open")
+        .with_unit("{operation}")
         .with_description("Writes without a result, by state.")
         .build()
 });
@@ -34,6 +36,7 @@ static OLDEST: LazyLock<Gauge<i64>> = LazyLock::new(|| {
 static ORPHANS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.operations.orphans")
+        .with_unit("{link}")
         .with_description("Links that a write made beside the one that it tells of; now inactive.")
         .build()
 });

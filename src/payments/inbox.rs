@@ -13,6 +13,7 @@ use crate::stripe::webhook::Event;
 static EVENTS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.events.received")
+        .with_unit("{event}")
         .with_description("Events from Stripe, by whether they were new and tell of payments.")
         .build()
 });

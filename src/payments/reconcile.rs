@@ -46,6 +46,7 @@ const LEASE_NAME: &str = "reconciliation";
 static UNEXPLAINED: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.payments.unexplained")
+        .with_unit("{payment}")
         .with_description("Payments that Stripe tells something else of.")
         .build()
 });
@@ -53,6 +54,7 @@ static UNEXPLAINED: LazyLock<Gauge<i64>> = LazyLock::new(|| {
 static MISSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.payments.missed")
+        .with_unit("{event}")
         .with_description("What no webhook had told and a reconciliation has found.")
         .build()
 });

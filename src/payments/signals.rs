@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use opentelemetry::metrics::Gauge;
 use opentelemetry::global;
+use opentelemetry::metrics::Gauge;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info_span};
 
@@ -30,7 +30,9 @@ static AGE: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.inbox.oldest_age")
         .with_unit("s")
-        .with_description("How long ago the oldest of them arrived.")
+        .with_description(
+            "How long ago the oldest event arrived that its payment does not know of.",
+        )
         .build()
 });
 

@@ -62,6 +62,7 @@ struct Webhook {
 static RECEIVED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.webhook.requests")
+        .with_unit("{request}")
         .with_description("Webhook requests, by what became of them.")
         .build()
 });

@@ -38,6 +38,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 static OLDEST: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.feed.oldest")
+        .with_unit("{event}")
         .with_description("The sequence of the oldest event that WatchPayments can give.")
         .build()
 });

@@ -26,11 +26,12 @@ macro_rules! version {
 
 /// Every version of the schema, oldest first. What was released never changes:
 /// sqlx compares checksums and refuses an edited one.
-const VERSIONS: [Version; 4] = [
+const VERSIONS: [Version; 5] = [
     version!("0001_payments"),
     version!("0002_operations"),
     version!("0003_ledger"),
     version!("0004_owners"),
+    version!("0005_traces"),
 ];
 
 const LOCK_TIMEOUT: &str = "SELECT current_setting('lock_timeout')";

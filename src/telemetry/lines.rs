@@ -157,7 +157,9 @@ mod tests {
         );
         assert_eq!(
             check(LogFormat::Json, "info", say),
-            [r#"{"level":"INFO","message":"A link was made","link.id":"plink_1","count":2,"is_new":true}"#]
+            [
+                r#"{"level":"INFO","message":"A link was made","link.id":"plink_1","count":2,"is_new":true}"#
+            ]
         );
     }
 
