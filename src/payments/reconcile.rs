@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use opentelemetry::global;
-use opentelemetry::metrics::{Counter, Gauge};
+use opentelemetry::metrics::Counter;
 use tokio::sync::OwnedMutexGuard;
 use tonic::Status;
 use tracing::Instrument as _;
@@ -42,14 +42,6 @@ const HORIZON_SECS: i64 = 30 * 24 * 60 * 60;
 const UNEXPLAINED_MAX: usize = 100;
 
 const LEASE_NAME: &str = "reconciliation";
-
-static UNEXPLAINED: LazyLock<Gauge<i64>> = LazyLock::new(|| {
-    global::meter("paylink")
-        .i64_gauge("paylink.payments.unexplained")
-        .with_unit("{payment}")
-        .with_description("Payments that Stripe tells something else of.")
-        .build()
-});
 
 static MISSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
@@ -134,7 +126,7 @@ impl<'a> Run<'a> {
     /// Ends, so that others can begin, and gives what was seen.
     pub(super) async fn end(mut self) -> Result<Report, storage::Error> {
         self.lease.release(now_ms()).await?;
-        UNEXPLAINED.record(self.payments.storage.unexplained().await?, &[]);
+        signals::unexplained(self.payments.storage.unexplained().await?);
         Ok(self.report)
     }
 

@@ -36,6 +36,14 @@ static AGE: LazyLock<Gauge<i64>> = LazyLock::new(|| {
         .build()
 });
 
+static UNEXPLAINED: LazyLock<Gauge<i64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .i64_gauge("paylink.payments.unexplained")
+        .with_unit("{payment}")
+        .with_description("Payments that Stripe tells something else of.")
+        .build()
+});
+
 static HEAD: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.feed.head")
@@ -78,6 +86,7 @@ impl Payments {
         PENDING.record(inbox.count, &[]);
         let age_ms = inbox.oldest_at_ms.map_or(0, |oldest_ms| now_ms().saturating_sub(oldest_ms));
         AGE.record(age_ms.max(0) / 1_000, &[]);
+        unexplained(self.storage.unexplained().await?);
         let head = self.storage.feed_ends().await?.head.sequence;
         HEAD.record(head, &[]);
         let (count, slowest) = self.feed.watchers();
@@ -103,6 +112,11 @@ impl Payments {
         }
         telemetry::remember(&span)
     }
+}
+
+/// Shows how many payments Stripe tells something else of.
+pub(super) fn unexplained(count: i64) {
+    UNEXPLAINED.record(count, &[]);
 }
 
 /// A span for an event that was found by asking Stripe.
