@@ -6,9 +6,11 @@ use std::{env, fs};
 
 use protox::prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 7] = [
     "paylink/v1/catalog_service.proto",
+    "paylink/v1/diagnostics_service.proto",
     "paylink/v1/discount_service.proto",
+    "paylink/v1/order_service.proto",
     "paylink/v1/payment_link_service.proto",
     "paylink/v1/payment_service.proto",
     "paylink/v1/shipping_rate_service.proto",

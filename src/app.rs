@@ -1,5 +1,6 @@
 //! The whole program put together: the only place that knows every part.
 
+mod examined;
 mod health;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,13 +14,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
+pub use self::examined::doctor;
 use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::discounts::Discounts;
+use crate::doctor::Doctor;
+use crate::endings::Endings;
 use crate::links::Links;
 use crate::operations::Operations;
+use crate::orders::{self, Orders};
 use crate::payments::Payments;
 use crate::sandbox::Sandbox;
 use crate::server::listener::Listener;
@@ -42,11 +47,14 @@ pub struct App {
     storage: Storage,
     payments: Payments,
     writes: Operations,
+    endings: Endings,
     stripe: stripe::Client,
     auth: Auth,
     sandbox: Option<Sandbox>,
     health: HealthReporter,
     listeners: [(Listener, Router); 3],
+    /// Says that the process is about to stop.
+    leaving: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -86,15 +94,24 @@ impl App {
             config.auth.build(config.grpc.listen, config.grpc.tls.sees_certificates()).await?;
         let storage = config.storage.open().await?;
         let stripe = config.stripe.client()?;
-        let stop = CancellationToken::new();
+        let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
         let memory = Arc::new(storage.clone());
         let clock = Clock::of_machine();
-        let writes = Operations::new(&config.writes, memory, stripe.clone(), clock);
+        let writes = Operations::new(&config.writes, memory, stripe.clone(), clock.clone());
+        let endings = Endings::new(
+            &config.endings,
+            storage.clone(),
+            stripe.clone(),
+            writes.clone(),
+            clock.clone(),
+        );
         let payments = Payments::new(
             &config.payments,
             storage.clone(),
             stripe.clone(),
             writes.clone(),
+            endings.clone(),
+            config.orders.refund_duplicates,
             stop.clone(),
         );
 
@@ -116,7 +133,22 @@ impl App {
         let services = grpc::Services {
             catalog: Catalog::new(stripe.clone(), writes.clone()),
             discounts: Discounts::new(stripe.clone(), writes.clone()),
-            links: Links::new(stripe.clone(), writes.clone()),
+            doctor: Doctor::new(examined::patient(&config), stripe.clone())?,
+            links: Links::new(
+                &config.links,
+                stripe.clone(),
+                writes.clone(),
+                storage.clone(),
+                endings.clone(),
+                clock.clone(),
+            ),
+            orders: Orders::new(
+                storage.clone(),
+                endings.clone(),
+                writes.clone(),
+                looking(payments.clone()),
+                clock,
+            ),
             payments: payments.clone(),
             shipping: ShippingRates::new(stripe.clone(), writes.clone()),
         };
@@ -128,7 +160,7 @@ impl App {
             secrets,
             keeping(payments.clone(), writes.clone(), stripe.clone()),
         );
-        let ready = health::readiness(storage.clone(), stripe.clone(), stop.clone());
+        let ready = health::readiness(storage.clone(), stripe.clone(), leaving.clone());
         let asked = operations::routes(ready, telemetry.metrics());
         let listeners = [(grpc, methods), (webhook, hooks), (operations, asked)];
         Ok(Self {
@@ -138,11 +170,13 @@ impl App {
             storage,
             payments,
             writes,
+            endings,
             stripe,
             auth,
             sandbox,
             health,
             listeners,
+            leaving,
             stop,
         })
     }
@@ -153,8 +187,8 @@ impl App {
         self.addresses
     }
 
-    /// Runs until `shutdown`, then stops in order: health says so, streams end,
-    /// calls finish, what was received is stored, what was seen is exported.
+    /// Runs until `shutdown`, then stops in order: health says so, and a while later
+    /// streams end, calls finish, what was received is stored, what was seen is exported.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let mut parts = JoinSet::new();
         for (listener, routes) in self.listeners {
@@ -163,6 +197,7 @@ impl App {
         parts.spawn(self.auth.run(self.stop.clone()));
         parts.spawn(self.payments.run());
         parts.spawn(self.writes.clone().resolve(self.stop.clone()));
+        parts.spawn(self.endings.run(self.stop.clone()));
         let retention = self.config.storage.retention;
         parts.spawn(self.storage.clone().forget_by(
             retention,
@@ -174,7 +209,7 @@ impl App {
             self.health.clone(),
             self.storage.clone(),
             self.stripe.clone(),
-            self.stop.clone(),
+            self.leaving.clone(),
         ));
         let stop_sandbox = CancellationToken::new();
         let run = |sandbox: Sandbox| sandbox.run(stop_sandbox.clone().cancelled_owned());
@@ -185,6 +220,11 @@ impl App {
             Some(ended) = sandbox.join_next() => Err(anyhow!("the sandbox has ended: {ended:?}")),
         };
         tracing::info!("Stopping");
+        self.leaving.cancel();
+        if outcome.is_ok() {
+            let notice = self.config.connections.drain_notice_ms;
+            tokio::time::sleep(Duration::from_millis(notice)).await;
+        }
         self.stop.cancel();
         parts.join_all().await;
         self.writes.drain(WRITES_DRAIN).await;
@@ -222,5 +262,12 @@ fn keeping(payments: Payments, writes: Operations, stripe: stripe::Client) -> Ke
             })
         }
         .boxed()
+    })
+}
+
+fn looking(payments: Payments) -> orders::Look {
+    Arc::new(move |links, caller| {
+        let payments = payments.clone();
+        async move { payments.look(links, caller).await }.boxed()
     })
 }

@@ -5,6 +5,7 @@
 //! call, and whose objects it works with. What nobody has permitted is refused.
 
 mod certificate;
+pub mod doubts;
 mod kept;
 mod policy;
 mod setup;

@@ -149,6 +149,12 @@ impl Caller {
         Self { wants_fresh: true, ..self }
     }
 
+    /// The same caller, who makes a further call and waits for it that long.
+    #[must_use]
+    pub fn waiting(&self, time: Duration) -> Self {
+        Self { deadline: Instant::now() + time, notes: Notes::default(), ..self.clone() }
+    }
+
     /// Whether the caller wants no answer from before the call.
     #[must_use]
     pub fn wants_fresh(&self) -> bool {

@@ -5,6 +5,7 @@
 //! tokio's time, so that a day passes in it when one passes there.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::time::Instant;
 
@@ -16,6 +17,7 @@ pub struct Clock(Option<Arc<Steered>>);
 struct Steered {
     start_ms: i64,
     start: Instant,
+    jumped_ms: AtomicI64,
 }
 
 // === impl Clock ===
@@ -30,7 +32,15 @@ impl Clock {
     /// A clock that shows `start_ms` now, and from there on goes with tokio's time.
     #[must_use]
     pub fn from(start_ms: i64) -> Self {
-        Self(Some(Arc::new(Steered { start_ms, start: Instant::now() })))
+        let jumped_ms = AtomicI64::new(0);
+        Self(Some(Arc::new(Steered { start_ms, start: Instant::now(), jumped_ms })))
+    }
+
+    /// Sets a steered clock forward, or back, as somebody does whose clock was wrong.
+    pub fn jump(&self, by_ms: i64) {
+        if let Some(steered) = &self.0 {
+            steered.jumped_ms.fetch_add(by_ms, Ordering::Relaxed);
+        }
     }
 
     /// The time in milliseconds since 1970.
@@ -40,7 +50,8 @@ impl Clock {
             None => jiff::Timestamp::now().as_millisecond(),
             Some(steered) => {
                 let gone = i64::try_from(steered.start.elapsed().as_millis()).unwrap_or(i64::MAX);
-                steered.start_ms.saturating_add(gone)
+                let jumped_ms = steered.jumped_ms.load(Ordering::Relaxed);
+                steered.start_ms.saturating_add(gone).saturating_add(jumped_ms)
             }
         }
     }
@@ -57,5 +68,7 @@ mod tests {
         let clock = Clock::from(1_000);
         tokio::time::advance(Duration::from_hours(24)).await;
         assert_eq!(clock.clone().now_ms(), 86_401_000);
+        clock.clone().jump(-1_000);
+        assert_eq!(clock.now_ms(), 86_400_000);
     }
 }

@@ -22,7 +22,7 @@ use crate::auth;
 use crate::operations;
 use crate::server::operations as probes;
 use crate::server::{grpc, listener, webhook};
-use crate::{payments, sandbox, storage, stripe, telemetry};
+use crate::{endings, links, orders, payments, sandbox, storage, stripe, telemetry};
 
 /// The defaults, which are also the documentation of every key.
 const DEFAULTS: &str = include_str!("config/default.toml");
@@ -49,6 +49,12 @@ pub struct Config {
     pub storage: storage::Config,
     /// Writes.
     pub writes: operations::Config,
+    /// Links.
+    pub links: links::Config,
+    /// The ends of links.
+    pub endings: endings::Config,
+    /// Orders.
+    pub orders: orders::Config,
     /// Payments.
     pub payments: payments::Config,
     /// The sandbox.

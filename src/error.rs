@@ -24,6 +24,8 @@
 //! | no certificate that names a caller | `UNAUTHENTICATED` | `BAD_SVID` | |
 //! | no token, or none that is accepted | `UNAUTHENTICATED` | `TOKEN_…` | |
 //! | a method that the policy does not permit | `PERMISSION_DENIED` | `METHOD_NOT_ALLOWED` | |
+//! | no such order | `NOT_FOUND` | `ORDER_NOT_FOUND` | `ResourceInfo` |
+//! | a payable link for an order that is over | `FAILED_PRECONDITION` | `ORDER_PAID`, `ORDER_CLOSED` | `PreconditionFailure` |
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
 //! | a position of another installation or history | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
@@ -75,6 +77,7 @@
 //! | anything else from Stripe | `INTERNAL` | `UPSTREAM_UNEXPECTED_STATUS` | |
 
 mod operations;
+mod orders;
 mod payments;
 mod stripe;
 mod told;
@@ -92,6 +95,7 @@ use crate::auth::Refusal;
 use crate::contract::{Reason, Violation, Violations};
 use crate::storage;
 
+pub use self::orders::{OrderError, again_after, failure};
 pub use self::payments::PaymentError;
 
 /// The domain of every `ErrorInfo`.

@@ -7,12 +7,13 @@
 //! 2. `app`: builds, runs and stops every part
 //! 3. `config`: composes and loads the configuration
 //! 4. `server`: the way in
-//! 5. `catalog`, `discounts`, `links`, `payments`, `shipping`: the slices
+//! 5. `catalog`, `discounts`, `links`, `orders`, `payments`, `shipping`: the slices
 //! 6. `error`: every failure as a status
-//! 7. `operations`: writes with a certain outcome
-//! 8. `stripe`: the way out; `storage`: the memory
-//! 9. `contract`: what requests must satisfy
-//! 10. `caller`, `clock`, `dice`, `planted`, `telemetry`, `pb`: leaves
+//! 7. `endings`: links whose time has come
+//! 8. `operations`: writes with a certain outcome
+//! 9. `stripe`: the way out; `storage`: the memory
+//! 10. `contract`: what requests must satisfy
+//! 11. `caller`, `clock`, `dice`, `planted`, `telemetry`, `pb`: leaves
 //!
 //! `sandbox` imports nothing of ours, and only `app`, `config` and `verbs` import it.
 
@@ -25,9 +26,12 @@ pub mod config;
 pub mod contract;
 pub mod dice;
 pub mod discounts;
+pub mod doctor;
+pub mod endings;
 pub mod error;
 pub mod links;
 pub mod operations;
+pub mod orders;
 pub mod payments;
 pub mod pb;
 pub mod planted;

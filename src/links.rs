@@ -1,21 +1,50 @@
 //! Payment links, from their creation to their deactivation.
 
+mod batch;
+mod ends;
+mod find;
+mod qr;
+mod replace;
 mod rules;
+mod share;
 
-use tonic::{Request, Response, Status};
+use std::num::NonZeroUsize;
+
+use serde::Deserialize;
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::caller::Caller;
+use crate::clock::Clock;
 use crate::contract::{self, Draft};
-use crate::error::Error;
+use crate::endings::{Endings, REASON};
+use crate::error::{Error, OrderError};
 use crate::operations::Operations;
+use crate::pb::payment_link::DeactivationReason;
 use crate::pb::{self, payment_link_service_server::PaymentLinkService};
+use crate::storage::{SeenLink, Storage};
 use crate::stripe::{self, Write};
+
+/// The bounds of what is done to many links at once.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How many items one `BatchCreatePaymentLinks` takes.
+    pub batch_items_max: u32,
+    /// How many items of one batch are with Stripe at the same time.
+    pub batch_running_max: NonZeroUsize,
+    /// How long an item of a batch is tried for, in milliseconds.
+    pub batch_item_time_ms: u64,
+}
 
 /// The payment links, as Stripe keeps them.
 #[derive(Debug, Clone)]
 pub struct Links {
+    config: Config,
     stripe: stripe::Client,
     operations: Operations,
+    storage: Storage,
+    endings: Endings,
+    clock: Clock,
 }
 
 // === impl Links ===
@@ -23,8 +52,15 @@ pub struct Links {
 impl Links {
     /// Serves the payment links of the client's account.
     #[must_use]
-    pub fn new(stripe: stripe::Client, operations: Operations) -> Self {
-        Self { stripe, operations }
+    pub fn new(
+        config: &Config,
+        stripe: stripe::Client,
+        operations: Operations,
+        storage: Storage,
+        endings: Endings,
+        clock: Clock,
+    ) -> Self {
+        Self { config: config.clone(), stripe, operations, storage, endings, clock }
     }
 
     /// Gives a link that the caller may see. Who sees its owner's links alone is
@@ -47,19 +83,76 @@ impl Links {
         Ok(())
     }
 
-    async fn update(&self, draft: &Draft, caller: &Caller) -> Result<pb::PaymentLink, Status> {
-        let id = draft.resource_id();
-        self.require_seen(id, caller).await?;
-        if !Write::update::<pb::PaymentLink>(draft).clears_metadata() {
-            return Ok(self.operations.update(draft, caller).await?);
-        }
-        let link = self.seen(id, &caller.clone().wanting_fresh()).await?;
-        let keys = link.metadata.keys().map(String::as_str);
-        Ok(self.operations.update_among(draft, keys, caller).await?)
+    async fn create(
+        &self,
+        request: pb::CreatePaymentLinkRequest,
+        caller: &Caller,
+    ) -> Result<pb::PaymentLink, Status> {
+        let link = request.payment_link.as_ref();
+        let together = rules::check(link, rules::Purpose::Create);
+        let draft = contract::check(&request).and(together).pass()?;
+        let order_ref = link.map(|link| link.order_ref.clone()).unwrap_or_default();
+        self.refuse_if_over(caller.owner().unwrap_or_default(), &order_ref, &draft, caller).await?;
+        let written = contract::check(&ends::dated(request, self.clock.now_ms())).pass()?;
+        let link = self.operations.create_as(&written, &draft, caller).await?;
+        Ok(self.told(link, &draft).await)
     }
 
-    /// Lists a page of the links that the caller may see. Where others are among
-    /// them the page can be short, and the next one starts after what was looked at.
+    async fn update(
+        &self,
+        request: pb::UpdatePaymentLinkRequest,
+        caller: &Caller,
+    ) -> Result<pb::PaymentLink, Status> {
+        let together = rules::check(request.payment_link.as_ref(), rules::Purpose::Update);
+        let request = ends::with_end_for_ttl(request);
+        let draft = contract::check(&request).and(together).pass()?;
+        let id = draft.resource_id();
+        self.require_seen(id, caller).await?;
+        let written = contract::check(&ends::dated(request, self.clock.now_ms())).pass()?;
+        let mut write = Write::update::<pb::PaymentLink>(&written);
+        if write.clears_metadata() {
+            let link = self.seen(id, &caller.clone().wanting_fresh()).await?;
+            write = write.clearing(link.metadata.keys().map(String::as_str));
+        }
+        let link = self.operations.change(write, &draft, caller).await?;
+        Ok(self.told(link, &draft).await)
+    }
+
+    async fn activate(
+        &self,
+        request: pb::ActivatePaymentLinkRequest,
+        caller: &Caller,
+    ) -> Result<pb::PaymentLink, Status> {
+        let together = ends::check_ttl(request.ttl.as_ref(), "ttl");
+        let draft = contract::check(&request).and(together).pass()?;
+        let known = match self.storage.link(&request.id).await? {
+            Some(known) if caller.sees(&known.link.owner) => known.link,
+            _ => self.seen(&request.id, caller).await?,
+        };
+        self.refuse_if_over(&known.owner, &known.order_ref, &draft, caller).await?;
+        for reason in [DeactivationReason::Caller, DeactivationReason::Replaced] {
+            self.storage.forget_ending(request.id.clone(), reason).await?;
+        }
+        let now_ms = self.clock.now_ms();
+        let end = ends::end(request.expire_time, request.ttl, now_ms);
+        let mut parameters = vec![("active", "true".to_owned()), (REASON, String::new())];
+        match end {
+            Some(end) => parameters.push((ends::END, end.seconds.to_string())),
+            None if ends::has_passed(known.expire_time, now_ms) => {
+                parameters.push((ends::END, String::new()));
+            }
+            None => {}
+        }
+        let parameters: Vec<(&str, &str)> =
+            parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let write = Write::set::<pb::PaymentLink>(&request.id, &parameters);
+        let link = self.operations.change(write, &draft, caller).await?;
+        Ok(self.told(link, &draft).await)
+    }
+
+    /// Lists a page of the links that the caller may see, as Stripe has them. Where
+    /// others are among them the page can be short, and the next one starts after
+    /// what was looked at.
     async fn list(
         &self,
         draft: &Draft,
@@ -82,7 +175,59 @@ impl Links {
         if let (true, Some(id)) = (has_more, looked_at) {
             page.next_page_token = draft.page().token_after(&id);
         }
+        page.payment_links = page.payment_links.into_iter().map(ends::explained).collect();
         Ok(page)
+    }
+
+    /// Refuses to make a link payable whose order is paid or closed, unless that
+    /// was asked before it was.
+    async fn refuse_if_over(
+        &self,
+        owner: &str,
+        order_ref: &str,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<(), Status> {
+        if order_ref.is_empty() {
+            return Ok(());
+        }
+        let over = self.storage.order(owner, order_ref).await?.and_then(|order| order.over());
+        if over.is_none() || self.operations.is_known(draft, caller).await? {
+            return Ok(());
+        }
+        let order_ref = order_ref.to_owned();
+        Err(match over {
+            Some(DeactivationReason::OrderPaid) => OrderError::Paid { order_ref },
+            _ => OrderError::Closed { order_ref },
+        }
+        .into())
+    }
+
+    /// Notes how a link is after a change, and gives it as callers see it.
+    ///
+    /// What is missed here is brought by the event of the change. So nobody waits
+    /// for it, but where an order or an end depends on it.
+    async fn told(&self, link: pb::PaymentLink, draft: &Draft) -> pb::PaymentLink {
+        if draft.validate_only() {
+            return link;
+        }
+        let now_ms = self.clock.now_ms();
+        let seen = SeenLink { link: link.clone(), created_at_ms: now_ms, seen_at_ms: now_ms };
+        let noted = self.clone().note(seen);
+        if link.expire_time.is_some() || !link.order_ref.is_empty() {
+            noted.await;
+        } else {
+            tokio::spawn(noted);
+        }
+        ends::explained(link)
+    }
+
+    async fn note(self, seen: SeenLink) {
+        let (id, now_ms) = (seen.link.id.clone(), seen.seen_at_ms);
+        match self.storage.put_link(seen, now_ms).await {
+            Ok(()) => self.endings.wake(),
+            Err(error) => tracing::warn!(%error, link.id = id, "A link is not in the index yet"),
+        }
     }
 }
 
@@ -93,9 +238,7 @@ impl PaymentLinkService for Links {
         request: Request<pb::CreatePaymentLinkRequest>,
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
-        let together = rules::check(request.payment_link.as_ref(), rules::Purpose::Create);
-        let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.operations.create(&draft, &caller).await?))
+        Ok(Response::new(self.create(request, &caller).await?))
     }
 
     async fn get_payment_link(
@@ -104,7 +247,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         contract::check(&request).pass()?;
-        Ok(Response::new(self.seen(&request.id, &caller).await?))
+        Ok(Response::new(ends::explained(self.seen(&request.id, &caller).await?)))
     }
 
     async fn update_payment_link(
@@ -112,9 +255,7 @@ impl PaymentLinkService for Links {
         request: Request<pb::UpdatePaymentLinkRequest>,
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
-        let together = rules::check(request.payment_link.as_ref(), rules::Purpose::Update);
-        let draft = contract::check(&request).and(together).pass()?;
-        Ok(Response::new(self.update(&draft, &caller).await?))
+        Ok(Response::new(self.update(request, &caller).await?))
     }
 
     async fn list_payment_links(
@@ -123,7 +264,10 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::ListPaymentLinksResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
-        Ok(Response::new(self.list(&draft, &caller).await?))
+        Ok(Response::new(match &request.filter {
+            Some(_) => find::list(&self.storage, &caller, &request, &draft).await?,
+            None => self.list(&draft, &caller).await?,
+        }))
     }
 
     async fn list_line_items(
@@ -146,11 +290,7 @@ impl PaymentLinkService for Links {
         request: Request<pb::ActivatePaymentLinkRequest>,
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
-        let draft = contract::check(&request).pass()?;
-        self.require_seen(&request.id, &caller).await?;
-        Ok(Response::new(
-            self.operations.set(&request.id, ("active", "true"), &draft, &caller).await?,
-        ))
+        Ok(Response::new(self.activate(request, &caller).await?))
     }
 
     async fn deactivate_payment_link(
@@ -160,8 +300,57 @@ impl PaymentLinkService for Links {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
         self.require_seen(&request.id, &caller).await?;
-        Ok(Response::new(
-            self.operations.set(&request.id, ("active", "false"), &draft, &caller).await?,
-        ))
+        let parameters = [("active", "false"), (REASON, "caller")];
+        let write = Write::set::<pb::PaymentLink>(&request.id, &parameters);
+        let link = self.operations.change(write, &draft, &caller).await?;
+        Ok(Response::new(self.told(link, &draft).await))
+    }
+
+    async fn replace_payment_link(
+        &self,
+        request: Request<pb::ReplacePaymentLinkRequest>,
+    ) -> Result<Response<pb::ReplacePaymentLinkResponse>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        Ok(Response::new(Box::pin(self.replace(request, &caller)).await?))
+    }
+
+    async fn share_url(
+        &self,
+        request: Request<pb::ShareUrlRequest>,
+    ) -> Result<Response<pb::ShareUrlResponse>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        contract::check(&request).pass()?;
+        let link = self.seen(&request.id, &caller).await?;
+        let url = share::url(&link, &request.options.unwrap_or_default())?;
+        Ok(Response::new(pb::ShareUrlResponse { url }))
+    }
+
+    async fn render_qr_code(
+        &self,
+        request: Request<pb::RenderQrCodeRequest>,
+    ) -> Result<Response<pb::RenderQrCodeResponse>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        contract::check(&request).pass()?;
+        let link = self.seen(&request.id, &caller).await?;
+        let options = request.options.clone().unwrap_or_default();
+        Ok(Response::new(qr::render(share::url(&link, &options)?, &request)?))
+    }
+
+    type BatchCreatePaymentLinksStream = batch::Answers;
+
+    async fn batch_create_payment_links(
+        &self,
+        request: Request<Streaming<pb::BatchCreatePaymentLinksRequest>>,
+    ) -> Result<Response<Self::BatchCreatePaymentLinksStream>, Status> {
+        let (caller, items) = (Caller::of(&request), request.into_inner());
+        Ok(Response::new(self.create_all(items, caller)))
+    }
+
+    async fn batch_deactivate_payment_links(
+        &self,
+        request: Request<pb::BatchDeactivatePaymentLinksRequest>,
+    ) -> Result<Response<pb::BatchDeactivatePaymentLinksResponse>, Status> {
+        let (caller, request) = (Caller::of(&request), request.into_inner());
+        Ok(Response::new(self.deactivate_all(&request, &caller).await?))
     }
 }

@@ -25,6 +25,8 @@ enum Verb {
     Serve,
     /// Run the sandbox Stripe alone.
     Sandbox(verbs::SandboxArguments),
+    /// Examine a configuration, and what it names, before anything is started with it.
+    Doctor(verbs::DoctorArguments),
     /// Bring the storage's schema up to date.
     Migrate,
     /// Print the effective configuration, with secrets masked.
@@ -38,6 +40,7 @@ async fn main() -> ExitCode {
         Verb::Dev => verbs::dev(config).await,
         Verb::Serve => verbs::serve(config).await,
         Verb::Sandbox(arguments) => verbs::sandbox(config, arguments).await,
+        Verb::Doctor(arguments) => verbs::doctor(config, arguments).await,
         Verb::Migrate => verbs::migrate(config).await,
         Verb::Config => verbs::config(config),
     };

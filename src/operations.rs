@@ -201,26 +201,24 @@ impl Operations {
         self.change(Write::update::<R>(draft), draft, caller).await
     }
 
-    /// Updates the draft's resource, of whose metadata it removes these keys where
-    /// the draft says all of them, and so leaves the service's own.
-    pub async fn update_among<R: Resourceful>(
+    /// Creates a resource as it is `written`, for the request of the draft: what
+    /// depends on the time is known to the one, and the request is the other.
+    pub async fn create_as<R: Resourceful>(
         &self,
+        written: &Draft,
         draft: &Draft,
-        keys: impl Iterator<Item = &str>,
         caller: &Caller,
     ) -> Result<R, Error> {
-        self.change(Write::update::<R>(draft).clearing(keys), draft, caller).await
+        let write = Write::create::<R>(written, &key(draft, caller), caller.owner());
+        self.change(write, draft, caller).await
     }
 
-    /// Sets a parameter of a resource that no field of the draft stands for.
-    pub async fn set<R: Resourceful>(
-        &self,
-        id: &str,
-        parameter: (&str, &str),
-        draft: &Draft,
-        caller: &Caller,
-    ) -> Result<R, Error> {
-        self.change(Write::set::<R>(id, parameter), draft, caller).await
+    /// Whether the caller's request was made before: then it gets the same answer,
+    /// whatever has changed since.
+    pub async fn is_known(&self, draft: &Draft, caller: &Caller) -> Result<bool, Error> {
+        let known =
+            draft.is_callers_id() && self.0.memory.get(&key(draft, caller)).await?.is_some();
+        Ok(known)
     }
 
     /// Deletes a resource.
@@ -265,7 +263,7 @@ impl Operations {
 
     /// Makes a change under the draft's request id. A draft that is only to be
     /// validated is given back as it is, and its form shown to the caller.
-    async fn change<R: Resourceful>(
+    pub async fn change<R: Resourceful>(
         &self,
         write: Write,
         draft: &Draft,
@@ -373,6 +371,12 @@ async fn outcome(progress: &mut watch::Receiver<Progress>) -> Result<Answer, Err
         // Its task has ended without a word.
         Ok(Progress::Recording | Progress::Sent) | Err(_) => Err(Error::Pending),
     }
+}
+
+/// Whether an idempotency key is that of an operation.
+#[must_use]
+pub fn is_key(key: &str) -> bool {
+    key.starts_with(KEY_PREFIX)
 }
 
 /// What the key of every operation begins with.

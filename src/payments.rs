@@ -10,18 +10,24 @@ mod account;
 mod feed;
 mod filter;
 mod fulfillment;
+mod give_back;
 mod inbox;
 mod ledger;
+mod links;
 mod list;
+mod look;
 mod position;
 mod projector;
 mod reconcile;
 mod refund;
 mod signals;
+mod standing;
 
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use opentelemetry::global;
+use opentelemetry::metrics::Counter;
 use serde::Deserialize;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +39,7 @@ use self::projector::Projector;
 use self::reconcile::Schedule;
 use crate::caller::Caller;
 use crate::contract;
+use crate::endings::Endings;
 use crate::error::{Error, PaymentError};
 use crate::operations::Operations;
 use crate::pb;
@@ -76,6 +83,9 @@ pub struct Config {
     pub sweep_interval_ms: NonZeroU64,
     /// How often the sessions of the last three days are compared, in milliseconds.
     pub far_sweep_interval_ms: NonZeroU64,
+    /// How often Stripe's links are compared with the index of links, in milliseconds;
+    /// 0 is never, unless a caller asks for it.
+    pub link_sweep_interval_ms: u64,
     /// How many reads all of this may take in a month.
     pub reads_per_month_max: u32,
 }
@@ -90,6 +100,13 @@ pub enum Source {
     Poll,
 }
 
+static LATE: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("paylink")
+        .u64_counter("paylink.orders.duplicates")
+        .with_description("Payments whose order was paid or closed before they came.")
+        .build()
+});
+
 /// All that is known of payments. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Payments {
@@ -97,6 +114,9 @@ pub struct Payments {
     storage: Storage,
     stripe: stripe::Client,
     writes: Operations,
+    endings: Endings,
+    /// Whether payments that came too late for their orders are given back.
+    refunds_duplicates: bool,
     stop: CancellationToken,
     feed: Feed,
     arrival: Arc<Notify>,
@@ -105,6 +125,18 @@ pub struct Payments {
     /// Held while this process reconciles.
     reconciling: Arc<Mutex<()>>,
     changed: Arc<watch::Sender<()>>,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Names the kinds of events that a webhook endpoint must send, so that nothing
+    /// has to be found out by asking; `None` where no webhooks are expected.
+    #[must_use]
+    pub fn event_kinds(&self) -> Option<Vec<&'static str>> {
+        let tells = |kind: &&str| *kind != ledger::TOLD_TWICE;
+        (self.source == Source::Webhook).then(|| ledger::KINDS.into_iter().filter(tells).collect())
+    }
 }
 
 // === impl Payments ===
@@ -118,6 +150,8 @@ impl Payments {
         storage: Storage,
         stripe: stripe::Client,
         writes: Operations,
+        endings: Endings,
+        refunds_duplicates: bool,
         stop: CancellationToken,
     ) -> Self {
         let (changed, news) = watch::channel(());
@@ -127,6 +161,8 @@ impl Payments {
             storage,
             stripe,
             writes,
+            endings,
+            refunds_duplicates,
             stop,
             arrival: Arc::new(Notify::new()),
             alarm: Arc::new(Notify::new()),
@@ -146,6 +182,7 @@ impl Payments {
             projector.run(stop.clone()),
             schedule.run(stop.clone()),
             self.show(stop.clone()),
+            self.give_back(stop.clone()),
             self.relay()
         );
     }
@@ -157,6 +194,12 @@ impl Payments {
         }
         if added.woke {
             self.arrival.notify_one();
+        }
+        if added.ends {
+            self.endings.wake();
+        }
+        if added.late > 0 {
+            LATE.add(added.late.into(), &[]);
         }
     }
 

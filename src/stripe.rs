@@ -8,6 +8,7 @@ pub mod access;
 pub mod breaker;
 pub mod call;
 pub mod error;
+pub mod examine;
 mod lists;
 mod money;
 pub mod observe;
@@ -218,6 +219,19 @@ impl Client {
         Ok(payment)
     }
 
+    /// Gives all line items of a link that was read.
+    pub async fn all_line_items(
+        &self,
+        link: &pb::PaymentLink,
+        caller: &Caller,
+    ) -> Result<Vec<pb::LineItem>, Error> {
+        if link.line_items.len() < EXPANDED_ITEMS_MAX {
+            return Ok(link.line_items.clone());
+        }
+        let place = pb::PaymentLink::item(&link.id).line_items("/v1/payment_links/{id}/line_items");
+        self.line_items(place, caller).await
+    }
+
     /// Lists all line items of a payment.
     async fn payment_line_items(
         &self,
@@ -225,6 +239,10 @@ impl Client {
         caller: &Caller,
     ) -> Result<Vec<pb::LineItem>, Error> {
         let place = pb::Payment::item(payment).line_items("/v1/checkout/sessions/{id}/line_items");
+        self.line_items(place, caller).await
+    }
+
+    async fn line_items(&self, place: Place, caller: &Caller) -> Result<Vec<pb::LineItem>, Error> {
         let mut items: Vec<pb::LineItem> = Vec::new();
         loop {
             let mut query = format!("limit={PAGE_ITEMS_MAX}");

@@ -1,11 +1,14 @@
 //! What the program can be told to do.
 
+mod doctor;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use self::doctor::{DoctorArguments, doctor};
 use crate::app::{Addresses, App};
 use crate::config::{self, Profile, Sources};
 use crate::server::listener::SetupError;

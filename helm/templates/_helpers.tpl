@@ -24,6 +24,12 @@ app.kubernetes.io/name: {{ include "paylink.fullname" . }}-migrate
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Labels of the pod that examines: it serves nothing either. */}}
+{{- define "paylink.doctorLabels" -}}
+app.kubernetes.io/name: {{ include "paylink.fullname" . }}-doctor
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{/* Labels of every object. */}}
 {{- define "paylink.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}

@@ -110,8 +110,9 @@ http://{{ .host }}
 {{/* What a schema cannot say, since it cannot add. */}}
 {{- define "paylink.checks" -}}
 {{- $drain := div (dig "connections" "drain_ms" 25000 .Values.config | int) 1000 -}}
-{{- $least := add .Values.termination.preStopSeconds $drain 10 -}}
+{{- $notice := div (dig "connections" "drain_notice_ms" 0 .Values.config | int) 1000 -}}
+{{- $least := add .Values.termination.preStopSeconds $notice $drain 10 -}}
 {{- if lt (int .Values.termination.gracePeriodSeconds) (int $least) -}}
-{{- fail (printf "termination.gracePeriodSeconds must be %d or more: the pause before shutdown, config.connections.drain_ms and ten seconds" $least) -}}
+{{- fail (printf "termination.gracePeriodSeconds must be %d or more: the pause before shutdown, config.connections.drain_notice_ms and drain_ms, and ten seconds" $least) -}}
 {{- end -}}
 {{- end -}}

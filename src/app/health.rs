@@ -1,6 +1,6 @@
 //! Whether the process can do its work, for those who send it some.
 //!
-//! | | `/ready` | health of the process and of payments | of the other services |
+//! | | `/ready` | health of the process, of payments and diagnostics | of the other services |
 //! |---|---|---|---|
 //! | all is well | 200 | serving | serving |
 //! | Stripe refuses a key that it had accepted | 200, and says so | serving | not serving |
@@ -27,9 +27,10 @@ use crate::stripe::access::Key;
 
 /// How often health is brought up to date.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// The service that can do most of its work without Stripe. The empty name
+/// The services that can do most of their work without Stripe. The empty name
 /// stands for the whole server.
-const WITHOUT_STRIPE: [&str; 2] = ["", "paylink.v1.PaymentService"];
+const WITHOUT_STRIPE: [&str; 3] =
+    ["", "paylink.v1.DiagnosticsService", "paylink.v1.PaymentService"];
 
 /// Answers whether the process is ready.
 pub(super) fn readiness(storage: Storage, stripe: Client, stop: CancellationToken) -> Ready {

@@ -67,6 +67,13 @@ fn is_domain(text: &str) -> bool {
 
 // === impl TrustDomain ===
 
+impl TrustDomain {
+    /// Whether it is called that.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.0 == name
+    }
+}
+
 impl TryFrom<String> for TrustDomain {
     type Error = &'static str;
 

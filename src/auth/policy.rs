@@ -92,6 +92,13 @@ impl Policy {
         })
     }
 
+    /// Gives every pattern of identities, the exact ones first, and what it may do.
+    pub(super) fn rules(&self) -> impl Iterator<Item = (String, &Grant)> {
+        let exact = self.exact.iter().map(|(name, grant)| (name.clone(), &**grant));
+        let beginnings = self.beginnings.iter();
+        exact.chain(beginnings.map(|(start, grant)| (format!("{start}{REST}"), &**grant)))
+    }
+
     fn add(&mut self, identity: &str, grant: Arc<Grant>) -> Result<(), String> {
         if !is_name(identity) {
             return Err("an identity is visible ASCII, up to 500 characters".into());
@@ -119,6 +126,16 @@ impl Grant {
     /// Whether it includes a permission.
     pub(super) fn permits(&self, permission: &str) -> bool {
         self.permissions.contains(permission)
+    }
+
+    /// Whether it includes no permission at all.
+    pub(super) fn permits_nothing(&self) -> bool {
+        self.permissions.is_empty()
+    }
+
+    /// Whether it includes every permission that there is.
+    pub(super) fn permits_all(&self) -> bool {
+        pb::permissions().all(|permission| self.permits(permission))
     }
 }
 

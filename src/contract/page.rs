@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use super::violation::{Reason, Violation};
+use super::violation::{Reason, Violation, Violations};
 use crate::pb::plan::Message;
 use crate::pb::walk;
 
@@ -46,6 +46,17 @@ impl Page {
     #[must_use]
     pub fn token_after(&self, last: &str) -> String {
         URL_SAFE_NO_PAD.encode([&self.fingerprint, last.as_bytes()].concat())
+    }
+
+    /// Reads the place after which the page begins; `None` of the first page.
+    pub fn place<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Violations> {
+        let Some(after) = &self.after else { return Ok(None) };
+        // A token is not signed, so that it can name the right request and no place.
+        let refused = || {
+            let rule = "must be the next_page_token of an answer to the same request";
+            Violations(vec![Violation::new("page_token", Reason::PageToken, rule)])
+        };
+        read(after).map(Some).ok_or_else(refused)
     }
 
     /// Gives the token of a page that Stripe names itself; none where it names none.

@@ -5,6 +5,7 @@ mod mode;
 
 use std::collections::HashSet;
 
+use super::ends;
 use crate::contract::{Reason, Violation, pricing};
 use crate::pb::{self, custom_field};
 
@@ -35,6 +36,7 @@ pub(super) fn check(link: Option<&pb::PaymentLink>, purpose: Purpose) -> Vec<Vio
         let field = "payment_link.application_fee_percent";
         found.push(Violation::new(field, Reason::Conflict, text));
     }
+    found.extend(ends::check_ttl(link.ttl.as_ref(), "payment_link.ttl"));
     if purpose == Purpose::Create {
         currencies(link, &mut found);
         mode::check(link, &mut found);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ops::BitOrAssign;
 
 use super::ledger::{self, Told};
+use super::standing::{self, Decided};
 use super::{now_ms, signals};
 use crate::pb::payment::State;
 use crate::pb::{self, fulfillment};
@@ -17,6 +18,10 @@ pub(super) struct Added {
     pub(super) changed: bool,
     /// Events that had to wait for this payment are due now.
     pub(super) woke: bool,
+    /// Links are to be deactivated.
+    pub(super) ends: bool,
+    /// How many payments turned out to have come too late for their orders.
+    pub(super) late: u32,
 }
 
 /// The account of one payment, as of a transaction that goes on.
@@ -32,6 +37,8 @@ impl BitOrAssign for Added {
     fn bitor_assign(&mut self, other: Self) {
         self.changed |= other.changed;
         self.woke |= other.woke;
+        self.ends |= other.ends;
+        self.late = self.late.saturating_add(other.late);
     }
 }
 
@@ -61,7 +68,10 @@ impl Account {
         let payment = ledger::view(&self.facts).ok_or_else(corrupt)?;
         let before = self.known.as_ref();
         let fulfillment = before.and_then(|before| before.payment.fulfillment.clone());
-        let payment = pb::Payment { fulfillment, ..payment };
+        let mut payment = pb::Payment { fulfillment, ..payment };
+        let decided = standing::decide(transaction, before, &mut payment).await?;
+        added.ends = decided == Decided::First;
+        added.late = u32::from(decided == Decided::TooLate);
         let claim = before.map(|before| before.claim.clone()).unwrap_or_default();
         if let Some(known) = put(transaction, before, payment, claim, told_by).await? {
             added.changed = true;
@@ -130,7 +140,8 @@ pub(super) async fn put(
     let now_ms = now_ms();
     let decided_by = told_by.to_owned();
     let claimable_at_ms = claimable_at_ms(&payment);
-    let known = Known { payment, decided_by, claim, claimable_at_ms };
+    let give_back_at_ms = standing::give_back_at_ms(before, &payment, now_ms);
+    let known = Known { payment, decided_by, claim, claimable_at_ms, give_back_at_ms };
     transaction.put_known(&known, now_ms).await?;
 
     let previous = before.map_or(State::Unspecified, |before| before.payment.state());

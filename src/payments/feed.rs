@@ -56,6 +56,8 @@ struct Watcher {
     page: Arc<Page>,
     looked_at: usize,
     greeted: bool,
+    /// Whether the last position was told.
+    parted: bool,
     heartbeat_at: Instant,
     _place: OwnedSemaphorePermit,
     seat: Seat,
@@ -102,6 +104,7 @@ impl Feed {
             page: Arc::new(Page { changes: Vec::new(), through }),
             looked_at: 0,
             greeted: false,
+            parted: false,
             heartbeat_at: Instant::now() + self.heartbeat,
             _place: place,
             seat: self.seats.take(through.sequence),
@@ -140,7 +143,7 @@ impl Watcher {
     async fn next(&mut self) -> Result<pb::WatchPaymentsResponse, Status> {
         loop {
             if self.feed.stop.is_cancelled() {
-                return Err(Error::Draining.into());
+                return self.part().map_err(Status::from);
             }
             if let Some(event) = self.next_of_page() {
                 let place = Place::after(&event)?;
@@ -155,6 +158,16 @@ impl Watcher {
                 return Ok(self.message(Content::Heartbeat(Heartbeat {}), self.page.through));
             }
         }
+    }
+
+    /// Ends the stream. What it has looked at and not told of, since nobody asked for
+    /// it, need not be looked at again: so a last heartbeat gives the position first.
+    fn part(&mut self) -> Result<pb::WatchPaymentsResponse, Error> {
+        let is_through = self.looked_at >= self.page.changes.len();
+        if std::mem::replace(&mut self.parted, true) || !is_through {
+            return Err(Error::Draining);
+        }
+        Ok(self.message(Content::Heartbeat(Heartbeat {}), self.page.through))
     }
 
     /// Gives the next change of the page that is asked for.
@@ -184,11 +197,12 @@ impl Watcher {
         Ok(!self.page.changes.is_empty())
     }
 
-    /// Waits for something to read, or until a heartbeat is due, which it says.
+    /// Waits for something to read or for the stop, or until a heartbeat is due, which
+    /// it says.
     async fn sleep(&mut self) -> Result<bool, Error> {
         tokio::select! {
             biased;
-            () = self.feed.stop.cancelled() => Err(Error::Draining),
+            () = self.feed.stop.cancelled() => Ok(false),
             () = sleep_until(self.heartbeat_at) => Ok(true),
             changed = self.feed.changes.changed() => match changed {
                 Ok(()) => Ok(false),

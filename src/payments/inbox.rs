@@ -6,7 +6,7 @@ use bytes::Bytes;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
-use super::{Payments, ledger, now_ms};
+use super::{Payments, ledger, links, now_ms};
 use crate::storage::{self, EventState, NewEvent};
 use crate::stripe::webhook::Event;
 
@@ -34,7 +34,7 @@ impl Payments {
     /// On an error, Stripe must send the event again.
     pub async fn receive(&self, event: Event, body: Bytes) -> Result<bool, storage::Error> {
         let foreign = self.foreign(&event);
-        let is_told = foreign.is_none() && ledger::is_told_by(&event);
+        let is_told = foreign.is_none() && is_told_by(&event);
         let is_alarm = event.kind == EVENTS_FAILED;
         let traceparent = self.placed(&event).await;
         let new = NewEvent {
@@ -77,4 +77,9 @@ impl Payments {
         let wrong = self.stripe.livemode().is_some_and(|livemode| livemode != event.livemode);
         wrong.then_some("livemode")
     }
+}
+
+/// Whether an event tells of a payment, or of a link.
+fn is_told_by(event: &Event) -> bool {
+    ledger::is_told_by(event) || links::KINDS.contains(&event.kind.as_str())
 }

@@ -17,9 +17,9 @@ use crate::pb::{self, payment::State};
 use crate::storage::Fact;
 
 pub(super) use self::read::{
-    KINDS, Told, collected, details, is_told_by, read, refunded, session, state_of,
+    KINDS, TOLD_TWICE, Told, collected, details, is_told_by, read, refunded, session, state_of,
 };
-pub(super) use self::view::{is_shippable, left, own_intent, view};
+pub(super) use self::view::{is_shippable, is_too_late, left, own_intent, view};
 
 /// Adds facts to those that are known, and gives the ones that are news.
 pub(super) fn join(known: &mut Vec<Fact>, told: Vec<Fact>) -> Vec<Fact> {

@@ -3,7 +3,7 @@
 use tonic::Status;
 
 use crate::caller::Caller;
-use crate::contract::{self, Reason, Violation, Violations};
+use crate::contract;
 use crate::pb;
 use crate::pb::payment::State;
 use crate::storage::{Cursor, Listing, Storage};
@@ -17,7 +17,7 @@ pub(super) async fn list(
 ) -> Result<pb::ListPaymentsResponse, Status> {
     let draft = contract::check(request).pass()?;
     let page = draft.page();
-    let after = page.after.as_deref().map(read).transpose()?;
+    let after = page.place(Cursor::parse)?;
     let listing = Listing {
         owner: caller.only_owner().map(str::to_owned),
         payment_link: Some(request.payment_link.clone()).filter(|link| !link.is_empty()),
@@ -31,22 +31,7 @@ pub(super) async fn list(
     let has_more = payments.len() > size;
     payments.truncate(size);
     let last = payments.last().filter(|_| has_more);
-    let next_page_token = last.map(|last| page.token_after(&write(last))).unwrap_or_default();
+    let next_page_token =
+        last.map(|last| page.token_after(&Cursor::of(last).text())).unwrap_or_default();
     Ok(pb::ListPaymentsResponse { payments, next_page_token })
-}
-
-fn write(payment: &pb::Payment) -> String {
-    let Cursor { created_at_ms, id } = Cursor::of(payment);
-    format!("{created_at_ms} {id}")
-}
-
-fn read(text: &str) -> Result<Cursor, Violations> {
-    let cursor = text.split_once(' ').and_then(|(created_at_ms, id)| {
-        Some(Cursor { created_at_ms: created_at_ms.parse().ok()?, id: id.to_owned() })
-    });
-    // A token is not signed, so that it can name the right request and no place.
-    cursor.ok_or_else(|| {
-        let rule = "must be the next_page_token of an answer to the same request";
-        Violations(vec![Violation::new("page_token", Reason::PageToken, rule)])
-    })
 }

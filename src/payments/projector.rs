@@ -21,8 +21,10 @@ use tracing::{Instrument as _, Span};
 pub(super) use self::lacking::{Details, Unread};
 use self::settle::Outcome;
 use super::ledger::{self, Told};
+use super::links::{self, Shown};
 use super::{Config, Payments, now_ms, signals};
-use crate::storage::{self, DueEvent, Fact, Lease};
+use crate::pb;
+use crate::storage::{self, DueEvent, Fact, Lease, SeenLink};
 use crate::stripe::webhook;
 
 /// How often to look for due events, in case no arrival was noticed.
@@ -31,6 +33,9 @@ const POLL: Duration = Duration::from_secs(1);
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 /// How long after the crash of the replica that does this another takes over.
 const LEASE: Duration = Duration::from_secs(5);
+
+/// How long the event of a change of our own waits for the index, in milliseconds.
+const OWN_CHANGE_MS: i64 = 1_000;
 
 /// The one reader of due events.
 pub(super) struct Projector<D> {
@@ -47,10 +52,15 @@ pub(super) struct Projector<D> {
 /// A question that was answered.
 struct Read {
     event_id: String,
-    told: Told,
     attempts: u32,
     span: Span,
-    facts: Result<Vec<Fact>, Unread>,
+    answer: Answer,
+}
+
+/// What was answered.
+enum Answer {
+    Facts { told: Told, facts: Result<Vec<Fact>, Unread> },
+    Link { created_at_ms: i64, asked_at_ms: i64, link: Result<Box<pb::PaymentLink>, Unread> },
 }
 
 // === impl Projector ===
@@ -125,6 +135,9 @@ impl<D: Details> Projector<D> {
     /// there is no room to ask stays due.
     async fn begin(&mut self, event: DueEvent) -> Result<(), storage::Error> {
         let span = signals::processed(&event);
+        if let Some(shown) = links::shown(&event) {
+            return self.begin_link(event, shown, span).await;
+        }
         let Some(told) = read(&event, &span) else {
             self.ready.push(Outcome::Ignored { event_id: event.id });
             return Ok(());
@@ -133,50 +146,109 @@ impl<D: Details> Projector<D> {
             self.ready.push(Outcome::Told { event_id: event.id, told, span });
             return Ok(());
         };
-        if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
-            self.reading.insert(event.id.clone());
-            let details = self.details.clone();
-            self.reads.push(Box::pin(async move {
-                let facts = details.read(&lack, &event.id).instrument(span.clone()).await;
-                Read { event_id: event.id, told, attempts: event.attempts, span, facts }
-            }));
+        let (details, event_id) = (self.details.clone(), event.id.clone());
+        self.ask(event, span, async move {
+            let facts = details.read(&lack, &event_id).await;
+            Answer::Facts { told, facts }
+        });
+        Ok(())
+    }
+
+    /// Makes an event about a link ready, or asks for the link, where the index
+    /// shows another. A change of our own is in the index soon, by its answer.
+    async fn begin_link(
+        &mut self,
+        event: DueEvent,
+        shown: Shown,
+        span: Span,
+    ) -> Result<(), storage::Error> {
+        let known = self.payments.storage.link(&shown.link.id).await?;
+        if known.is_some_and(|known| shown.is_known(&known)) {
+            self.ready.push(Outcome::Ignored { event_id: event.id });
+        } else if shown.is_own && event.attempts == 0 {
+            let due_at_ms = now_ms().saturating_add(OWN_CHANGE_MS);
+            self.ready.push(Outcome::PutOff { event_id: event.id, due_at_ms });
+        } else {
+            let (details, Shown { link, created_at_ms, .. }) = (self.details.clone(), shown);
+            self.ask(event, span, async move {
+                let asked_at_ms = now_ms();
+                let link = details.link(&link.id).await.map(Box::new);
+                Answer::Link { created_at_ms, asked_at_ms, link }
+            });
         }
         Ok(())
     }
 
+    /// Asks Stripe for what an event lacks, if there is room for it.
+    fn ask(
+        &mut self,
+        event: DueEvent,
+        span: Span,
+        asking: impl Future<Output = Answer> + Send + 'static,
+    ) {
+        if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
+            let DueEvent { id: event_id, attempts, .. } = event;
+            self.reading.insert(event_id.clone());
+            self.reads.push(Box::pin(async move {
+                let answer = asking.instrument(span.clone()).await;
+                Read { event_id, attempts, span, answer }
+            }));
+        }
+    }
+
     /// Decides what an answer means for its event.
     fn conclude(&mut self, read: Read) {
-        let Read { event_id, mut told, attempts, span, facts } = read;
-        let outcome = match facts {
-            Ok(facts) => {
-                told.facts.extend(facts);
-                Outcome::Told { event_id, told, span }
-            }
-            Err(unread) if unread.is_temporary => {
-                let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
-                let due_at_ms = now_ms().saturating_add(wait_ms);
-                signals::failed(&span, "unread");
-                tracing::info!(
-                    parent: &span,
-                    event.id = event_id,
-                    payment.id = told.payment,
-                    cause = unread.cause,
-                    "What an event lacks could not be read for now"
-                );
-                Outcome::PutOff { event_id, due_at_ms }
-            }
-            Err(unread) => {
-                tracing::warn!(
-                    parent: &span,
-                    event.id = event_id,
-                    payment.id = told.payment,
-                    cause = unread.cause,
-                    "What an event lacks cannot be read; it is told as it is"
-                );
-                Outcome::Told { event_id, told, span }
-            }
+        let Read { event_id, attempts, span, answer } = read;
+        let outcome = match answer {
+            Answer::Facts { mut told, facts } => match facts {
+                Ok(facts) => {
+                    told.facts.extend(facts);
+                    Outcome::Told { event_id, told, span }
+                }
+                Err(unread) if unread.is_temporary => {
+                    self.put_off(event_id, attempts, &unread, &span)
+                }
+                Err(unread) => {
+                    tracing::warn!(
+                        parent: &span,
+                        event.id = event_id,
+                        payment.id = told.payment,
+                        cause = unread.cause,
+                        "What an event lacks cannot be read; it is told as it is"
+                    );
+                    Outcome::Told { event_id, told, span }
+                }
+            },
+            Answer::Link { created_at_ms, asked_at_ms, link } => match link {
+                Ok(link) => {
+                    let seen = SeenLink { link: *link, created_at_ms, seen_at_ms: asked_at_ms };
+                    Outcome::Seen { event_id, seen: Box::new(seen) }
+                }
+                Err(unread) if unread.is_temporary => {
+                    self.put_off(event_id, attempts, &unread, &span)
+                }
+                Err(unread) => {
+                    let cause = unread.cause;
+                    tracing::warn!(parent: &span, event.id = event_id, cause, "A link cannot be read");
+                    Outcome::Ignored { event_id }
+                }
+            },
         };
         self.ready.push(outcome);
+    }
+
+    fn put_off(&self, event_id: String, attempts: u32, unread: &Unread, span: &Span) -> Outcome {
+        signals::failed(span, "unread");
+        let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
+        let due_at_ms = now_ms().saturating_add(wait_ms);
+        let (id, cause) = (&event_id, &unread.cause);
+        tracing::info!(
+            parent: span,
+            event.id = id,
+            cause,
+            "What an event lacks could not be read for now"
+        );
+        Outcome::PutOff { event_id, due_at_ms }
     }
 
     /// Writes all that is ready; says whether that was anything.

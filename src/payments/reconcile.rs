@@ -7,6 +7,7 @@
 //! Stripe allows to be read.
 
 mod allowance;
+mod links;
 mod overdue;
 mod schedule;
 mod sweep;
@@ -21,8 +22,9 @@ use tonic::Status;
 use tracing::Instrument as _;
 
 pub(super) use self::schedule::Schedule;
+pub(super) use self::sweep::before_refunds;
 use super::ledger::{self, Told};
-use super::{Payments, account, now_ms, signals};
+use super::{Payments, account, links as link_events, now_ms, signals};
 use crate::caller::Caller;
 use crate::error::PaymentError;
 use crate::pb::ReconcilePaymentsResponse as Report;
@@ -38,6 +40,8 @@ const LEASE: Duration = Duration::from_mins(2);
 const WINDOW_SECS: i64 = 72 * 60 * 60;
 /// How far back Stripe lists events, in seconds.
 const HORIZON_SECS: i64 = 30 * 24 * 60 * 60;
+/// How many kinds of events Stripe lists in answer to one question.
+const KINDS_MAX: usize = 20;
 /// How many differences a report names.
 const UNEXPLAINED_MAX: usize = 100;
 
@@ -88,7 +92,8 @@ impl Payments {
         let outcome = async {
             run.poll(since_secs).await?;
             run.sweep(since_secs).await?;
-            run.ask_overdue().await
+            run.ask_overdue().await?;
+            run.links().await
         };
         let outcome = outcome.await;
         let report = run.end().await?;
@@ -133,23 +138,38 @@ impl<'a> Run<'a> {
     /// Reads Stripe's events since then, and takes in those that never came.
     /// Gives the time of the newest.
     pub(super) async fn poll(&mut self, since_secs: i64) -> Result<Option<i64>, Failure> {
+        let kinds = [ledger::KINDS.as_slice(), link_events::KINDS.as_slice()].concat();
+        let mut newest = None;
+        for kinds in kinds.chunks(KINDS_MAX) {
+            newest = newest.max(self.poll_kinds(kinds, since_secs).await?);
+        }
+        Ok(newest)
+    }
+
+    async fn poll_kinds(
+        &mut self,
+        kinds: &[&str],
+        since_secs: i64,
+    ) -> Result<Option<i64>, Failure> {
         let (mut after, mut newest) = (None, None);
         loop {
             self.before_reading().await?;
             let caller = Caller::itself(READ_TIME);
             let stripe = &self.payments.stripe;
-            let page = stripe.events(&ledger::KINDS, since_secs, after.as_deref(), &caller).await?;
+            let page = stripe.events(kinds, since_secs, after.as_deref(), &caller).await?;
             for (event, body) in page.items {
                 newest = newest.max(Some(event.created));
-                self.report.events_seen = self.report.events_seen.saturating_add(1);
+                let of_payment = i32::from(ledger::is_told_by(&event));
+                self.report.events_seen = self.report.events_seen.saturating_add(of_payment);
                 if self.payments.storage.has_event(&event.id).await? {
                     continue;
                 }
                 tracing::debug!(event.id, "An event was found that no webhook has brought");
                 let receiving = self.payments.receive(event, body);
                 if receiving.instrument(signals::polled()).await? {
-                    MISSED.add(1, &[]);
-                    self.report.events_missed = self.report.events_missed.saturating_add(1);
+                    MISSED.add(of_payment.unsigned_abs().into(), &[]);
+                    self.report.events_missed =
+                        self.report.events_missed.saturating_add(of_payment);
                 }
             }
             match page.next {

@@ -11,6 +11,7 @@ use super::ledger::Lack;
 use super::projector::{Details, Unread};
 use super::*;
 use crate::clock::Clock;
+use crate::endings;
 use crate::operations;
 use crate::pb::payment::State;
 use crate::pb::watch_payments_response::Content;
@@ -30,6 +31,10 @@ impl Details for OneItem {
     async fn read(&self, _: &Lack, told_by: &str) -> Result<Vec<Fact>, Unread> {
         let line_items = vec![pb::LineItem { price: "price_1".into(), ..Default::default() }];
         Ok(vec![ledger::details(&pb::Payment { line_items, ..Default::default() }, told_by)])
+    }
+
+    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
+        Ok(pb::PaymentLink { id: link.to_owned(), ..Default::default() })
     }
 }
 
@@ -52,6 +57,7 @@ pub(super) fn config() -> Config {
         hurry_interval_ms: long,
         sweep_interval_ms: long,
         far_sweep_interval_ms: long,
+        link_sweep_interval_ms: 0,
         reads_per_month_max: 100,
     }
 }
@@ -73,8 +79,14 @@ fn over(storage: Storage, config: &Config) -> Payments {
         keep_days: NonZeroU32::new(7).unwrap(),
     };
     let memory = Arc::new(storage.clone());
-    let writes = Operations::new(&writes, memory, stripe.clone(), Clock::of_machine());
-    Payments::new(config, storage, stripe, writes, CancellationToken::new())
+    let clock = Clock::of_machine();
+    let writes = Operations::new(&writes, memory, stripe.clone(), clock.clone());
+    let endings = endings::Config {
+        running_max: NonZeroUsize::new(1).unwrap(),
+        retry_max_ms: NonZeroU32::new(1_000).unwrap(),
+    };
+    let endings = Endings::new(&endings, storage.clone(), stripe.clone(), writes.clone(), clock);
+    Payments::new(config, storage, stripe, writes, endings, false, CancellationToken::new())
 }
 
 pub(super) async fn open(config: &Config) -> Payments {

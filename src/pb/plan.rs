@@ -82,8 +82,20 @@ pub struct Field {
     pub chosen: bool,
     /// The key of the metadata beside it that holds the field's value at Stripe.
     pub noted_as: Option<String>,
+    /// Of an id: the fields of the same message that Stripe gives in the object
+    /// which has the id.
+    pub parts: Vec<Part>,
     /// What a value must satisfy.
     pub rules: Rules,
+}
+
+/// A field that Stripe gives within another.
+#[derive(Debug)]
+pub struct Part {
+    /// Its name there.
+    pub name: String,
+    /// The field's number.
+    pub number: u32,
 }
 
 /// A method that is served.

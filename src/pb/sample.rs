@@ -74,7 +74,7 @@ impl Sampler<'_> {
         for (at, field) in message.fields.iter().enumerate() {
             let theirs = match self.by {
                 By::Caller => !field.output_only && !field.identifier && !field.update_only,
-                By::Stripe => !field.local && field.noted_as.is_none(),
+                By::Stripe => !field.local,
             };
             let must = field.required || is_demanded(message, at);
             if theirs && !left_out.contains(&at) && (must || self.choose(4) > 0) {

@@ -16,11 +16,15 @@ use super::{authorize, deadline, observe, panic, request_id, shed, streams};
 use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::discounts::Discounts;
+use crate::doctor::Doctor;
 use crate::links::Links;
+use crate::orders::Orders;
 use crate::payments::Payments;
 use crate::pb;
 use crate::pb::catalog_service_server::CatalogServiceServer;
+use crate::pb::diagnostics_service_server::DiagnosticsServiceServer;
 use crate::pb::discount_service_server::DiscountServiceServer;
+use crate::pb::order_service_server::OrderServiceServer;
 use crate::pb::payment_link_service_server::PaymentLinkServiceServer;
 use crate::pb::payment_service_server::PaymentServiceServer;
 use crate::pb::shipping_rate_service_server::ShippingRateServiceServer;
@@ -61,10 +65,14 @@ pub struct Services {
     pub catalog: Catalog,
     /// Coupons and promotion codes.
     pub discounts: Discounts,
+    /// How the service is set up.
+    pub doctor: Doctor,
     /// Payment links.
     pub links: Links,
     /// Payments.
     pub payments: Payments,
+    /// Orders.
+    pub orders: Orders,
     /// Shipping rates.
     pub shipping: ShippingRates,
 }
@@ -108,8 +116,10 @@ pub fn routes(
     let health = HealthServer::new(HealthService::from_health_reporter(health));
     let methods = Routes::new(health)
         .add_service(bounded!(CatalogServiceServer, services.catalog, config))
+        .add_service(bounded!(DiagnosticsServiceServer, services.doctor, config))
         .add_service(bounded!(DiscountServiceServer, services.discounts, config))
         .add_service(bounded!(PaymentLinkServiceServer, services.links, config))
+        .add_service(bounded!(OrderServiceServer, services.orders, config))
         .add_service(bounded!(PaymentServiceServer, services.payments, config))
         .add_service(bounded!(ShippingRateServiceServer, services.shipping, config))
         .add_service(reflection().build_v1()?)

@@ -83,6 +83,9 @@ pub struct Config {
     pub keepalive_timeout_ms: u64,
     /// How often the files of TLS are looked at, in milliseconds.
     pub tls_reload_interval_ms: u64,
+    /// How long the process serves on while it says that it is not ready, before it
+    /// stops, in milliseconds.
+    pub drain_notice_ms: u64,
     /// How long requests under way may take to finish when the process stops, in milliseconds.
     pub drain_ms: u64,
 }

@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -19,6 +20,10 @@ use super::deadline::StreamEnd;
 use super::listener::Leaving;
 use crate::error::{self, Error};
 use crate::pb;
+
+/// How long a stream that is told of the stop may take to end by itself, with what
+/// it still has to say.
+const PARTING_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// A body that ends with an error when told to.
 struct Ending<F> {
@@ -56,13 +61,18 @@ pub(super) async fn end(
             }
         };
         tokio::select! {
-            () = drain.cancelled() => Error::Draining,
+            () = stopped(&drain) => Error::Draining,
             () = leaving.0.cancelled() => Error::Draining,
             () = deadline => Error::Deadline,
             error = standing => error,
         }
     };
     response.map(|inner| Body::new(Ending { inner: Some(inner), end: Box::pin(end), is_stream }))
+}
+
+async fn stopped(drain: &CancellationToken) {
+    drain.cancelled().await;
+    tokio::time::sleep(PARTING_TIME_MAX).await;
 }
 
 // === impl Ending ===

@@ -142,6 +142,16 @@ impl Config {
         self.certificate_path.is_some() && self.client_certificates != ClientCertificates::Off
     }
 
+    /// Reads the files, where there are any, and tells until when each is good, in
+    /// Unix seconds; or what is wrong with them.
+    pub fn examine(&self) -> Result<Vec<(&'static str, i64)>, Error> {
+        let Some(files) = Files::of(self)? else { return Ok(Vec::new()) };
+        let contents = files.read()?;
+        let rules = Rules { clients: self.client_certificates, protocols: &[], agreed: false };
+        rules.apply(&contents)?;
+        Ok(expiry::ends(&contents))
+    }
+
     /// Reads the files, where there are any. `protocols` is what is spoken, as ALPN
     /// names it, best first; `agreed` says that nothing is spoken that was not agreed on.
     pub(super) fn open(

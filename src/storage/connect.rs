@@ -4,7 +4,7 @@
 //! is said to them afterwards is one SQL, over sqlx's `Any`.
 
 pub(super) mod postgres;
-mod sqlite;
+pub(super) mod sqlite;
 
 use std::path::Path;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) enum Kind {
 }
 
 /// Where the memory is.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Memory,
     File(&'a Path),
     Server(&'a str),
@@ -73,7 +73,8 @@ impl Connections {
     }
 }
 
-fn place(url: &str) -> Result<Place<'_>, Error> {
+/// Tells from a URL where the memory is.
+pub(super) fn place(url: &str) -> Result<Place<'_>, Error> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok(Place::Server(url));
     }

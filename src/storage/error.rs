@@ -36,6 +36,17 @@ pub enum Error {
     /// The schema could not be brought up to date.
     #[error("storage: the schema cannot be brought up to date: {0}")]
     Migrate(#[source] Arc<sqlx::migrate::MigrateError>),
+    /// A later release has changed the database so that this one cannot use it.
+    #[error(
+        "storage: the database is of a later release, and needs one that knows version {floor} of \
+         the schema; this one knows {latest}"
+    )]
+    TooNew {
+        /// The version that a release must know.
+        floor: i64,
+        /// The newest that this one knows.
+        latest: i64,
+    },
     /// The file, or the one beside it that stands for its lock, cannot be opened.
     #[error("storage.url: the file cannot be opened: {0}")]
     File(#[source] Arc<std::io::Error>),

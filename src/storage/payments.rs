@@ -17,7 +17,14 @@ pub struct Known {
     pub claim: String,
     /// From when on it can be claimed, in milliseconds since 1970; never where `None`.
     pub claimable_at_ms: Option<i64>,
+    /// Since when it is to be given back, because it came too late for its order;
+    /// `None` where it is not, or was.
+    pub give_back_at_ms: Option<i64>,
 }
+
+/// A row: id, payment, the event that decided it, claim, when it can be claimed and
+/// since when it is to be given back.
+type Row = (String, Vec<u8>, String, String, Option<i64>, Option<i64>);
 
 /// Which payments to list.
 #[derive(Debug, Clone, Default)]
@@ -34,17 +41,14 @@ pub struct Listing {
     pub limit: u32,
 }
 
-/// A payment's place among all payments, the newest first.
+/// The place of a payment or a link among all of its kind, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// When its page was opened.
+    /// When it was made.
     pub created_at_ms: i64,
-    /// Its id, which orders payments of the same time.
+    /// Its id, which orders those of the same time.
     pub id: String,
 }
-
-/// A payment's id, the payment, what decided it, its claim, and from when on it can be claimed.
-type Row = (String, Vec<u8>, String, String, Option<i64>);
 
 // === impl Cursor ===
 
@@ -57,6 +61,19 @@ impl Cursor {
             created.seconds.saturating_mul(1_000).saturating_add(millis)
         });
         Self { created_at_ms, id: payment.id.clone() }
+    }
+
+    /// The place as a text, which [`Cursor::parse`] reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{} {}", self.created_at_ms, self.id)
+    }
+
+    /// Reads a place.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (created_at_ms, id) = text.split_once(' ')?;
+        Some(Self { created_at_ms: created_at_ms.parse().ok()?, id: id.to_owned() })
     }
 }
 
@@ -162,14 +179,15 @@ impl Transaction<'_> {
             return Ok(Vec::new());
         }
         let mut query = Query::new(
-            "SELECT id, payment, decided_by, claim, claimable_at_ms FROM payments WHERE id IN ",
+            "SELECT id, payment, decided_by, claim, claimable_at_ms, give_back_at_ms
+             FROM payments WHERE id IN ",
         );
         query.bind_all(ids)?;
         let rows: Vec<Row> = query.rows(&mut *self.0).await?;
         rows.into_iter()
-            .map(|(id, bytes, decided_by, claim, claimable_at_ms)| {
+            .map(|(id, bytes, decided_by, claim, claimable_at_ms, give_back_at_ms)| {
                 let payment = decode(&id, &bytes)?;
-                Ok(Known { payment, decided_by, claim, claimable_at_ms })
+                Ok(Known { payment, decided_by, claim, claimable_at_ms, give_back_at_ms })
             })
             .collect()
     }
@@ -180,14 +198,15 @@ impl Transaction<'_> {
         sqlx::query(
             "INSERT INTO payments
              (id, payment_link, state, created_at_ms, updated_at_ms, decided_by, payment, claim,
-              claimable_at_ms, owner)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+              claimable_at_ms, owner, order_ref, give_back_at_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT (id) DO UPDATE SET
              payment_link = excluded.payment_link, state = excluded.state,
              created_at_ms = excluded.created_at_ms, updated_at_ms = excluded.updated_at_ms,
              decided_by = excluded.decided_by, payment = excluded.payment,
              claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms,
-             owner = excluded.owner",
+             owner = excluded.owner, order_ref = excluded.order_ref,
+             give_back_at_ms = excluded.give_back_at_ms",
         )
         .bind(&payment.id)
         .bind(&payment.payment_link)
@@ -199,6 +218,8 @@ impl Transaction<'_> {
         .bind(&known.claim)
         .bind(known.claimable_at_ms)
         .bind(&payment.owner)
+        .bind(&payment.order_ref)
+        .bind(known.give_back_at_ms)
         .execute(&mut *self.0)
         .await?;
         Ok(())
@@ -210,7 +231,7 @@ impl Known {
     /// A payment that one event has told of, for tests.
     pub(crate) fn testing(payment: pb::Payment) -> Self {
         let (decided_by, claim) = ("evt_1".to_owned(), String::new());
-        Self { payment, decided_by, claim, claimable_at_ms: None }
+        Self { payment, decided_by, claim, claimable_at_ms: None, give_back_at_ms: None }
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::pb;
 use crate::pb::payment::State;
 
-fn event(id: &str) -> NewEvent {
+pub(super) fn event(id: &str) -> NewEvent {
     NewEvent {
         id: id.into(),
         kind: "checkout.session.completed".into(),
@@ -132,5 +132,8 @@ async fn a_file_that_is_in_use_is_refused_until_it_is_free() {
 
 #[test]
 fn all_this_holds_on_postgresql_as_well() {
-    cluster::repeat(&["storage::tests::", "payments::"], &["postgresql", "a_file_", "a_full_disk"]);
+    cluster::repeat(
+        &["storage::examine::", "storage::schema::", "storage::tests::", "payments::"],
+        &["postgresql", "a_file_", "a_full_disk", "what_is_not_there"],
+    );
 }

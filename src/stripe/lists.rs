@@ -1,13 +1,14 @@
 //! What Stripe lists of what happened, for those who compare.
 
 use bytes::Bytes;
+use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::Place;
+use super::call::{Call, Place};
 use super::webhook::Event;
 use super::wire::{form, json};
-use super::{Client, Error, PAGE_ITEMS_MAX};
+use super::{Client, Error, PAGE_ITEMS_MAX, Resourceful as _, expand};
 use crate::caller::Caller;
 use crate::pb;
 
@@ -85,7 +86,72 @@ impl Client {
         Ok(page.await?.items)
     }
 
-    async fn listed<T>(
+    /// Lists the Checkout Sessions of a link: all, or those that are open.
+    pub async fn sessions_of(
+        &self,
+        link: &str,
+        is_open: bool,
+        after: Option<&str>,
+        caller: &Caller,
+    ) -> Result<PageOf<pb::Payment>, Error> {
+        let mut query = format!("limit={PAGE_ITEMS_MAX}");
+        form::push(&mut query, "payment_link", link);
+        if is_open {
+            form::push(&mut query, "status", "open");
+        }
+        if let Some(after) = after {
+            form::push(&mut query, "starting_after", after);
+        }
+        let route = "/v1/checkout/sessions";
+        let place = Place { path: route.into(), route };
+        self.listed(place, query, &caller.clone().wanting_fresh(), |raw| {
+            json::read::<pb::Payment>(raw.as_bytes()).ok().map(|read| read.message)
+        })
+        .await
+    }
+
+    /// Lists payment links with what they sell.
+    pub async fn payment_links(
+        &self,
+        after: Option<&str>,
+        caller: &Caller,
+    ) -> Result<PageOf<pb::PaymentLink>, Error> {
+        let mut query = format!("limit={PAGE_ITEMS_MAX}");
+        expand(&mut query, pb::PaymentLink::resource(), "data.");
+        if let Some(after) = after {
+            form::push(&mut query, "starting_after", after);
+        }
+        let place = pb::PaymentLink::collection();
+        self.listed(place, query, &caller.clone().wanting_fresh(), |raw| {
+            json::read::<pb::PaymentLink>(raw.as_bytes()).ok().map(|read| read.message)
+        })
+        .await
+    }
+
+    /// Expires a Checkout Session, so that nobody can pay it any more. One that is
+    /// not open needs no expiring, and cannot be: that is no error.
+    pub async fn expire_session(
+        &self,
+        session: &str,
+        key: String,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        let item = pb::Payment::item(session);
+        let route = "/v1/checkout/sessions/{id}/expire";
+        let expired = self.send(Call {
+            method: Method::POST,
+            place: Place { path: format!("{}/expire", item.path), route },
+            form: Bytes::new(),
+            idempotency_key: Some(key),
+            deadline: caller.deadline,
+        });
+        match expired.await {
+            Err(error) if error.verdict().is_some() => Ok(()),
+            outcome => outcome.map(drop),
+        }
+    }
+
+    pub(super) async fn listed<T>(
         &self,
         place: Place,
         query: String,

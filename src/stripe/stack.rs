@@ -94,13 +94,20 @@ impl Config {
     }
 
     /// Whether the key is one for real money; `None` where it does not say.
-    pub(super) fn livemode(&self) -> Option<bool> {
+    #[must_use]
+    pub fn livemode(&self) -> Option<bool> {
         let key = self.api_key.expose_secret();
         let is = |kinds: [&str; 2]| kinds.iter().any(|kind| key.starts_with(kind));
         match (is(["sk_live_", "rk_live_"]), is(["sk_test_", "rk_test_"])) {
             (false, false) => None,
             (livemode, _) => Some(livemode),
         }
+    }
+
+    /// Whether the key may do only what it was made for, as it says itself.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        self.api_key.expose_secret().starts_with("rk_")
     }
 
     /// The rate for the account, whose key says which kind it is.

@@ -13,6 +13,7 @@ use tower::{Service, ServiceExt as _};
 
 use self::http::Http;
 pub use self::http::SetupError;
+pub(super) use self::http::bare;
 use super::call::{Answer, Call};
 use super::error::Error;
 use super::stack::Config;

@@ -103,11 +103,13 @@ impl Write {
         self
     }
 
-    /// Sets a parameter of a resource that no field of a draft stands for.
+    /// Sets parameters of a resource that no field of a draft stands for.
     #[must_use]
-    pub fn set<R: Resourceful>(id: &str, (parameter, value): (&str, &str)) -> Self {
+    pub fn set<R: Resourceful>(id: &str, parameters: &[(&str, &str)]) -> Self {
         let mut form = String::new();
-        form::push(&mut form, parameter, value);
+        for (parameter, value) in parameters {
+            form::push(&mut form, parameter, value);
+        }
         Self::post::<R>(R::item(id), form)
     }
 

@@ -51,7 +51,7 @@ impl Account {
     }
 
     /// Gives the request of every link that was ever made.
-    async fn requests(&self) -> Vec<(String, String)> {
+    pub async fn requests(&self) -> Vec<(String, String)> {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
             let url = format!("{}/v1/payment_links?limit=100{after}", self.url);
@@ -135,7 +135,8 @@ async fn create(address: SocketAddr, id: &str) -> Result<String, Status> {
     Ok(answer.into_inner().id)
 }
 
-fn request(id: &str) -> pb::CreatePaymentLinkRequest {
+/// A request for a link that sells a poster, which names itself in the metadata.
+pub fn request(id: &str) -> pb::CreatePaymentLinkRequest {
     use pb::line_item::{PriceData, price_data::ProductData};
 
     let product_data = Some(ProductData { name: "Poster".into(), ..Default::default() });

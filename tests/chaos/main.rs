@@ -14,6 +14,10 @@
 
 mod agreeing;
 mod attack;
+mod balancer;
+#[path = "../it/harness/buyer.rs"]
+#[allow(dead_code, reason = "other test binaries use the other part")]
+mod buyer;
 #[path = "../it/harness/cluster.rs"]
 #[allow(dead_code, reason = "other test binaries use the other part")]
 mod cluster;
@@ -25,8 +29,10 @@ mod follow;
 mod gate;
 mod killing;
 mod naive;
+mod orders;
 mod outage;
 mod racing;
+mod rolling;
 mod service;
 mod speed;
 mod stuck;
@@ -51,7 +57,7 @@ static SCALE: LazyLock<usize> = LazyLock::new(|| {
 });
 
 /// How long anything may take that a test waits for. Only a broken promise takes it.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_mins(2);
 
 /// A memory for one test, gone when the test ends.
 enum Memory {

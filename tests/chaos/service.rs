@@ -95,6 +95,13 @@ impl Service {
         self.child.kill().await.unwrap();
     }
 
+    /// Asks it to stop, and gives the exit code.
+    pub async fn terminate(mut self) -> Option<i32> {
+        let order = format!("kill -TERM {}", self.child.id().unwrap());
+        assert!(Command::new("sh").args(["-c", &order]).status().await.unwrap().success());
+        super::within(self.child.wait()).await.unwrap().code()
+    }
+
     /// The part of the memory that it has, in MiB.
     pub fn memory_mib(&self) -> u64 {
         self.status_mib("VmRSS:")

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,7 +13,7 @@ use tonic::Code;
 use super::flood::{Sender, event_id, request};
 use super::follow::{Follower, prove};
 use super::service::Service;
-use super::{Memory, SCALE};
+use super::{Memory, SCALE, within};
 
 /// As many as the service takes on at once by default.
 const SENDERS: usize = 64;
@@ -60,24 +60,35 @@ async fn pace(service: &Service, from: usize, events: usize) -> Vec<Duration> {
     let requests = requests.collect::<Vec<_>>();
     let sending = tokio::spawn(async move {
         let mut ticks = interval(PACE);
+        // Connections are kept and used again, as a proxy before the service does.
+        let idle = Arc::new(Mutex::new(Vec::new()));
         let mut sending = Vec::new();
         for (id, request) in requests {
             ticks.tick().await;
             let sent = Instant::now();
+            let idle = idle.clone();
             sending.push(tokio::spawn(async move {
-                let mut sender = Sender::to(webhook);
-                while sender.send_signed(&request).await.unwrap() != 200 {}
+                let used = idle.lock().unwrap().pop();
+                let mut sender = used.unwrap_or_else(|| Sender::to(webhook));
+                // Refused for want of a place, it comes again, as Stripe does.
+                while sender.send_signed(&request).await.ok() != Some(200) {
+                    sleep(PACE).await;
+                }
+                idle.lock().unwrap().push(sender);
                 (id, sent)
             }));
         }
         join_all(sending).await.into_iter().map(Result::unwrap).collect::<Vec<_>>()
     });
     let mut told = std::collections::HashMap::new();
-    while told.len() < events {
-        if let Some(event) = follower.next(grpc).await.unwrap() {
-            told.insert(event.stripe_event, Instant::now());
+    within(async {
+        while told.len() < events {
+            if let Some(event) = follower.next(grpc).await.unwrap() {
+                told.insert(event.stripe_event, Instant::now());
+            }
         }
-    }
+    })
+    .await;
     let sent = sending.await.unwrap();
     let mut took = sent.iter().map(|(id, sent)| told[id] - *sent).collect::<Vec<_>>();
     took.sort_unstable();

@@ -94,7 +94,7 @@ fn add(message: &'static Message, at: &str, purpose: Purpose, facts: &mut Facts)
 }
 
 fn is_sent(field: &Field, at: &str, purpose: Purpose) -> bool {
-    if field.output_only || field.local {
+    if field.output_only || field.local || field.noted_as.is_some() {
         return false;
     }
     match purpose {

@@ -1,17 +1,19 @@
 //! The methods that the faults are tried on, as a caller sees them.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use paylink::caller::{Caller, Notes};
 use paylink::catalog::Catalog;
 use paylink::clock::Clock;
 use paylink::config::{Profile, Sources};
+use paylink::endings::Endings;
 use paylink::links::Links;
 use paylink::operations::Operations;
 use paylink::pb;
 use paylink::pb::catalog_service_server::CatalogService as _;
 use paylink::pb::payment_link_service_server::PaymentLinkService as _;
+use paylink::storage::Storage;
 use tokio::time::Instant;
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -65,6 +67,26 @@ impl Method {
     }
 }
 
+/// Where links are found again. Its own thread has a time that goes on while that of
+/// a test is paused.
+static INDEX: LazyLock<Storage> = LazyLock::new(|| {
+    let (opened, storage) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let environment = vec![
+                ("PAYLINK__STORAGE__URL".to_owned(), "sqlite::memory:".to_owned()),
+                ("PAYLINK__STRIPE__API_KEY".to_owned(), "sk_test_1".to_owned()),
+            ];
+            let sources = Sources { profile: Profile::Serve, file: None, environment };
+            let storage = sources.storage().unwrap().open().await.unwrap();
+            opened.send(storage).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    storage.recv().unwrap()
+});
+
 // === impl Service ===
 
 impl Service {
@@ -76,10 +98,17 @@ impl Service {
         let stripe = config.stripe.client_over(upstream.transport());
         let memory = Arc::new(Kept::default());
         let clock = Clock::from(1_800_000_000_000);
-        let writes = Operations::new(&config.writes, memory, stripe.clone(), clock);
+        let writes = Operations::new(&config.writes, memory, stripe.clone(), clock.clone());
+        let endings = Endings::new(
+            &config.endings,
+            INDEX.clone(),
+            stripe.clone(),
+            writes.clone(),
+            clock.clone(),
+        );
         Self {
             catalog: Catalog::new(stripe.clone(), writes.clone()),
-            links: Links::new(stripe, writes),
+            links: Links::new(&config.links, stripe, writes, INDEX.clone(), endings, clock),
         }
     }
 

@@ -251,8 +251,11 @@ async fn a_page_token_belongs_to_the_list_that_gave_it() {
 async fn a_request_id_is_a_uuid_in_every_method_that_takes_one() {
     let paylink = Paylink::start().await;
     let (id, request_id) = ("plink_1".to_owned(), "order-6735".to_owned());
-    let activate =
-        pb::ActivatePaymentLinkRequest { id: id.clone(), request_id: request_id.clone() };
+    let activate = pb::ActivatePaymentLinkRequest {
+        id: id.clone(),
+        request_id: request_id.clone(),
+        ..Default::default()
+    };
     let deactivate =
         pb::DeactivatePaymentLinkRequest { id: id.clone(), request_id: request_id.clone() };
     let delete = pb::DeleteProductRequest { id, request_id };

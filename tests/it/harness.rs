@@ -31,6 +31,7 @@ use paylink::app::Addresses;
 use paylink::pb;
 use paylink::pb::catalog_service_client::CatalogServiceClient;
 use paylink::pb::discount_service_client::DiscountServiceClient;
+use paylink::pb::order_service_client::OrderServiceClient;
 use paylink::pb::payment_link_service_client::PaymentLinkServiceClient;
 use paylink::pb::payment_service_client::PaymentServiceClient;
 use paylink::pb::shipping_rate_service_client::ShippingRateServiceClient;
@@ -159,6 +160,11 @@ impl Paylink {
         PaymentLinkServiceClient::with_origin(self.wire.clone(), self.origin())
     }
 
+    /// The orders.
+    pub fn orders(&self) -> OrderServiceClient<Wire> {
+        OrderServiceClient::with_origin(self.wire.clone(), self.origin())
+    }
+
     /// The payments.
     pub fn payments(&self) -> PaymentServiceClient<Wire> {
         PaymentServiceClient::with_origin(self.wire.clone(), self.origin())
@@ -177,6 +183,21 @@ impl Paylink {
     /// Makes a link that sells a poster.
     pub async fn link(&self) -> pb::PaymentLink {
         self.links().create_payment_link(poster_request()).await.unwrap().into_inner()
+    }
+
+    /// Makes a link that sells a poster and is otherwise like that.
+    pub async fn link_like(&self, like: pb::PaymentLink) -> pb::PaymentLink {
+        let link = pb::PaymentLink { line_items: vec![poster()], ..like };
+        let request =
+            pb::CreatePaymentLinkRequest { payment_link: Some(link), ..Default::default() };
+        self.links().create_payment_link(request).await.unwrap().into_inner()
+    }
+
+    /// Gets a link as Stripe shows it now.
+    pub async fn link_now(&self, id: &str) -> pb::PaymentLink {
+        let mut request = tonic::Request::new(pb::GetPaymentLinkRequest { id: id.to_owned() });
+        request.metadata_mut().insert("cache-control", "no-cache".parse().unwrap());
+        self.links().get_payment_link(request).await.unwrap().into_inner()
     }
 
     /// Gets a payment.

@@ -2,8 +2,8 @@
 
 use paylink::pb;
 use paylink::pb::payment_link::{
-    AfterCompletion, PhoneNumberCollection, Restrictions, ShippingAddressCollection,
-    after_completion, restrictions,
+    AfterCompletion, DeactivationReason, PhoneNumberCollection, Restrictions,
+    ShippingAddressCollection, after_completion, restrictions,
 };
 use paylink::pb::{custom_field, payment_link::BillingAddressCollection};
 use prost_types::FieldMask;
@@ -171,7 +171,9 @@ async fn a_deactivated_link_can_be_activated_again() {
     let made = paylink.link().await;
     let request = pb::DeactivatePaymentLinkRequest { id: made.id.clone(), ..Default::default() };
     let off = paylink.links().deactivate_payment_link(request).await.unwrap().into_inner();
-    assert_eq!(off, pb::PaymentLink { active: false, ..made.clone() });
+    let reason = DeactivationReason::Caller.into();
+    let expected = pb::PaymentLink { active: false, deactivation_reason: reason, ..made.clone() };
+    assert_eq!(off, expected);
     assert_eq!(listed(&paylink, false).await, [&*made.id]);
     let request = pb::ActivatePaymentLinkRequest { id: made.id.clone(), ..Default::default() };
     let on = paylink.links().activate_payment_link(request).await.unwrap().into_inner();

@@ -11,6 +11,7 @@
 mod access;
 mod authorization;
 mod bad_input;
+mod batches;
 mod calls;
 mod canary;
 mod capturing;
@@ -19,18 +20,24 @@ mod clients;
 mod consumers;
 mod discounts;
 mod discovery;
+mod doctor;
 mod drain;
+mod ends;
+mod finding;
 mod fulfillment;
 mod harness;
 mod identity;
 mod links;
+mod orders;
 mod outage;
 mod owners;
 mod payments;
 mod program;
+mod qr;
 mod reconciliation;
 mod refunds;
 mod refusals;
+mod relinking;
 mod replacing;
 mod sandbox;
 mod searching;
@@ -45,11 +52,15 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 11] = [
+const ABOUT_MEMORY: [&str; 15] = [
+    "batches::",
     "capturing::",
     "consumers::",
     "drain::",
+    "ends::",
+    "finding::",
     "fulfillment::",
+    "orders::",
     "outage::",
     "owners::",
     "payments::",

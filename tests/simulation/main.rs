@@ -23,6 +23,7 @@ mod faults;
 mod frame;
 mod history;
 mod memory;
+mod orders;
 mod planted;
 mod stripe;
 mod world;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use paylink::clock::Clock;
+use paylink::endings::Endings;
 use paylink::operations::Operations;
 use paylink::payments::Payments;
 use paylink::pb;
@@ -27,17 +28,17 @@ const POLL: Duration = Duration::from_millis(2);
 const LATER_MS: i64 = i64::MAX / 4;
 
 /// A database file, gone with the test.
-struct File(PathBuf);
+pub struct File(PathBuf);
 
 // === impl File ===
 
 impl File {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let name = format!("memory-{}.db", Uuid::now_v7().simple());
         Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
     }
 
-    async fn open(&self) -> Storage {
+    pub async fn open(&self) -> Storage {
         let mut config = CONFIG.storage.clone();
         config.url = format!("sqlite:{}", self.0.display());
         config.open().await.unwrap()
@@ -61,7 +62,7 @@ impl Drop for File {
 }
 
 /// Lives one life of a process, which ends without a word.
-fn live<T>(life: impl Future<Output = T>) -> T {
+pub fn live<T>(life: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(life)
 }
@@ -73,7 +74,11 @@ fn payments(storage: &Storage) -> Payments {
     let writes = Operations::new(&CONFIG.writes, memory, client.clone(), Clock::of_machine());
     let mut config = CONFIG.payments.clone();
     config.retry_max_ms = std::num::NonZeroU32::MIN;
-    Payments::new(&config, storage.clone(), client, writes, CancellationToken::new())
+    let clock = Clock::of_machine();
+    let endings =
+        Endings::new(&CONFIG.endings, storage.clone(), client.clone(), writes.clone(), clock);
+    let stop = CancellationToken::new();
+    Payments::new(&config, storage.clone(), client, writes, endings, false, stop)
 }
 
 async fn receive(payments: &Payments) -> bool {
@@ -161,7 +166,8 @@ async fn append(storage: &Storage, is_undone: bool) -> Result<i64, Error> {
         Box::pin(async move {
             let payment = pb::Payment { id: "cs_1".into(), ..Default::default() };
             let (decided_by, claim) = (String::new(), String::new());
-            let known = Known { payment, decided_by, claim, claimable_at_ms: None };
+            let known =
+                Known { payment, decided_by, claim, claimable_at_ms: None, give_back_at_ms: None };
             transaction.put_known(&known, 0).await?;
             let before = State::Unspecified;
             let sequence = transaction.append_change(&known.payment, before, "evt_1", 0).await?;

@@ -59,7 +59,7 @@ impl Operations {
     }
 
     async fn deactivate(&self, link: &str, operation: &str) {
-        let write = Write::set::<pb::PaymentLink>(link, ("active", "false"));
+        let write = Write::set::<pb::PaymentLink>(link, &[("active", "false")]);
         let key = format!("{operation}-orphan-{link}");
         let deadline = Instant::now() + QUESTION_TIME;
         match self.0.stripe.write(&write, Some(key), deadline).await {

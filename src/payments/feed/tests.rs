@@ -133,9 +133,28 @@ async fn a_shutdown_ends_a_stream_that_waits() {
     let payments = open(&config()).await;
     let mut stream = watch(&payments, "", "").await;
     stream.next().await.unwrap().unwrap();
-    let (ended, ()) = tokio::join!(stream.next(), async { payments.stop.cancel() });
-    assert_eq!(reason(&ended.unwrap().unwrap_err()), "DRAINING");
+    let (parted, ()) = tokio::join!(stream.next(), async { payments.stop.cancel() });
+    assert_eq!(parted.unwrap().unwrap().content, Some(Content::Heartbeat(Heartbeat {})));
+    assert_eq!(reason(&stream.next().await.unwrap().unwrap_err()), "DRAINING");
     assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_stream_that_a_shutdown_ends_gives_the_position_of_all_that_it_has_looked_at() {
+    let payments = open(&config()).await;
+    for (id, link) in [("cs_1", "a"), ("cs_2", "b"), ("cs_3", "a"), ("cs_4", "b")] {
+        append(&payments, id, link).await;
+    }
+    let mut stream = watch(&payments, "", "a").await;
+    let at = |sequence: i64| format!("{}-{sequence}-", payments.storage.epoch());
+    assert!(next_change(&mut stream).await.1.starts_with(&at(1)));
+    assert!(next_change(&mut stream).await.1.starts_with(&at(3)));
+    let mut later = watch(&payments, "", "a").await;
+    next_change(&mut later).await;
+    let (parted, ()) = tokio::join!(stream.next(), async { payments.stop.cancel() });
+    assert!(parted.unwrap().unwrap().position.starts_with(&at(4)));
+    // In the middle of a page the last change is where to go on.
+    assert_eq!(reason(&later.next().await.unwrap().unwrap_err()), "DRAINING");
 }
 
 #[tokio::test]

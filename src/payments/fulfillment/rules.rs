@@ -8,6 +8,7 @@ use crate::contract::{Reason, Violation};
 use crate::error::PaymentError;
 use crate::payments::{ledger, timestamp};
 use crate::pb::fulfillment::State;
+use crate::pb::payment::OrderStanding;
 use crate::pb::{self, Fulfillment};
 use crate::storage::Known;
 
@@ -41,6 +42,10 @@ pub(super) fn claimed(known: &Known, claiming: &Claiming) -> Result<pb::Payment,
         let state = match dispute {
             pb::payment::DisputeState::Unspecified => state.to_owned(),
             dispute => format!("{state} {}", dispute.as_str_name()),
+        };
+        let state = match payment.order_standing() {
+            OrderStanding::Unspecified => state,
+            standing => format!("{state} {}", standing.as_str_name()),
         };
         return Err(PaymentError::NotShippable { id: id(), state });
     }

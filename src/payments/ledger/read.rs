@@ -16,7 +16,7 @@ pub(in crate::payments) const KINDS: [&str; 18] = [
     "refund.created",
     "refund.updated",
     "refund.failed",
-    "charge.refund.updated",
+    TOLD_TWICE,
     "charge.dispute.created",
     "charge.dispute.updated",
     "charge.dispute.closed",
@@ -32,6 +32,9 @@ pub(in crate::payments) const KINDS: [&str; 18] = [
 /// Kinds that tell the same in other words, to an endpoint that has subscribed to
 /// them alone. Most of them tell nothing: Stripe sends some for every payment.
 const FURTHER_KINDS: [&str; 3] = ["charge.refunded", CHARGE_UPDATED, "payment_intent.succeeded"];
+
+/// What it tells comes as `refund.updated` too.
+pub(in crate::payments) const TOLD_TWICE: &str = "charge.refund.updated";
 
 pub(super) const COMPLETED: &str = "checkout.session.completed";
 pub(super) const ASYNC_SUCCEEDED: &str = "checkout.session.async_payment_succeeded";

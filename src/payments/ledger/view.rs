@@ -6,7 +6,7 @@ use prost::Message;
 
 use super::read::{DETAILS, DISPUTE, INTENT, INVOICE, INVOICE_PAYMENT, REFUND, SESSION};
 use crate::pb;
-use crate::pb::payment::{DisputeState, PaymentStatus, State};
+use crate::pb::payment::{DisputeState, OrderStanding, PaymentStatus, State};
 use crate::pb::{dispute, refund};
 use crate::storage::Fact;
 
@@ -30,14 +30,20 @@ pub(in crate::payments) fn view(facts: &[Fact]) -> Option<pb::Payment> {
     Some(payment)
 }
 
-/// Whether an order may be shipped: the money has come, or none was due, and it
-/// was not taken back.
+/// Whether an order may be shipped: the money has come, or none was due, it was not
+/// taken back, and it did not come too late for its order.
 pub(in crate::payments) fn is_shippable(payment: &pb::Payment) -> bool {
     let came = matches!(
         payment.state(),
         State::Paid | State::NoPaymentRequired | State::PartiallyRefunded
     );
-    came && matches!(payment.dispute_state(), DisputeState::Unspecified | DisputeState::Won)
+    came && !is_too_late(payment)
+        && matches!(payment.dispute_state(), DisputeState::Unspecified | DisputeState::Won)
+}
+
+/// Whether a payment came when its order was over.
+pub(in crate::payments) fn is_too_late(payment: &pb::Payment) -> bool {
+    matches!(payment.order_standing(), OrderStanding::Duplicate | OrderStanding::Late)
 }
 
 /// How much of what a payment intent brought can still be refunded, less the

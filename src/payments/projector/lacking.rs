@@ -19,6 +19,9 @@ pub(in crate::payments) trait Details: Clone + Send + Sync + 'static {
         lack: &Lack,
         told_by: &str,
     ) -> impl Future<Output = Result<Vec<Fact>, Unread>> + Send;
+
+    /// Gives a link as it is now.
+    fn link(&self, link: &str) -> impl Future<Output = Result<pb::PaymentLink, Unread>> + Send;
 }
 
 /// A question was not answered.
@@ -47,6 +50,10 @@ impl Details for stripe::Client {
                 Ok(told.flat_map(|told| told.facts).collect())
             }
         }
+    }
+
+    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
+        Ok(self.get(link, &Caller::itself(READ_TIME).wanting_fresh()).await?)
     }
 }
 

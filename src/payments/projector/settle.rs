@@ -9,7 +9,7 @@ use crate::payments::account::{self, Added};
 use crate::payments::ledger::Told;
 use crate::payments::{Config, now_ms};
 use crate::planted::{self, Bug};
-use crate::storage::{self, EventState, Storage, Transaction};
+use crate::storage::{self, EventState, SeenLink, Storage, Transaction};
 
 /// What is to be written for an event.
 #[derive(Debug, Clone)]
@@ -23,7 +23,14 @@ pub(super) enum Outcome {
         /// In which its processing is seen.
         span: Span,
     },
-    /// The event tells nothing.
+    /// The event had a link read again.
+    Seen {
+        /// Which event.
+        event_id: String,
+        /// How the link is.
+        seen: Box<SeenLink>,
+    },
+    /// The event tells nothing, or nothing new.
     Ignored {
         /// Which event.
         event_id: String,
@@ -72,6 +79,7 @@ impl Outcome {
     pub(super) fn event_id(&self) -> &str {
         match self {
             Outcome::Told { event_id, .. }
+            | Outcome::Seen { event_id, .. }
             | Outcome::Ignored { event_id }
             | Outcome::PutOff { event_id, .. } => event_id,
         }
@@ -112,6 +120,11 @@ async fn write_all(
                 let account = accounts.entry(id.clone()).or_default();
                 let adding = account.add(&mut transaction, &id, told, &event_id);
                 added |= adding.instrument(span).await?;
+                done.push(event_id);
+            }
+            Outcome::Seen { event_id, seen } => {
+                transaction.put_link(&seen, now_ms()).await?;
+                added.ends = true;
                 done.push(event_id);
             }
             Outcome::Ignored { event_id } => ignored.push(event_id),

@@ -55,6 +55,10 @@ impl Details for Fake {
         let page = pb::Payment { line_items: vec![item], ..Default::default() };
         Ok(vec![ledger::details(&page, told_by)])
     }
+
+    async fn link(&self, link: &str) -> Result<pb::PaymentLink, Unread> {
+        Ok(pb::PaymentLink { id: link.to_owned(), ..Default::default() })
+    }
 }
 
 /// Delivers events and gives the changes that they make: the event, the state

@@ -21,6 +21,7 @@ const LOOK: Duration = Duration::from_mins(1);
 const POLLED: &str = "events.polled_at_ms";
 const SWEPT: &str = "sessions.swept_at_ms";
 const SWEPT_FAR: &str = "sessions.swept_far_at_ms";
+const LINKS_SWEPT: &str = "links.swept_at_ms";
 /// The time of the newest event that was polled, in seconds since 1970.
 const THROUGH: &str = "events.through_secs";
 
@@ -80,7 +81,8 @@ impl Schedule {
         let polls = self.left(POLLED, self.poll_interval_ms()).await?;
         let sweeps = self.left(SWEPT, config.sweep_interval_ms.get()).await?;
         let far = self.left(SWEPT_FAR, config.far_sweep_interval_ms.get()).await?;
-        let wait = polls.min(sweeps).min(far);
+        let links = self.left_of_links().await?;
+        let wait = polls.min(sweeps).min(far).min(links);
         if !wait.is_zero() {
             return Ok(wait.min(LOOK));
         }
@@ -96,6 +98,10 @@ impl Schedule {
                 self.done(SWEPT_FAR).await?;
             } else if sweeps.is_zero() {
                 self.sweep(&mut run, 2 * OVERLAP_SECS).await?;
+            }
+            if links.is_zero() {
+                run.links().await?;
+                self.done(LINKS_SWEPT).await?;
             }
             Ok::<_, Failure>(())
         };
@@ -153,6 +159,19 @@ impl Schedule {
         // A clock that was set back must not put it off for long.
         let since_ms = u64::try_from(now_ms().saturating_sub(done)).unwrap_or(interval_ms);
         Ok(Duration::from_millis(interval_ms.saturating_sub(since_ms)))
+    }
+
+    /// How long it is until links are compared again. The first time they are at
+    /// once, since those that were made before paylink was here are unknown.
+    async fn left_of_links(&self) -> Result<Duration, Failure> {
+        let interval_ms = self.payments.config.link_sweep_interval_ms;
+        if interval_ms == 0 {
+            return Ok(LOOK);
+        }
+        match self.payments.storage.mark(LINKS_SWEPT).await? {
+            None => Ok(Duration::ZERO),
+            Some(_) => self.left(LINKS_SWEPT, interval_ms).await,
+        }
     }
 
     async fn done(&self, mark: &'static str) -> Result<(), Failure> {

@@ -47,16 +47,16 @@ impl Run<'_> {
     /// Adds a session that no event has told of, with what its list does not show.
     async fn complete(&mut self, page: &pb::Payment, state: State) -> Result<(), Failure> {
         self.before_reading().await?;
-        let caller = Caller::itself(READ_TIME);
-        let full = self.payments.stripe.payment_in_full(&page.id, &caller).await?;
-        let Some(mut told) = ledger::session(page.clone(), state, "") else { return Ok(()) };
-        told.facts.push(ledger::details(&full, ""));
-        self.repair(page.id.clone(), told).await
+        let told = self.payments.in_full(page, state).await?;
+        match told {
+            Some(told) => self.repair(page.id.clone(), told).await,
+            None => Ok(()),
+        }
     }
 }
 
 /// The state of a payment as the page was left, whatever went back since.
-fn before_refunds(payment: &pb::Payment) -> State {
+pub(in crate::payments) fn before_refunds(payment: &pb::Payment) -> State {
     match payment.state() {
         State::PartiallyRefunded | State::Refunded => State::Paid,
         state => state,

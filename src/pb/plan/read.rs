@@ -12,7 +12,7 @@ use prost_reflect::{
 
 use super::names::Names;
 use super::{
-    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Method, Pattern, Resource,
+    Choice, Enum, Exclusive, Field, Key, Kind, Message, MessageId, Method, Part, Pattern, Resource,
     Rules, Shape,
 };
 
@@ -80,6 +80,7 @@ pub(super) fn messages() -> Vec<Message> {
         .all_messages()
         .filter(|message| message.package_name() == "paylink.v1" && !message.is_map_entry())
         .chain(pool.get_message_by_name("google.protobuf.FieldMask"))
+        .chain(pool.get_message_by_name("google.protobuf.Duration"))
         .collect();
     let ids = chosen.iter().enumerate().map(|(at, m)| (m.full_name().to_owned(), at)).collect();
     chosen.iter().map(|message| options.message(message, &ids)).collect()
@@ -94,8 +95,9 @@ fn pool() -> DescriptorPool {
 
 impl Options {
     fn message(&self, message: &MessageDescriptor, ids: &HashMap<String, usize>) -> Message {
-        let fields: Vec<Field> =
+        let mut fields: Vec<Field> =
             message.fields().map(|field| self.field(message, &field, ids)).collect();
+        self.place_parts(message, &mut fields);
         let mut by_number = Vec::new();
         for (at, field) in fields.iter().enumerate() {
             let number = field.number as usize;
@@ -126,6 +128,23 @@ impl Options {
         }
     }
 
+    /// Tells the fields that hold others which these are.
+    fn place_parts(&self, message: &MessageDescriptor, fields: &mut [Field]) {
+        for own in message.fields() {
+            let Some(mapping) = sub(&own.options(), &self.mapping) else { continue };
+            let within = text(&mapping, "within");
+            if within.is_empty() {
+                continue;
+            }
+            match fields.iter_mut().find(|field| field.name == within) {
+                Some(holder) => {
+                    holder.parts.push(Part { name: own.name().to_owned(), number: own.number() });
+                }
+                None => unknown(own.full_name()),
+            }
+        }
+    }
+
     fn choice(&self, oneof: &OneofDescriptor) -> Choice {
         let options = oneof.options();
         Choice {
@@ -147,6 +166,9 @@ impl Options {
         let is = |word: &str| has_behavior(&behavior, &self.behavior, word);
         let mapping = sub(&options, &self.mapping);
         let marked = |mark: &str| mapping.as_ref().is_some_and(|mapping| flag(mapping, mark));
+        let said = |what: &str| {
+            mapping.as_ref().map(|mapping| text(mapping, what)).filter(|said| !said.is_empty())
+        };
         let named = mapping.as_ref().map(|mapping| text(mapping, "name")).unwrap_or_default();
         let wire_name = if named.is_empty() { field.name().to_owned() } else { named };
         Field {
@@ -167,14 +189,12 @@ impl Options {
             output_only: is("OUTPUT_ONLY"),
             input_only: is("INPUT_ONLY"),
             identifier: is("IDENTIFIER"),
-            local: marked("local"),
+            local: marked("local") || said("within").is_some(),
             clearable: marked("clearable"),
             update_only: marked("update_only"),
             chosen: marked("chosen"),
-            noted_as: mapping
-                .as_ref()
-                .map(|mapping| text(mapping, "noted_as"))
-                .filter(|key| !key.is_empty()),
+            noted_as: said("noted_as"),
+            parts: Vec::new(),
             rules: sub(&options, &self.rules).map(|rules| field_rules(&rules)).unwrap_or_default(),
         }
     }
@@ -187,7 +207,8 @@ impl Options {
         match of {
             prost_reflect::Kind::Bool => Kind::Bool,
             prost_reflect::Kind::Int32 | prost_reflect::Kind::Int64 => Kind::Int,
-            prost_reflect::Kind::String => Kind::String,
+            // Bytes are of answers alone, which nothing here reads.
+            prost_reflect::Kind::String | prost_reflect::Kind::Bytes => Kind::String,
             // Leaked once, with the plan, which lives as long as the process.
             prost_reflect::Kind::Enum(words) => {
                 Kind::Enum(Box::leak(Box::new(self.words_of(&words))))

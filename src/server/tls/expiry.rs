@@ -37,18 +37,21 @@ pub(super) enum Nearness {
 
 /// Tells until when each file is good.
 pub(super) fn report(listener: &'static str, contents: &Contents) {
+    for (file, end) in ends(contents) {
+        let attributes = [KeyValue::new("listener", listener), KeyValue::new("file", file)];
+        NOT_AFTER.record(end, &attributes);
+    }
+}
+
+/// Finds until when each file is good, in Unix seconds.
+pub(super) fn ends(contents: &Contents) -> Vec<(&'static str, i64)> {
     let authorities = contents.authorities().unwrap_or_default();
     let ends = [
         ("certificate", own_end(contents)),
         ("client_ca", authorities.iter().filter_map(|der| end(der)).min()),
         ("client_crl", revoked_end(contents)),
     ];
-    for (file, end) in ends {
-        if let Some(end) = end {
-            let attributes = [KeyValue::new("listener", listener), KeyValue::new("file", file)];
-            NOT_AFTER.record(end.as_second(), &attributes);
-        }
-    }
+    ends.into_iter().filter_map(|(file, end)| Some((file, end?.as_second()))).collect()
 }
 
 // === impl Nearness ===

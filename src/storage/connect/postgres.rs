@@ -49,6 +49,17 @@ pub(super) async fn open(config: &Config, url: &str) -> Result<Connections, Erro
     Ok(Connections { writers, readers, kind: Kind::Postgres, lock: None })
 }
 
+/// Connects once, to look and not to change anything; refuses what [`open`] would.
+pub(in crate::storage) async fn look_at(
+    config: &Config,
+    url: &str,
+) -> Result<AnyConnection, Error> {
+    let mut only = AnyConnection::connect_with(&options(url)?).await?;
+    begin(&mut only, settings(config)).await?;
+    verify(&mut only).await?;
+    Ok(only)
+}
+
 /// Connects for the first time. A server that is just starting is waited for;
 /// one that refuses us is not.
 async fn connect(options: &AnyConnectOptions) -> Result<AnyConnection, Error> {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::AnyPool;
+use sqlx::{AnyConnection, AnyPool, Connection as _};
 use tokio::time::{Instant, sleep};
 
-use super::{Connections, Kind, beginning_with, opened, options, pool, same};
+use super::{Connections, Kind, begin, beginning_with, opened, options, pool, same};
 use crate::storage::{Config, Error, schema};
 
 /// How often to try again for the lock of a file.
@@ -66,8 +66,7 @@ pub(super) async fn open_memory(config: &Config) -> Result<Connections, Error> {
 pub(super) async fn open_file(config: &Config, path: &Path) -> Result<Connections, Error> {
     let wait = Duration::from_millis(config.busy_timeout_ms.get());
     let lock = FileLock::take(path, wait).await?;
-    // What sqlx reads as an escape or as the end of the path is escaped.
-    let path = path.to_string_lossy().replace('%', "%25").replace('#', "%23");
+    let path = escaped(path);
     let writing = format!("{} PRAGMA journal_mode = WAL;", settings(config));
     let writers = beginning_with(pool(config, 1), writing)
         .connect_lazy_with(options(&format!("sqlite:{path}?mode=rwc"))?);
@@ -78,6 +77,24 @@ pub(super) async fn open_file(config: &Config, path: &Path) -> Result<Connection
         .connect_lazy_with(options(&format!("sqlite:{path}?mode=ro"))?);
     opened(&readers).await?;
     Ok(Connections { writers, readers, kind: Kind::Sqlite, lock: Some(lock) })
+}
+
+/// Connects once, to look and not to change anything.
+pub(in crate::storage) async fn look_at(
+    config: &Config,
+    path: &Path,
+) -> Result<AnyConnection, Error> {
+    let options = options(&format!("sqlite:{}?mode=ro", escaped(path)))?;
+    let mut only = AnyConnection::connect_with(&options).await?;
+    begin(&mut only, settings(config)).await?;
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut only).await?;
+    same("journal_mode", "wal", journal)?;
+    Ok(only)
+}
+
+/// A path for a URL: what sqlx reads as an escape or as the end of the path is escaped.
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().replace('%', "%25").replace('#', "%23")
 }
 
 fn settings(config: &Config) -> String {

@@ -66,7 +66,7 @@ async fn get(client: &Client, caller: &Caller) -> String {
 }
 
 async fn change(client: &Client) {
-    let write = Write::set::<pb::Product>("prod_1", ("name", "x"));
+    let write = Write::set::<pb::Product>("prod_1", &[("name", "x")]);
     client.write(&write, Some("key".into()), Instant::now() + MINUTE).await.unwrap();
 }
 

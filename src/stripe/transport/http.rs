@@ -60,24 +60,11 @@ impl Http {
             .map_err(|_| SetupError::ApiKey)?;
         key.set_sensitive(true);
         let headers = HeaderMap::from_iter([(AUTHORIZATION, key)]);
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("paylink/", env!("CARGO_PKG_VERSION")))
+        let builder = bare(config)?
             .default_headers(headers)
-            .connect_timeout(CONNECT_TIME_MAX)
             .pool_idle_timeout(POOL_IDLE_TIME_MAX)
             .pool_max_idle_per_host(config.in_flight_max)
-            .tls_version_min(tls::Version::TLS_1_2)
-            .dns_resolver(Resolver)
-            // A redirect would carry the key to a host that nobody configured.
-            .redirect(redirect::Policy::none())
-            // The retry layer is the only one that retries.
-            .retry(reqwest::retry::never())
-            // Nobody's environment sends the key another way than the configuration says.
-            .no_proxy()
             .https_only(!plain);
-        if let Some(url) = &config.proxy_url {
-            builder = builder.proxy(Proxy::all(url).map_err(|_| SetupError::ProxyUrl)?);
-        }
         Ok(Self { http: builder.build()?, base_url: config.base_url.trim_end_matches('/').into() })
     }
 
@@ -97,6 +84,25 @@ impl Http {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read(response, write).await?;
         exchange::answer(&call, status, &headers, body)
+    }
+}
+
+/// Begins an HTTP client that knows no key of the account.
+pub(in crate::stripe) fn bare(config: &Config) -> Result<reqwest::ClientBuilder, SetupError> {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("paylink/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIME_MAX)
+        .tls_version_min(tls::Version::TLS_1_2)
+        .dns_resolver(Resolver)
+        // A redirect would carry the key to a host that nobody configured.
+        .redirect(redirect::Policy::none())
+        // The retry layer is the only one that retries.
+        .retry(reqwest::retry::never())
+        // Nobody's environment sends the key another way than the configuration says.
+        .no_proxy();
+    match &config.proxy_url {
+        None => Ok(builder),
+        Some(url) => Ok(builder.proxy(Proxy::all(url).map_err(|_| SetupError::ProxyUrl)?)),
     }
 }
 

@@ -65,6 +65,10 @@ impl Writer {
                 continue;
             }
             self.discriminate(message, field);
+            if let Some(note) = &field.noted_as {
+                self.note(note, |writer| writer.one(field.kind, value, None));
+                continue;
+            }
             self.at(&field.wire_name, |writer| match field.shape {
                 Shape::Single => writer.one(field.kind, value, within),
                 Shape::Repeated => {
@@ -104,6 +108,12 @@ impl Writer {
         for (at, touched) in &node.fields {
             let Some(field) = message.fields.get(*at) else { continue };
             let given = || walk::fields(message, bytes).filter(|(given, _, _)| given == at);
+            if let Some(note) = &field.noted_as {
+                if given().next().is_none() {
+                    self.note(note, |writer| writer.plain(""));
+                }
+                continue;
+            }
             self.at(&field.wire_name, |writer| {
                 if touched.whole && given().next().is_none() {
                     writer.plain("");
@@ -132,6 +142,11 @@ impl Writer {
         let fixed = self.updating && field.immutable;
         let named = !field.identifier || says_which || chooses;
         !field.output_only && !field.local && !fixed && named
+    }
+
+    /// Goes on below a key of the resource's metadata, where a field is kept.
+    fn note(&mut self, key: &str, go: impl FnOnce(&mut Self)) {
+        self.at("metadata", |writer| writer.at(key, go));
     }
 
     fn discriminate(&mut self, message: &'static Message, field: &Field) {

@@ -14,17 +14,19 @@ use super::{Folder, Paylink, within};
 pub const POLICY: &str = r#"
 [[rule]]
 identities = ["https://id.example|reader"]
-permissions = ["catalog.read", "discounts.read", "shipping.read", "links.read", "payments.read"]
+permissions = ["catalog.read", "discounts.read", "shipping.read", "links.read", "orders.read",
+    "payments.read"]
 owner = "shop"
 
 [[rule]]
 identities = ["https://id.example|shop"]
-permissions = ["catalog.*", "links.*", "payments.read", "payments.fulfill", "payments.refund"]
+permissions = ["catalog.*", "links.*", "orders.*", "payments.read", "payments.fulfill",
+    "payments.refund"]
 owner = "shop"
 
 [[rule]]
 identities = ["https://id.example|crm"]
-permissions = ["catalog.*", "links.*", "payments.*"]
+permissions = ["catalog.*", "links.*", "orders.*", "payments.*"]
 owner = "crm"
 
 [[rule]]

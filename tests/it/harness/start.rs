@@ -14,7 +14,7 @@ use super::{Folder, Paylink, Stripe, cluster, wire};
 
 /// What every test wants: free ports, no noise, and no long pauses. Waiting for
 /// a storage connection is not what these tests are about, on a busy machine.
-const SETTINGS: [(&str, &str); 14] = [
+const SETTINGS: [(&str, &str); 15] = [
     ("PAYLINK__GRPC__LISTEN", "127.0.0.1:0"),
     ("PAYLINK__WEBHOOK__LISTEN", "127.0.0.1:0"),
     ("PAYLINK__OPERATIONS__LISTEN", "127.0.0.1:0"),
@@ -28,6 +28,8 @@ const SETTINGS: [(&str, &str); 14] = [
     ("PAYLINK__STORAGE__ACQUIRE_TIMEOUT_MS", "10000"),
     ("PAYLINK__PAYMENTS__RETRY_FIRST_MS", "20"),
     ("PAYLINK__PAYMENTS__RETRY_MAX_MS", "100"),
+    // Links are compared where a test asks for it, and no answer is counted twice.
+    ("PAYLINK__PAYMENTS__LINK_SWEEP_INTERVAL_MS", "0"),
     ("PAYLINK__TELEMETRY__LOG_FILTER", "off"),
 ];
 

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::{Notes, Object};
 use crate::pb;
-use crate::pb::plan::{Field, Kind, Message, Shape};
+use crate::pb::plan::{Field, Kind, Message, Part, Shape};
 
 /// A JSON value that belongs to a field.
 pub(super) struct Slot<'a> {
@@ -101,14 +101,16 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Reads the one property of an object that is wanted of it.
+    /// Reads the property of an object that is wanted of it, and those that are
+    /// fields beside it.
     fn property<'de, A: MapAccess<'de>>(self, name: &str, mut map: A) -> Result<(), A::Error> {
         let Slot { message, field, number, shape, out, notes } = self;
-        while let Some(wanted) = map.next_key_seed(Is(name))? {
-            if wanted {
-                map.next_value_seed(Slot { message, field, number, shape, out, notes })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        while let Some(wanted) = map.next_key_seed(Is(name, &field.parts))? {
+            match wanted.map(|part| part.map_or(number, |part| part.number)) {
+                Some(number) => {
+                    map.next_value_seed(Slot { message, field, number, shape, out, notes })?;
+                }
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(())
@@ -166,6 +168,11 @@ impl<'de> Visitor<'de> for Slot<'_> {
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
         match self.kind() {
             Some(Kind::String) => self.text(value),
+            // A note is a text, whatever its field is.
+            Some(Kind::Timestamp) => match value.parse() {
+                Ok(seconds) => self.integer(seconds),
+                Err(_) => self.not_understood(),
+            },
             Some(Kind::Enum(words)) => match words.number(value) {
                 Some(number) => self.varint(i64::from(number).cast_unsigned()),
                 None => self.not_understood(),
@@ -244,26 +251,30 @@ impl Visitor<'_> for EntryKey<'_> {
     }
 }
 
-/// Compares a key without owning it.
-struct Is<'a>(&'a str);
+/// Compares a key without owning it: it is the one that is wanted, or a part
+/// beside it.
+struct Is<'a>(&'a str, &'static [Part]);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {
-    type Value = bool;
+    type Value = Option<Option<&'static Part>>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Is<'_> {
-    type Value = bool;
+    type Value = Option<Option<&'static Part>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        if key == self.0 {
+            return Ok(Some(None));
+        }
+        Ok(self.1.iter().find(|part| part.name == key).map(Some))
     }
 }
 

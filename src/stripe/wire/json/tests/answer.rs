@@ -7,7 +7,8 @@ use super::walk;
 
 /// Writes an encoded message, with null for what is not set.
 pub fn answer(message: &'static Message, bytes: &[u8]) -> Value {
-    let unset = message.fields.iter().filter(|field| !field.local);
+    let own = |field: &Field| !field.local && field.noted_as.is_none();
+    let unset = message.fields.iter().filter(|field| own(field));
     let mut object: Map<String, Value> =
         unset.map(|field| (field.wire_name.clone(), Value::Null)).collect();
     object.insert("object".into(), message.name.as_str().into());
@@ -15,6 +16,18 @@ pub fn answer(message: &'static Message, bytes: &[u8]) -> Value {
         object.insert(name.clone(), value.as_str().into());
     }
     for (_, field, given) in walk::fields(message, bytes).filter(|(_, field, _)| !field.local) {
+        if let Some(key) = &field.noted_as {
+            let notes = object.entry("metadata").or_insert(Value::Null);
+            if notes.is_null() {
+                *notes = json!({});
+            }
+            // A note is a text, whatever its field is.
+            notes[key] = match value(field, given) {
+                Value::String(text) => text.into(),
+                other => other.to_string().into(),
+            };
+            continue;
+        }
         let place = object.entry(&field.wire_name).or_insert(Value::Null);
         match field.shape {
             Shape::Single => *place = value(field, given),

@@ -1,0 +1,45 @@
+//! The comparison of Stripe's links with the index of links: those that were made
+//! outside appear, and what was missed is mended.
+
+use super::{Failure, READ_TIME, Run};
+use crate::caller::Caller;
+use crate::payments::now_ms;
+use crate::storage::SeenLink;
+
+/// How many pages of a hundred links one comparison reads, the newest first.
+const PAGES_MAX: u32 = 1_000;
+
+// === impl Run ===
+
+impl Run<'_> {
+    /// Reads all links, and notes those that the index shows otherwise.
+    pub(in crate::payments) async fn links(&mut self) -> Result<(), Failure> {
+        let storage = self.payments.storage.clone();
+        let mut after = None;
+        // Stripe does not tell when a link was made, but lists the newer ones first.
+        let mut newest_ms = now_ms();
+        for _ in 0..PAGES_MAX {
+            self.before_reading().await?;
+            let seen_at_ms = now_ms();
+            let caller = Caller::itself(READ_TIME);
+            let page = self.payments.stripe.payment_links(after.as_deref(), &caller).await?;
+            for link in page.items {
+                self.report.links_seen = self.report.links_seen.saturating_add(1);
+                let known = storage.link(&link.id).await?;
+                newest_ms =
+                    known.as_ref().map_or(newest_ms, |one| one.created_at_ms.min(newest_ms));
+                if known.is_none_or(|known| !known.is(&link)) {
+                    self.report.links_mended = self.report.links_mended.saturating_add(1);
+                    let seen = SeenLink { link, created_at_ms: newest_ms, seen_at_ms };
+                    storage.put_link(seen, now_ms()).await?;
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        self.payments.endings.wake();
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! The table `endings`: links that are to be deactivated, and when.
+
+use uuid::Uuid;
+
+use super::{Error, Storage, Transaction};
+use crate::pb::payment_link::DeactivationReason;
+
+/// A link that is to be deactivated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The link.
+    pub link: String,
+    /// Why.
+    pub reason: DeactivationReason,
+    /// Names the write, whoever carries it out. A new end has a new id.
+    pub id: Uuid,
+    /// When, in milliseconds since 1970.
+    pub due_at_ms: i64,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+type Row = (String, i64, String, i64, i64);
+
+// === impl Storage ===
+
+impl Storage {
+    /// Gives endings that are due, the longest due first.
+    ///
+    /// No ending is put off by more than `put_off_max_ms`. One that seems to be
+    /// was put off before the clock was set back, and is due as well.
+    pub async fn due_endings(
+        &self,
+        now_ms: i64,
+        put_off_max_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<Ending>, Error> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT link_id, reason, id, due_at_ms, attempts FROM endings
+             WHERE due_at_ms <= $1 AND (retry_at_ms <= $1 OR retry_at_ms > $2)
+             ORDER BY due_at_ms LIMIT $3",
+        )
+        .bind(now_ms)
+        .bind(now_ms.saturating_add(put_off_max_ms))
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await?;
+        rows.into_iter().map(ending).collect()
+    }
+
+    /// Gives the time when the next ending will be due that is not yet.
+    pub async fn next_ending_at_ms(&self, now_ms: i64) -> Result<Option<i64>, Error> {
+        let next = sqlx::query_scalar("SELECT min(due_at_ms) FROM endings WHERE due_at_ms > $1");
+        Ok(next.bind(now_ms).fetch_one(self.readers()).await?)
+    }
+
+    /// Counts the endings that are due, and gives the time of the oldest.
+    pub async fn late_endings(&self, now_ms: i64) -> Result<(i64, Option<i64>), Error> {
+        let late = "SELECT count(*), min(due_at_ms) FROM endings WHERE due_at_ms <= $1";
+        Ok(sqlx::query_as(late).bind(now_ms).fetch_one(self.readers()).await?)
+    }
+
+    /// Says whether a link of these is still to be deactivated.
+    pub async fn is_any_ending(&self, links: &[String], now_ms: i64) -> Result<bool, Error> {
+        for link in links {
+            let due = "SELECT count(*) FROM endings WHERE link_id = $1 AND due_at_ms <= $2";
+            let count: i64 =
+                sqlx::query_scalar(due).bind(link).bind(now_ms).fetch_one(self.readers()).await?;
+            if count > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Notes that links are to be deactivated now.
+    pub async fn end_links(
+        &self,
+        links: Vec<String>,
+        reason: DeactivationReason,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        self.write(move |mut transaction| {
+            Box::pin(async move {
+                for link in &links {
+                    transaction.put_ending(link, reason, now_ms).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Forgets that a caller wanted a link deactivated.
+    pub async fn forget_ending(
+        &self,
+        link: String,
+        reason: DeactivationReason,
+    ) -> Result<(), Error> {
+        self.write(move |mut transaction| {
+            Box::pin(async move { transaction.drop_ending(&link, reason).await })
+        })
+        .await
+    }
+}
+
+// === impl Transaction ===
+
+impl Transaction<'_> {
+    /// Notes that a link is to be deactivated. What is noted for that reason stays,
+    /// but an end that moves, which is another ending.
+    pub async fn put_ending(
+        &mut self,
+        link: &str,
+        reason: DeactivationReason,
+        due_at_ms: i64,
+    ) -> Result<(), Error> {
+        let moves = i64::from(reason == DeactivationReason::Expired);
+        sqlx::query(
+            "INSERT INTO endings (link_id, reason, id, due_at_ms, retry_at_ms)
+             VALUES ($1, $2, $3, $4, $4)
+             ON CONFLICT (link_id, reason) DO UPDATE SET
+             id = excluded.id, due_at_ms = excluded.due_at_ms, attempts = 0,
+             retry_at_ms = excluded.retry_at_ms
+             WHERE $5 = 1 AND endings.due_at_ms <> excluded.due_at_ms",
+        )
+        .bind(link)
+        .bind(i64::from(i32::from(reason)))
+        .bind(Uuid::new_v4().to_string())
+        .bind(due_at_ms)
+        .bind(moves)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets an ending, whatever its time.
+    pub async fn drop_ending(
+        &mut self,
+        link: &str,
+        reason: DeactivationReason,
+    ) -> Result<(), Error> {
+        sqlx::query("DELETE FROM endings WHERE link_id = $1 AND reason = $2")
+            .bind(link)
+            .bind(i64::from(i32::from(reason)))
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets an ending that is done. One that took its place stays.
+    pub async fn finish_ending(&mut self, ending: &Ending) -> Result<(), Error> {
+        sqlx::query("DELETE FROM endings WHERE link_id = $1 AND reason = $2 AND id = $3")
+            .bind(&ending.link)
+            .bind(i64::from(i32::from(ending.reason)))
+            .bind(ending.id.to_string())
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Puts an ending off, and counts it.
+    pub async fn postpone_ending(
+        &mut self,
+        ending: &Ending,
+        retry_at_ms: i64,
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE endings SET retry_at_ms = $4, attempts = attempts + 1
+             WHERE link_id = $1 AND reason = $2 AND id = $3",
+        )
+        .bind(&ending.link)
+        .bind(i64::from(i32::from(ending.reason)))
+        .bind(ending.id.to_string())
+        .bind(retry_at_ms)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+}
+
+fn ending((link, reason, id, due_at_ms, attempts): Row) -> Result<Ending, Error> {
+    let corrupt = || Error::Corrupt { what: format!("the ending of link {link}") };
+    let number = i32::try_from(reason).map_err(|_| corrupt())?;
+    Ok(Ending {
+        reason: DeactivationReason::try_from(number).map_err(|_| corrupt())?,
+        id: Uuid::parse_str(&id).map_err(|_| corrupt())?,
+        due_at_ms,
+        attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+        link,
+    })
+}
