@@ -74,14 +74,14 @@ impl Payments {
     /// Shows what waits, until it is stopped.
     pub(super) async fn show(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            if let Err(error) = self.look().await {
+            if let Err(error) = self.count().await {
                 tracing::debug!(%error, "What waits could not be counted for now");
             }
             let _ = stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
         }
     }
 
-    async fn look(&self) -> Result<(), storage::Error> {
+    async fn count(&self) -> Result<(), storage::Error> {
         let inbox = self.storage.pending_events().await?;
         PENDING.record(inbox.count, &[]);
         let age_ms = inbox.oldest_at_ms.map_or(0, |oldest_ms| now_ms().saturating_sub(oldest_ms));
