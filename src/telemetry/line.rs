@@ -44,10 +44,8 @@ impl Line {
         match format {
             LogFormat::Text => format!("{now:.6} {level:>5} {}{fields}\n", safe(&text)),
             LogFormat::Json => {
-                let text = quoted(&text);
-                format!(
-                    "{{\"timestamp\":\"{now:.6}\",\"level\":\"{level}\",\"message\":{text}{fields}}}\n"
-                )
+                let (start, text) = (format!("{{\"timestamp\":\"{now:.6}\""), quoted(&text));
+                format!("{start},\"level\":\"{level}\",\"message\":{text}{fields}}}\n")
             }
         }
     }

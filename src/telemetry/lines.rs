@@ -157,9 +157,10 @@ mod tests {
         );
         assert_eq!(
             check(LogFormat::Json, "info", say),
-            [
-                r#"{"level":"INFO","message":"A link was made","link.id":"plink_1","count":2,"is_new":true}"#
-            ]
+            [concat!(
+                r#"{"level":"INFO","message":"A link was made","#,
+                r#""link.id":"plink_1","count":2,"is_new":true}"#
+            )]
         );
     }
 
