@@ -97,7 +97,9 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Error::Url(_) | Error::Setting { .. } | Error::Migrate(_) => "setup",
+            Error::Url(_) | Error::Setting { .. } | Error::Migrate(_) | Error::TooNew { .. } => {
+                "setup"
+            }
             Error::File(_) | Error::InUse => "file",
             Error::Busy => "busy",
             Error::Late => "late",
