@@ -121,6 +121,7 @@ async fn one_trace_shows_a_call_with_a_retry_and_the_payment_that_followed() {
           client GET /v1/checkout/sessions/{id} 200
           producer send feed STATE_PAID
       server POST /webhooks/stripe 200 payment_link.created
+        consumer process stripe.events
       server POST /webhooks/stripe 200 price.created
       server POST /webhooks/stripe 200 product.created
     ");
