@@ -17,7 +17,7 @@ tools:
     scripts/setup-tools
 
 # Everything that CI checks, but for the release build and what runs it.
-check: fmt-check lint test proto chart deny unused words scripts image
+check: fmt-check lint test proto chart alerts deny unused words scripts image
 
 # Run the tests.
 test *arguments:
@@ -106,13 +106,22 @@ unused:
 words:
     typos
 
-# Follow docs/sandbox.md with the release binary, and compare what it prints.
-sandbox-guide program=(target / "release/paylink"):
-    scripts/sandbox-guide "{{ program }}"
+# Follow docs/sandbox.md or docs/debugging.md with the release binary, and compare what it prints.
+guide page program=(target / "release/paylink"):
+    scripts/guide "{{ program }}" "{{ page }}"
 
-# Accept what docs/sandbox.md prints now, for review of the diff.
-sandbox-guide-accept program=(target / "release/paylink"):
-    scripts/sandbox-guide "{{ program }}" --accept
+# Accept what a guide prints now, for review of the diff.
+guide-accept page program=(target / "release/paylink"):
+    scripts/guide "{{ program }}" "{{ page }}" --accept
+
+# Check the alerts of the chart: each fires when it should, and none while all is well.
+alerts:
+    promtool check rules helm/rules/*.yaml
+    promtool test rules helm/tests/alerts.yaml
+
+# Let Prometheus scrape the release binary, and ask it all that the dashboard and the alerts ask.
+dashboard program=(target / "release/paylink"):
+    scripts/dashboard "{{ program }}"
 
 # Measure the sandbox: links a second, start, memory; docs/performance.md has the figures.
 bench-sandbox:

@@ -40,6 +40,8 @@ const CALLS_OF_A_CONNECTION: usize = 8;
 /// How many calls warm it up, and how many are measured, each of all callers together.
 const WARM_UP: usize = 2_000;
 const MEASURED: usize = 20_000;
+/// How often each way to be seen has its turn.
+const TURNS: u32 = 3;
 /// The unit of CPU time in `/proc`, which Linux fixes.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -61,7 +63,8 @@ struct Cost {
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let service = Service::start(stripe().await);
+        let stripe = stripe().await;
+        let service = Service::start(stripe, &[]);
         println!("CPU time of the service a call, {CONNECTIONS} connections with 8 calls each:");
         let create = cost(&service, async |links| {
             links.create_payment_link(poster()).await.unwrap();
@@ -81,7 +84,46 @@ fn main() {
         });
         row("list 10 links", &list.await, 108);
         println!("memory at the end: {:.1} MiB", service.resident_kib() / 1024.0);
+        drop(service);
+        telemetry(stripe).await;
     });
+}
+
+/// Prints what it costs to be seen, in turns, so that what else the machine does is in
+/// each of them.
+async fn telemetry(stripe: SocketAddr) {
+    let collector = format!("http://{}", serve(Router::new().fallback(async || ())).await);
+    let to = |endpoint: &'static str, ratio: &'static str| {
+        vec![
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("PAYLINK__TELEMETRY__TRACE_RATIO", ratio),
+        ]
+    };
+    // It is there for as long as the benchmark.
+    let collector: &'static str = collector.leak();
+    let ways = [
+        ("off", vec![]),
+        ("1 % of the traces", to(collector, "0.01")),
+        ("all traces", to(collector, "1.0")),
+        ("a dead collector", to("http://127.0.0.1:1", "1.0")),
+    ];
+    println!("CPU time to create a link, by what of it is exported:");
+    let mut costs = vec![Duration::ZERO; ways.len()];
+    for _ in 0..TURNS {
+        for ((_, environment), sum) in ways.iter().zip(&mut costs) {
+            let service = Service::start(stripe, environment);
+            let create = cost(&service, async |links| {
+                links.create_payment_link(poster()).await.unwrap();
+            });
+            *sum += create.await.cpu / TURNS;
+        }
+    }
+    let off = costs[0].as_secs_f64();
+    for ((name, _), cost) in ways.iter().zip(&costs) {
+        let (cost_us, more) = (cost.as_secs_f64() * 1e6, cost.as_secs_f64() / off - 1.0);
+        println!("{name:<24} {cost_us:>6.1} µs, {:>+5.1} %", more * 100.0);
+    }
 }
 
 fn row(name: &str, cost: &Cost, goal_us: u32) {
@@ -103,6 +145,11 @@ async fn stripe() -> SocketAddr {
         .route("/v1/payment_links", post(one).get(all))
         .route("/v1/payment_links/{id}", get(one))
         .fallback(move || async move { json(nothing.clone()) });
+    serve(routes).await
+}
+
+/// Serves routes on a port of their own.
+async fn serve(routes: Router) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -167,7 +214,7 @@ fn asking(is_fresh: bool) -> Request<pb::GetPaymentLinkRequest> {
 
 impl Service {
     /// Starts the program, and waits until it says where it serves.
-    fn start(stripe: SocketAddr) -> Self {
+    fn start(stripe: SocketAddr, further: &[(&str, &str)]) -> Self {
         let name = format!("paylink-bench-{}.db", Uuid::new_v4().simple());
         let storage = std::env::temp_dir().join(name);
         let mut child = Command::new(env!("CARGO_BIN_EXE_paylink"))
@@ -185,6 +232,7 @@ impl Service {
             .env("PAYLINK__STRIPE__IN_FLIGHT_MAX", "64")
             .env("PAYLINK__STRIPE__CACHE_AGE_MS", "600000")
             .env("PAYLINK__STORAGE__URL", format!("sqlite:{}", storage.display()))
+            .envs(further.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

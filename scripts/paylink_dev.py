@@ -42,7 +42,7 @@ def running(binary, home, verb=("dev",), parts=PARTS):
             text=True,
         )
     try:
-        yield process, _addresses(process, parts)
+        yield process, _addresses(process, parts, home / "paylink.log")
     except Exception:
         end = log.read_text()[-LOG_CHARACTERS_MAX:]
         print("--- the log of paylink, its end\n" + end, file=sys.stderr)
@@ -127,13 +127,16 @@ class Api:
         return [*bounded, *arguments, self.address, method]
 
 
-def _addresses(process, parts):
-    """Reads the addresses that the program prints, and goes on reading so that it never blocks."""
+def _addresses(process, parts, log):
+    """Reads the addresses that the program prints, and goes on reading so that it never blocks;
+    keeps what it reads in a file."""
     lines = queue.Queue()
 
     def read():
-        for line in process.stdout:
-            lines.put(line)
+        with log.open("w", buffering=1) as kept:
+            for line in process.stdout:
+                kept.write(line)
+                lines.put(line)
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()

@@ -6,6 +6,7 @@
 //! stand in a file of its own, named by the same key with `_file` behind it.
 
 mod environment;
+mod otel;
 mod secrets;
 
 use std::path::{Path, PathBuf};
@@ -103,7 +104,7 @@ impl Sources {
     /// Loads the configuration.
     pub fn load(&self) -> Result<Config, Error> {
         let mut config: Config = self.merged()?.extract().map_err(Error::from)?;
-        config.telemetry.otlp |= self.names_a_collector();
+        otel::apply(&self.environment, &mut config.telemetry)?;
         Ok(config)
     }
 
@@ -133,17 +134,6 @@ impl Sources {
             merged = merged.merge(SecretFiles(Toml::file(file).search(false)));
         }
         Ok(merged.merge(SecretFiles(Environment(&self.environment))))
-    }
-
-    /// OpenTelemetry's own variables switch the export on.
-    fn names_a_collector(&self) -> bool {
-        let value = |name: &str| {
-            let found = self.environment.iter().find(|(key, _)| key == name);
-            found.map_or("", |(_, value)| value.as_str())
-        };
-        let endpoint = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
-        endpoint.iter().any(|name| !value(name).is_empty())
-            && !value("OTEL_SDK_DISABLED").eq_ignore_ascii_case("true")
     }
 }
 

@@ -317,6 +317,14 @@ pub fn code_name(headers: &HeaderMap) -> Option<&'static str> {
     })
 }
 
+/// Reads the stable reason of an error out of headers or trailers.
+#[must_use]
+pub fn reason(headers: &HeaderMap) -> Option<String> {
+    // Details are unpacked where there is something to unpack.
+    headers.get("grpc-status-details-bin")?;
+    Some(Status::from_header_map(headers)?.get_details_error_info()?.reason)
+}
+
 /// Tells whether a status is the service's fault, as OpenTelemetry's conventions
 /// for servers have it: <https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>.
 #[must_use]

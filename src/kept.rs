@@ -35,6 +35,7 @@ struct Seen {
 static READINGS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.kept.readings")
+        .with_unit("{reading}")
         .with_description(
             "Changed policies, keys and secrets that were read, by what became of them.",
         )

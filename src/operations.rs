@@ -16,6 +16,7 @@
 //! | `LOST` | it could not be found out | an error that says so |
 
 mod memory;
+mod origin;
 mod resolver;
 mod run;
 mod signals;
@@ -31,15 +32,18 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 use uuid::Uuid;
 
 pub use self::memory::Memory;
+pub use self::origin::Origin;
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::contract::Draft;
 use crate::storage::{self, Operation, OperationState};
 use crate::stripe::call::Answer;
 use crate::stripe::{self, Resourceful, Write};
+use crate::telemetry;
 
 /// How writes are carried out, and the bounds of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -293,6 +297,7 @@ impl Operations {
             request_id: draft.request_id().to_string(),
             fingerprint: draft.fingerprint().to_vec(),
             path: write.place.path,
+            traceparent: telemetry::remember(&Span::current()),
             form: write.form,
             ..self.unsent()
         };
@@ -330,6 +335,7 @@ impl Operations {
             resource: String::new(),
             answer: Bytes::new(),
             version: 0,
+            traceparent: String::new(),
         }
     }
 }

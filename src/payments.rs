@@ -20,6 +20,7 @@ mod position;
 mod projector;
 mod reconcile;
 mod refund;
+mod signals;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -193,6 +194,7 @@ impl Payments {
         tokio::join!(
             projector.run(stop.clone()),
             schedules.join_all(),
+            self.show(stop.clone()),
             self.give_back(stop.clone()),
             self.relay()
         );

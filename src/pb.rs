@@ -13,6 +13,7 @@ pub mod walk;
 )]
 mod v1 {
     tonic::include_proto!("paylink.v1");
+    include!(concat!(env!("OUT_DIR"), "/redacted.rs"));
 }
 
 use std::collections::{BTreeMap, BTreeSet};

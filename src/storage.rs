@@ -30,6 +30,7 @@ mod query;
 mod refund_requests;
 pub mod retention;
 mod schema;
+mod signals;
 mod writer;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -46,7 +47,7 @@ pub use self::chain::Hash;
 use self::connect::{Connections, Kind};
 pub use self::endings::Ending;
 pub use self::error::Error;
-pub use self::events::{DueEvent, EventState, NewEvent};
+pub use self::events::{DueEvent, EventState, Inbox, NewEvent};
 pub use self::facts::Fact;
 pub use self::feed::{Ends, Page, PageLimit, Place};
 pub use self::leases::Lease;
@@ -56,6 +57,7 @@ pub use self::operations::{Operation, OperationCount, OperationState};
 pub use self::orders::OverOrder;
 pub use self::payments::{Cursor, Known, Listing};
 pub use self::refund_requests::RefundRequest;
+use self::signals::Signals;
 use self::writer::{Batch, Writer};
 use crate::caller;
 
@@ -93,6 +95,7 @@ pub struct Storage {
     epoch: Arc<str>,
     process: Arc<str>,
     heard: watch::Receiver<()>,
+    _signals: Arc<Signals>,
 }
 
 /// A write in progress, all of which is committed or none: the connection, and
@@ -121,7 +124,8 @@ impl Config {
         }
         let (queue, waiting) = mpsc::channel(self.write_queue_max.get());
         tokio::spawn(Writer::new(self, connections.clone(), news).run(waiting));
-        Ok(Storage { connections, queue, epoch, process, heard })
+        let signals = Arc::new(Signals::new(&connections, &queue));
+        Ok(Storage { connections, queue, epoch, process, heard, _signals: signals })
     }
 }
 

@@ -74,6 +74,7 @@ pub struct Listed<L> {
 static UNKNOWN_VALUES: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.stripe.unknown_values")
+        .with_unit("{value}")
         .with_description("Words and values in Stripe's answers that this version does not know.")
         .build()
 });

@@ -1,24 +1,34 @@
-//! Signals: logs for people and collectors, traces over OTLP, metrics for
-//! Prometheus, and the W3C trace context that ties them to those of others.
+//! Signals: logs for people and collectors, traces and metrics over OTLP, metrics
+//! for Prometheus, and the W3C trace context that ties them to those of others.
 
-use http::HeaderMap;
+mod context;
+mod filter;
+mod line;
+mod lines;
+mod metrics;
+mod ratio;
+mod repeats;
+mod traces;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
 use opentelemetry::{global, trace::TracerProvider as _};
-use opentelemetry_http::{HeaderExtractor, HeaderInjector};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use prometheus::TextEncoder;
 use serde::Deserialize;
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tokio::task::AbortHandle;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, fmt};
 
-/// The bounds of duration histograms in seconds, as OpenTelemetry's
-/// conventions advise: <https://opentelemetry.io/docs/specs/semconv/http/http-metrics/>.
-pub const DURATION_BUCKETS: [f64; 14] =
-    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+pub use self::context::{continue_trace, outgoing_context, refer, remember, resume};
+use self::lines::{Lines, Wanted};
+pub use self::metrics::{DURATION_BUCKETS, Metrics};
+pub use self::ratio::Ratio;
 
 /// How signals are given.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,9 +39,19 @@ pub struct Config {
     /// Which log events are written, in the form of `RUST_LOG`, such as
     /// `info,paylink=debug`.
     pub log_filter: String,
-    /// Whether traces are exported over OTLP. The standard `OTEL_EXPORTER_OTLP_*`
-    /// variables say where to.
+    /// A file whose content takes the filter's place for as long as it is there.
+    pub log_filter_file: Option<PathBuf>,
+    /// How many lines one place in the source may write in ten seconds.
+    pub log_repeats_max: NonZeroU32,
+    /// Whether traces and metrics are exported over OTLP. The standard
+    /// `OTEL_EXPORTER_OTLP_*` variables say where to.
     pub otlp: bool,
+    /// Over what OTLP is spoken.
+    pub otlp_protocol: Protocol,
+    /// Whether metrics are exported beside traces.
+    pub otlp_metrics: bool,
+    /// Which share of the traces is exported that begin here.
+    pub trace_ratio: Ratio,
 }
 
 /// The form of log lines.
@@ -44,19 +64,22 @@ pub enum LogFormat {
     Json,
 }
 
+/// What carries OTLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// gRPC.
+    Grpc,
+    /// HTTP, with protobuf in it.
+    Http,
+}
+
 /// The running signals.
 #[derive(Debug)]
 pub struct Telemetry {
     metrics: Metrics,
     tracer: Option<SdkTracerProvider>,
-}
-
-/// What Prometheus reads. Clones share one registry.
-#[derive(Debug, Clone)]
-pub struct Metrics {
-    registry: prometheus::Registry,
-    // Dropping the provider would stop the instruments.
-    _provider: SdkMeterProvider,
+    following: Option<AbortHandle>,
 }
 
 /// The signals cannot be given as configured.
@@ -77,28 +100,46 @@ pub enum Error {
 
 impl Config {
     /// Starts the signals of this process. Called inside the runtime, because
-    /// the exporter needs one. A second start in one process, as in tests, has
+    /// the exporters need one. A second start in one process, as in tests, has
     /// metrics of its own and leaves the log as it is.
     pub fn start(&self) -> Result<Telemetry, Error> {
         global::set_text_map_propagator(TraceContextPropagator::new());
-        let metrics = Metrics::new()?;
-        let tracer = if self.otlp { Some(exporting_tracer()?) } else { None };
+        let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+        let resource =
+            Resource::builder().with_service_name("paylink").with_attribute(version).build();
+        let otlp = self.otlp.then_some(self.otlp_protocol);
+        let metrics = Metrics::start(otlp.filter(|_| self.otlp_metrics), resource.clone())?;
+        let exporting =
+            |protocol| traces::exporting(protocol, self.trace_ratio.get(), resource.clone());
+        let tracer = otlp.map(exporting).transpose()?;
+        // What libraries say of their insides is in no trace of ours.
+        let ours = Targets::new().with_target("paylink", LevelFilter::INFO);
         let spans = tracer.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer("paylink"))
                 .with_location(false)
                 .with_threads(false)
                 .with_tracked_inactivity(false)
+                // Nobody asks OpenTelemetry where it is, and a span that was entered could
+                // no longer be put into the trace that it is found to belong to.
+                .with_context_activation(false)
+                .with_filter(ours)
         });
-        let lines = match self.log_format {
-            LogFormat::Text => fmt::layer().with_target(false).boxed(),
-            LogFormat::Json => fmt::layer().json().flatten_event(true).boxed(),
-        };
-        let filter = EnvFilter::try_new(&self.log_filter)?;
-        let log = tracing_subscriber::registry().with(spans).with(lines.with_filter(filter));
+        let wanted = Wanted(filter::parse(&self.log_filter)?);
+        let (wanted, change) = reload::Layer::new(wanted);
+        let lines = Lines::new(self.log_format, self.log_repeats_max.get()).with_filter(wanted);
+        let log = tracing_subscriber::registry().with(spans).with(lines);
         // Fails only where a log was started before, which then goes on.
-        let _ = log.try_init();
-        Ok(Telemetry { metrics, tracer })
+        let is_ours = log.try_init().is_ok();
+        let file = self.log_filter_file.clone().filter(|_| is_ours);
+        let following = file.map(|path| {
+            let following = filter::follow(path, self.log_filter.clone(), move |filter| {
+                // Fails only once the log has ended.
+                let _ = change.reload(Wanted(filter));
+            });
+            tokio::spawn(following).abort_handle()
+        });
+        Ok(Telemetry { metrics, tracer, following })
     }
 }
 
@@ -113,60 +154,14 @@ impl Telemetry {
 
     /// Sends what has not been sent. Blocks while it does.
     pub fn stop(self) {
+        if let Some(following) = self.following {
+            following.abort();
+        }
         if let Some(tracer) = self.tracer
             && let Err(error) = tracer.shutdown()
         {
             tracing::warn!(%error, "The last traces could not be exported");
         }
+        self.metrics.stop();
     }
-}
-
-// === impl Metrics ===
-
-impl Metrics {
-    fn new() -> Result<Self, Error> {
-        let registry = prometheus::Registry::new();
-        let exporter = opentelemetry_prometheus::exporter()
-            .with_registry(registry.clone())
-            .scope_info_enabled(false)
-            .build()?;
-        let provider = SdkMeterProvider::builder().with_reader(exporter).build();
-        global::set_meter_provider(provider.clone());
-        Ok(Self { registry, _provider: provider })
-    }
-
-    /// Writes all metrics in Prometheus' text format.
-    #[must_use]
-    pub fn text(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
-    }
-}
-
-/// Puts a span into the trace that a request came with.
-pub fn continue_trace(span: &Span, headers: &HeaderMap) {
-    let parent =
-        global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(headers)));
-    // Fails only where no tracer listens, and then nobody asks for the parent.
-    let _ = span.set_parent(parent);
-}
-
-/// Gives the headers that let the receiver of a request continue our trace.
-#[must_use]
-pub fn outgoing_context() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let context = Span::current().context();
-    global::get_text_map_propagator(|propagator| {
-        propagator.inject_context(&context, &mut HeaderInjector(&mut headers));
-    });
-    headers
-}
-
-fn exporting_tracer() -> Result<SdkTracerProvider, Error> {
-    let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().build()?;
-    let provider = SdkTracerProvider::builder()
-        .with_resource(opentelemetry_sdk::Resource::builder().with_service_name("paylink").build())
-        .with_batch_exporter(exporter)
-        .build();
-    global::set_tracer_provider(provider.clone());
-    Ok(provider)
 }

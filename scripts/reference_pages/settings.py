@@ -39,6 +39,8 @@ NARROWER = {
     "storage.url": {"pattern": "^sqlite:/data/[A-Za-z0-9._-]+$"},
     "stripe.base_url": {"pattern": "^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?$"},
     "telemetry.log_format": {"enum": ["json", "text"]},
+    "telemetry.otlp_protocol": {"enum": ["grpc", "http"]},
+    "telemetry.trace_ratio": {"maximum": 1},
 }
 
 # A table that is commented out is one of many, and its last name is an example.

@@ -17,7 +17,9 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
+use super::origin::name_of;
 use super::run::Start;
 use super::state::{Report, SEARCH_PAUSE, Step};
 use super::{Operations, signals};
@@ -129,6 +131,11 @@ impl Operations {
 
     /// Reads what an operation has made, and ends it with that.
     async fn fetch(&self, operation: Operation) -> Result<(), storage::Error> {
+        let span = signals::resumed(&operation);
+        self.fetch_in_trace(operation).instrument(span).await
+    }
+
+    async fn fetch_in_trace(&self, operation: Operation) -> Result<(), storage::Error> {
         let deadline = Instant::now() + QUESTION_TIME;
         let Operation { account, path, resource, .. } = &operation;
         let answer = self.0.stripe.answer_of(account, path, resource, deadline).await;
@@ -153,7 +160,8 @@ impl Operations {
         operations: Vec<Operation>,
     ) -> Result<(), storage::Error> {
         let now_ms = self.0.clock.now_ms();
-        let found = match self.traces_of(account, &operations).await {
+        let searching = self.traces_of(account, &operations);
+        let found = match searching.instrument(signals::searched(&operations)).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "The traces of writes could not be looked for");
@@ -227,9 +235,4 @@ impl Operations {
 struct Traces {
     made: Vec<Made>,
     is_whole: bool,
-}
-
-/// The operation that an idempotency key is of, whatever its generation.
-fn name_of(key: &str) -> &str {
-    key.split_once("-g").map_or(key, |(name, _)| name)
 }

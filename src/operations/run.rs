@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::state::{LEASE, Report, Step};
 use super::{Error, Operations, Progress, Running, signals};
@@ -77,7 +77,11 @@ impl Operations {
         let entry = Running { fingerprint: new.fingerprint.clone(), progress: seen.clone() };
         running.insert(new.key.clone(), entry);
         drop(running);
-        let task = self.clone().run(new, start, progress).in_current_span();
+        let span = match start {
+            Start::Asked => Span::current(),
+            Start::Recorded => signals::resumed(&new),
+        };
+        let task = self.clone().run(new, start, progress).instrument(span);
         self.0.tasks.spawn(task);
         Ok(seen)
     }

@@ -4,12 +4,15 @@ use std::sync::LazyLock;
 
 use opentelemetry::metrics::{Counter, Gauge};
 use opentelemetry::{KeyValue, global};
+use tracing::{Span, info_span};
 
-use crate::storage::{OperationCount, OperationState};
+use crate::storage::{Operation, OperationCount, OperationState};
+use crate::telemetry;
 
 static ENDED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.operations")
+        .with_unit("{operation}")
         .with_description("Writes that were sent, by how they stand after it.")
         .build()
 });
@@ -17,6 +20,7 @@ static ENDED: LazyLock<Counter<u64>> = LazyLock::new(|| {
 static OPEN: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.operations.open")
+        .with_unit("{operation}")
         .with_description("Writes without a result, by state.")
         .build()
 });
@@ -32,6 +36,7 @@ static OLDEST: LazyLock<Gauge<i64>> = LazyLock::new(|| {
 static ORPHANS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.operations.orphans")
+        .with_unit("{link}")
         .with_description("Links that a write made beside the one that it tells of; now inactive.")
         .build()
 });
@@ -56,4 +61,30 @@ pub(super) fn open(counts: &[OperationCount], now_ms: i64) {
 /// Counts a link that was deactivated because another one is told of.
 pub(super) fn orphan() {
     ORPHANS.add(1, &[]);
+}
+
+/// A span for what is done about an operation when nobody may be waiting any more,
+/// in the trace of who asked for it.
+pub(super) fn resumed(operation: &Operation) -> Span {
+    let span = info_span!(
+        "resolve",
+        otel.name = "resolve operation",
+        paylink.operation.key = operation.key,
+        paylink.operation.state = operation.state.as_str(),
+    );
+    telemetry::resume(&span, &operation.traceparent);
+    span
+}
+
+/// A span for a search that is made for several operations, each of which it names.
+pub(super) fn searched(operations: &[Operation]) -> Span {
+    let span = info_span!(
+        "search",
+        otel.name = "search operations",
+        paylink.operation.count = operations.len(),
+    );
+    for operation in operations {
+        telemetry::refer(&span, &operation.traceparent);
+    }
+    span
 }

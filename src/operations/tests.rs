@@ -25,6 +25,7 @@ pub(super) fn operation() -> Operation {
         resource: String::new(),
         answer: Bytes::new(),
         version: 0,
+        traceparent: String::new(),
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::ops::BitOrAssign;
 
 use super::ledger::{self, Told};
-use super::now_ms;
 use super::standing::{self, Decided};
+use super::{now_ms, signals};
 use crate::caller::account_name;
 use crate::pb::payment::State;
 use crate::pb::{self, fulfillment};
@@ -154,6 +154,7 @@ pub(super) async fn put(
     let previous = before.map_or(State::Unspecified, |before| before.payment.state());
     let payment = &known.payment;
     let sequence = transaction.append_change(payment, previous, told_by, now_ms).await?;
+    signals::fed(payment, sequence);
     tracing::debug!(
         event.id = told_by,
         payment.id = payment.id,

@@ -7,6 +7,7 @@
 
 mod pages;
 mod patience;
+mod seats;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tonic::Status;
 
 use self::pages::Pages;
 use self::patience::Patient;
+use self::seats::{Seat, Seats};
 use super::filter::Filter;
 use super::{Config, position};
 use crate::caller::Caller;
@@ -43,6 +45,7 @@ pub(super) struct Feed {
     patience: Duration,
     pages: Pages,
     places: Arc<Semaphore>,
+    seats: Seats,
 }
 
 /// One stream.
@@ -57,6 +60,7 @@ struct Watcher {
     parted: bool,
     heartbeat_at: Instant,
     _place: OwnedSemaphorePermit,
+    seat: Seat,
 }
 
 // === impl Feed ===
@@ -76,7 +80,13 @@ impl Feed {
             heartbeat: Duration::from_millis(config.heartbeat_ms.get()),
             patience: Duration::from_millis(config.slow_consumer_ms.get()),
             places: Arc::new(Semaphore::new(config.watchers_max as usize)),
+            seats: Seats::default(),
         }
+    }
+
+    /// Says how many streams are open, and how far the slowest has come.
+    pub(super) fn watchers(&self) -> (i64, Option<i64>) {
+        self.seats.told()
     }
 
     /// Starts a stream. It ends with an error only; the last position it gave
@@ -97,6 +107,7 @@ impl Feed {
             parted: false,
             heartbeat_at: Instant::now() + self.heartbeat,
             _place: place,
+            seat: self.seats.take(through.sequence),
         };
         let last = position::write(self.storage.epoch(), through);
         let changes = stream::unfold(Some(watcher), async |watcher| {
@@ -177,6 +188,12 @@ impl Watcher {
         let link = self.filter.only_link();
         self.page = self.feed.pages.after(self.page.through, link).await?;
         self.looked_at = 0;
+        // What it holds is still to be given.
+        if self.page.changes.is_empty() {
+            self.seat.reach(self.page.through.sequence);
+        } else if let Some(first) = self.page.changes.first() {
+            self.seat.reach(first.sequence.saturating_sub(1));
+        }
         Ok(!self.page.changes.is_empty())
     }
 

@@ -13,6 +13,7 @@ use crate::stripe::webhook::Event;
 static EVENTS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.events.received")
+        .with_unit("{event}")
         .with_description("Events from Stripe, by whether they were new and tell of payments.")
         .build()
 });
@@ -40,6 +41,7 @@ impl Payments {
         let foreign = self.foreign(account, &event);
         let is_told = foreign.is_none() && is_told_by(&event);
         let is_alarm = event.kind == EVENTS_FAILED;
+        let traceparent = self.placed(&event).await;
         let new = NewEvent {
             id: event.id,
             account: account.to_owned(),
@@ -51,6 +53,7 @@ impl Payments {
             body: body.into(),
             // What nobody reads today may be what a later version wants to know.
             state: if is_told { EventState::Pending } else { EventState::Ignored },
+            traceparent,
         };
         let (is_new, outcome) = if let Some(reason) = foreign {
             let id = new.id.clone();

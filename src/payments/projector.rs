@@ -16,12 +16,13 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 pub(super) use self::lacking::{Details, Unread};
 use self::settle::Outcome;
 use super::ledger::{self, Told};
 use super::links::{self, Shown};
-use super::{Config, Payments, now_ms};
+use super::{Config, Payments, now_ms, signals};
 use crate::pb;
 use crate::storage::{self, DueEvent, Fact, Lease, SeenLink};
 use crate::stripe::webhook;
@@ -53,6 +54,7 @@ struct Read {
     event_id: String,
     account: String,
     attempts: u32,
+    span: Span,
     answer: Answer,
 }
 
@@ -133,20 +135,22 @@ impl<D: Details> Projector<D> {
     /// Makes an event ready, or asks for what it lacks. An event for which
     /// there is no room to ask stays due.
     async fn begin(&mut self, event: DueEvent) -> Result<(), storage::Error> {
+        let span = signals::processed(&event);
         if let Some(shown) = links::shown(&event) {
-            return self.begin_link(event, shown).await;
+            return self.begin_link(event, shown, span).await;
         }
-        let Some(told) = read(&event) else {
+        let Some(told) = read(&event, &span) else {
             self.ready.push(Outcome::Ignored { event_id: event.id });
             return Ok(());
         };
         let Some(lack) = lacking::lacking(&self.payments.storage, &told).await? else {
-            self.ready.push(Outcome::Told { event_id: event.id, account: event.account, told });
+            let account = event.account;
+            self.ready.push(Outcome::Told { event_id: event.id, account, told, span });
             return Ok(());
         };
         let (details, event_id) = (self.details.clone(), event.id.clone());
         let account = event.account.clone();
-        self.ask(event, async move {
+        self.ask(event, span, async move {
             let facts = details.read(&account, &lack, &event_id).await;
             Answer::Facts { told, facts }
         });
@@ -155,7 +159,12 @@ impl<D: Details> Projector<D> {
 
     /// Makes an event about a link ready, or asks for the link, where the index
     /// shows another. A change of our own is in the index soon, by its answer.
-    async fn begin_link(&mut self, event: DueEvent, shown: Shown) -> Result<(), storage::Error> {
+    async fn begin_link(
+        &mut self,
+        event: DueEvent,
+        shown: Shown,
+        span: Span,
+    ) -> Result<(), storage::Error> {
         let known = self.payments.storage.link(&shown.link.id).await?;
         if known.is_some_and(|known| shown.is_known(&known)) {
             self.ready.push(Outcome::Ignored { event_id: event.id });
@@ -165,7 +174,7 @@ impl<D: Details> Projector<D> {
         } else {
             let (details, Shown { link, created_at_ms, .. }) = (self.details.clone(), shown);
             let account = event.account.clone();
-            self.ask(event, async move {
+            self.ask(event, span, async move {
                 let asked_at_ms = now_ms();
                 let link = details.link(&account, &link.id).await.map(Box::new);
                 Answer::Link { created_at_ms, asked_at_ms, link }
@@ -175,34 +184,43 @@ impl<D: Details> Projector<D> {
     }
 
     /// Asks Stripe for what an event lacks, if there is room for it.
-    fn ask(&mut self, event: DueEvent, asking: impl Future<Output = Answer> + Send + 'static) {
+    fn ask(
+        &mut self,
+        event: DueEvent,
+        span: Span,
+        asking: impl Future<Output = Answer> + Send + 'static,
+    ) {
         if self.reading.len() < self.payments.config.detail_reads_max.get() as usize {
             let DueEvent { id: event_id, account, attempts, .. } = event;
             self.reading.insert(event_id.clone());
             self.reads.push(Box::pin(async move {
-                Read { event_id, account, attempts, answer: asking.await }
+                let answer = asking.instrument(span.clone()).await;
+                Read { event_id, account, attempts, span, answer }
             }));
         }
     }
 
     /// Decides what an answer means for its event.
     fn conclude(&mut self, read: Read) {
-        let Read { event_id, account, attempts, answer } = read;
+        let Read { event_id, account, attempts, span, answer } = read;
         let outcome = match answer {
             Answer::Facts { mut told, facts } => match facts {
                 Ok(facts) => {
                     told.facts.extend(facts);
-                    Outcome::Told { event_id, account, told }
+                    Outcome::Told { event_id, account, told, span }
                 }
-                Err(unread) if unread.is_temporary => self.put_off(event_id, attempts, &unread),
+                Err(unread) if unread.is_temporary => {
+                    self.put_off(event_id, attempts, &unread, &span)
+                }
                 Err(unread) => {
                     tracing::warn!(
+                        parent: &span,
                         event.id = event_id,
                         payment.id = told.payment,
                         cause = unread.cause,
                         "What an event lacks cannot be read; it is told as it is"
                     );
-                    Outcome::Told { event_id, account, told }
+                    Outcome::Told { event_id, account, told, span }
                 }
             },
             Answer::Link { created_at_ms, asked_at_ms, link } => match link {
@@ -211,10 +229,12 @@ impl<D: Details> Projector<D> {
                         SeenLink { account, link: *link, created_at_ms, seen_at_ms: asked_at_ms };
                     Outcome::Seen { event_id, seen: Box::new(seen) }
                 }
-                Err(unread) if unread.is_temporary => self.put_off(event_id, attempts, &unread),
+                Err(unread) if unread.is_temporary => {
+                    self.put_off(event_id, attempts, &unread, &span)
+                }
                 Err(unread) => {
                     let cause = unread.cause;
-                    tracing::warn!(event.id = event_id, cause, "A link cannot be read");
+                    tracing::warn!(parent: &span, event.id = event_id, cause, "A link cannot be read");
                     Outcome::Ignored { event_id }
                 }
             },
@@ -222,11 +242,17 @@ impl<D: Details> Projector<D> {
         self.ready.push(outcome);
     }
 
-    fn put_off(&self, event_id: String, attempts: u32, unread: &Unread) -> Outcome {
+    fn put_off(&self, event_id: String, attempts: u32, unread: &Unread, span: &Span) -> Outcome {
+        signals::failed(span, "unread");
         let wait_ms = backoff_ms(&self.payments.config, attempts, rand::random());
         let due_at_ms = now_ms().saturating_add(wait_ms);
         let (id, cause) = (&event_id, &unread.cause);
-        tracing::info!(event.id = id, cause, "What an event lacks could not be read for now");
+        tracing::info!(
+            parent: span,
+            event.id = id,
+            cause,
+            "What an event lacks could not be read for now"
+        );
         Outcome::PutOff { event_id, due_at_ms }
     }
 
@@ -246,8 +272,9 @@ impl<D: Details> Projector<D> {
 }
 
 /// Reads what an event tells of a payment, if anything.
-fn read(event: &DueEvent) -> Option<Told> {
+fn read(event: &DueEvent, span: &Span) -> Option<Told> {
     let parsed = webhook::Event::parse(&event.body).ok()?;
+    span.record("stripe.event.type", &*parsed.kind);
     ledger::read(&parsed)
 }
 

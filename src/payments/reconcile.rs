@@ -16,14 +16,15 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use opentelemetry::global;
-use opentelemetry::metrics::{Counter, Gauge};
+use opentelemetry::metrics::Counter;
 use tokio::sync::OwnedMutexGuard;
 use tonic::Status;
+use tracing::Instrument as _;
 
 pub(super) use self::schedule::Schedule;
 pub(super) use self::sweep::before_refunds;
 use super::ledger::{self, Told};
-use super::{Payments, account, links as link_events, now_ms};
+use super::{Payments, account, links as link_events, now_ms, signals};
 use crate::caller::{Caller, DEFAULT_ACCOUNT};
 use crate::error::PaymentError;
 use crate::pb::ReconcilePaymentsResponse as Report;
@@ -46,16 +47,10 @@ const UNEXPLAINED_MAX: usize = 100;
 
 const LEASE_NAME: &str = "reconciliation";
 
-static UNEXPLAINED: LazyLock<Gauge<i64>> = LazyLock::new(|| {
-    global::meter("paylink")
-        .i64_gauge("paylink.payments.unexplained")
-        .with_description("Payments that Stripe tells something else of.")
-        .build()
-});
-
 static MISSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.payments.missed")
+        .with_unit("{event}")
         .with_description("What no webhook had told and a reconciliation has found.")
         .build()
 });
@@ -149,7 +144,7 @@ impl<'a> Run<'a> {
     /// Ends, so that others can begin, and gives what was seen.
     pub(super) async fn end(mut self) -> Result<Report, storage::Error> {
         self.lease.release(now_ms()).await?;
-        UNEXPLAINED.record(self.payments.storage.unexplained().await?, &[]);
+        signals::unexplained(self.payments.storage.unexplained().await?);
         Ok(self.report)
     }
 
@@ -183,7 +178,8 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 tracing::debug!(event.id, "An event was found that no webhook has brought");
-                if self.payments.receive(&self.account, event, body).await? {
+                let receiving = self.payments.receive(&self.account, event, body);
+                if receiving.instrument(signals::polled()).await? {
                     MISSED.add(of_payment.unsigned_abs().into(), &[]);
                     self.report.events_missed =
                         self.report.events_missed.saturating_add(of_payment);

@@ -51,6 +51,7 @@ pub(super) struct Standing {
 static REFUSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.server.refused")
+        .with_unit("{call}")
         .with_description("Calls that did not prove who makes them, or were not permitted.")
         .build()
 });

@@ -42,17 +42,31 @@ pub(super) async fn call(request: Request, next: Next) -> Response {
         rpc.method = method,
         rpc.response.status_code = Empty,
         request.id = Empty,
+        error.type = Empty,
         otel.status_code = Empty,
+        otel.status_description = Empty,
     );
     telemetry::continue_trace(&span, request.headers());
     let response = next.run(request).instrument(span.clone()).await;
-    if let Some(id) = response.headers().get(PAYLINK_REQUEST_ID) {
-        span.record("request.id", id.to_str().unwrap_or_default());
+    let id = response.headers().get(PAYLINK_REQUEST_ID).cloned();
+    if let Some(id) = id.as_ref().and_then(|id| id.to_str().ok()) {
+        span.record("request.id", id);
     }
     let known = error::code_name(response.headers());
+    let said = known.and_then(|_| error::reason(response.headers()));
     let done = move |trailers: Option<&HeaderMap>| {
         let code = known.or_else(|| error::code_name(trailers?)).unwrap_or("CANCELLED");
-        finish(&span, method, code, start);
+        let reason = said.or_else(|| error::reason(trailers?));
+        finish(&span, method, code, reason.as_deref(), start);
+        let request_id = id.as_ref().and_then(|id| id.to_str().ok());
+        tracing::debug!(
+            parent: &span,
+            rpc.method = method,
+            rpc.response.status_code = code,
+            error.reason = reason,
+            request.id = request_id,
+            "Called"
+        );
     };
     if known.is_some() || response.body().is_end_stream() {
         done(None);
@@ -61,10 +75,22 @@ pub(super) async fn call(request: Request, next: Next) -> Response {
     response.map(|body| Body::new(Tell::new(body, done)))
 }
 
-fn finish(span: &Span, method: &'static str, code: &'static str, start: Instant) {
+/// Records how a call has ended. The reason is no attribute of a metric: Stripe's
+/// codes are among the reasons, and nobody bounds those.
+fn finish(
+    span: &Span,
+    method: &'static str,
+    code: &'static str,
+    reason: Option<&str>,
+    start: Instant,
+) {
     span.record("rpc.response.status_code", code);
+    if code != "OK" {
+        span.record("error.type", reason.unwrap_or(code));
+    }
     if error::is_ours(code) {
         span.record("otel.status_code", "ERROR");
+        span.record("otel.status_description", reason.unwrap_or(code));
     }
     DURATION.record(
         start.elapsed().as_secs_f64(),
@@ -74,5 +100,4 @@ fn finish(span: &Span, method: &'static str, code: &'static str, start: Instant)
             KeyValue::new("rpc.response.status_code", code),
         ],
     );
-    tracing::debug!(parent: span, rpc.method = method, rpc.response.status_code = code, "Called");
 }

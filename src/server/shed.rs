@@ -58,6 +58,7 @@ struct Place {
 static SHED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.server.shed")
+        .with_unit("{call}")
         .with_description("Calls that were refused because too many were under way.")
         .build()
 });

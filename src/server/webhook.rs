@@ -16,6 +16,7 @@ use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use tracing::{Instrument as _, field::Empty, info_span};
 
 use super::listener::{Entrance, Speaks};
 use super::tls::{self, Plaintext};
@@ -65,6 +66,7 @@ struct Webhook {
 static RECEIVED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.webhook.requests")
+        .with_unit("{request}")
         .with_description("Webhook requests, by what became of them.")
         .build()
 });
@@ -106,7 +108,26 @@ async fn receive(
     if !webhook.stripe.has_account(&account) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let (outcome, response) = webhook.take(&account, request).await;
+    let span = info_span!(
+        "webhook",
+        otel.name = "POST /webhooks/stripe",
+        otel.kind = "server",
+        http.request.method = "POST",
+        http.route = "/webhooks/stripe",
+        http.response.status_code = Empty,
+        messaging.message.id = Empty,
+        stripe.event.type = Empty,
+        error.type = Empty,
+        otel.status_code = Empty,
+    );
+    let (outcome, response) = webhook.take(&account, request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    if !response.status().is_success() {
+        span.record("error.type", outcome);
+    }
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
     RECEIVED.add(1, &[KeyValue::new("outcome", outcome)]);
     response
 }

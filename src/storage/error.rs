@@ -92,6 +92,28 @@ pub enum Error {
 
 // === impl Error ===
 
+impl Error {
+    /// What signals call it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Url(_) | Error::Setting { .. } | Error::Migrate(_) | Error::TooNew { .. } => {
+                "setup"
+            }
+            Error::File(_) | Error::InUse => "file",
+            Error::Busy => "busy",
+            Error::Late => "late",
+            Error::Full => "full",
+            Error::Closed => "closed",
+            Error::Unreachable(_) => "unreachable",
+            Error::Lost => "lost",
+            Error::Forgotten { .. } => "forgotten",
+            Error::Corrupt { .. } => "corrupt",
+            Error::Database(_) => "database",
+        }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {

@@ -25,6 +25,8 @@ pub struct NewEvent {
     pub body: Vec<u8>,
     /// [`EventState::Pending`], or [`EventState::Ignored`] for what nobody will read.
     pub state: EventState,
+    /// The W3C trace context in which it arrived; empty where nobody traced.
+    pub traceparent: String,
 }
 
 /// What has become of an event.
@@ -49,6 +51,17 @@ pub struct DueEvent {
     pub body: Vec<u8>,
     /// How often it was put off.
     pub attempts: u32,
+    /// The W3C trace context in which it arrived; empty where nobody traced.
+    pub traceparent: String,
+}
+
+/// What waits in the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inbox {
+    /// How many events their payments do not know of yet.
+    pub count: i64,
+    /// When the oldest of them arrived.
+    pub oldest_at_ms: Option<i64>,
 }
 
 // === impl EventState ===
@@ -102,8 +115,8 @@ impl Storage {
         put_off_max_ms: i64,
         limit: u32,
     ) -> Result<Vec<DueEvent>, Error> {
-        let rows: Vec<(String, String, Vec<u8>, i32)> = sqlx::query_as(
-            "SELECT id, account, body, attempts FROM events
+        let rows: Vec<(String, String, Vec<u8>, i32, String)> = sqlx::query_as(
+            "SELECT id, account, body, attempts, traceparent FROM events
              WHERE state = 'pending' AND (due_at_ms <= $1 OR due_at_ms > $2)
              ORDER BY due_at_ms, id LIMIT $3",
         )
@@ -112,13 +125,23 @@ impl Storage {
         .bind(i64::from(limit))
         .fetch_all(self.readers())
         .await?;
-        let event = |(id, account, body, attempts): (_, _, _, i32)| DueEvent {
+        let event = |(id, account, body, attempts, traceparent): (_, _, _, i32, _)| DueEvent {
             id,
             account,
             body,
             attempts: attempts.unsigned_abs(),
+            traceparent,
         };
         Ok(rows.into_iter().map(event).collect())
+    }
+
+    /// Counts the events that wait for their payments to learn of them.
+    pub async fn pending_events(&self) -> Result<Inbox, Error> {
+        let pending = sqlx::query_as(
+            "SELECT count(*), min(received_at_ms) FROM events WHERE state = 'pending'",
+        );
+        let (count, oldest_at_ms) = pending.fetch_one(self.readers()).await?;
+        Ok(Inbox { count, oldest_at_ms })
     }
 
     /// Gives the time when the next event will be due that is not yet.
@@ -162,8 +185,8 @@ impl Transaction<'_> {
         let inserted = sqlx::query(
             "INSERT INTO events
              (id, type, api_version, livemode, created_at_ms, received_at_ms, body, body_hash,
-              state, due_at_ms, account)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6, $10)
+              state, due_at_ms, account, traceparent)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6, $10, $11)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(event.id)
@@ -176,6 +199,7 @@ impl Transaction<'_> {
         .bind(body_hash)
         .bind(event.state.as_str())
         .bind(event.account)
+        .bind(event.traceparent)
         .execute(&mut *self.0)
         .await?;
         let is_new = inserted.rows_affected() > 0 || planted::is(Bug::CountedAgain);

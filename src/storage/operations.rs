@@ -54,6 +54,8 @@ pub struct Operation {
     pub answer: Bytes,
     /// How often the row was changed.
     pub version: i64,
+    /// The W3C trace context of who asked for it; empty where nobody traced.
+    pub traceparent: String,
 }
 
 /// Where an operation stands.
@@ -239,9 +241,9 @@ const SELECT: &str = select!("WHERE key = $1");
 const INSERT: &str = "INSERT INTO operations
     (key, account, tenant, method, request_id, fingerprint, path, form, state, generation,
      attempts, created_at_ms, sent_at_ms, due_at_ms, holder, in_doubt, is_failure_stored,
-     searches, searched_at_ms, resource, answer, version)
+     searches, searched_at_ms, resource, answer, version, traceparent)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-     $20, $21, $22)
+     $20, $21, $22, $23)
     ON CONFLICT (key) DO NOTHING";
 
 const UPDATE: &str = "UPDATE operations SET
@@ -276,6 +278,7 @@ fn bound<'q>(query: Query<'q>, new: &'q Operation) -> Query<'q> {
         .bind(&*new.resource)
         .bind(&new.answer[..])
         .bind(new.version)
+        .bind(&*new.traceparent)
 }
 
 fn operation(row: &AnyRow) -> Result<Operation, Error> {
@@ -305,5 +308,6 @@ fn operation(row: &AnyRow) -> Result<Operation, Error> {
         resource: text("resource")?,
         answer: bytes("answer")?.into(),
         version: number("version")?,
+        traceparent: text("traceparent")?,
     })
 }

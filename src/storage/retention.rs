@@ -38,13 +38,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 static OLDEST: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.feed.oldest")
+        .with_unit("{event}")
         .with_description("The sequence of the oldest event that WatchPayments can give.")
-        .build()
-});
-static HEAD: LazyLock<Gauge<i64>> = LazyLock::new(|| {
-    global::meter("paylink")
-        .i64_gauge("paylink.feed.head")
-        .with_description("The sequence of the newest event of the feed; 0 before the first.")
         .build()
 });
 
@@ -90,7 +85,6 @@ impl Storage {
         }
         let ends = self.feed_ends().await?;
         OLDEST.record(ends.forgotten.sequence + 1, &[]);
-        HEAD.record(ends.head.sequence, &[]);
         Ok(())
     }
 

@@ -33,13 +33,14 @@ macro_rules! version {
 
 /// Every version of the schema, oldest first. What was released never changes:
 /// sqlx compares checksums and refuses an edited one.
-const VERSIONS: [Version; 6] = [
+const VERSIONS: [Version; 7] = [
     version!("0001_payments"),
     version!("0002_operations"),
     version!("0003_ledger"),
     version!("0004_owners"),
     version!("0005_orders"),
     version!("0006_accounts"),
+    version!("0007_traces"),
 ];
 
 /// The mark that says from which version on a release works with this database.

@@ -20,6 +20,7 @@ pub(super) fn event(id: &str) -> NewEvent {
         received_at_ms: 2_000,
         body: b"{}".to_vec(),
         state: EventState::Pending,
+        traceparent: String::new(),
     }
 }
 

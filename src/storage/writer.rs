@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 use super::connect::{Connections, Kind, postgres};
 use super::feed::{self, Place};
 use super::news::News;
-use super::{Config, Error, Transaction};
+use super::{Config, Error, Transaction, signals};
 use crate::planted::{self, Bug};
 
 /// A write in the queue.
@@ -114,7 +114,9 @@ impl Writer {
     pub(super) async fn run(self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
         let mut batch = Vec::with_capacity(self.batch_max);
         while queue.recv_many(&mut batch, self.batch_max).await > 0 {
+            let start = Instant::now();
             let committed = self.commit(&mut batch).await;
+            signals::committed(self.connections.kind, start.elapsed(), &committed);
             for job in batch.drain(..) {
                 job.answer(committed.clone());
             }

@@ -65,6 +65,7 @@ struct Landing {
 static READS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.stripe.reads")
+        .with_unit("{read}")
         .with_description("Reads of callers, by whether Stripe was asked for each.")
         .build()
 });

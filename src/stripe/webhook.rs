@@ -1,5 +1,7 @@
 //! What Stripe sends by itself: signed events.
 
+use std::collections::BTreeMap;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use prost::{Message, Name};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -8,6 +10,7 @@ use serde_json::value::RawValue;
 use sha2::Sha256;
 
 use super::wire::json;
+use super::write::OPERATION_METADATA;
 
 /// The most `v1` signatures that one header may carry.
 const SIGNATURES_MAX: usize = 16;
@@ -37,6 +40,8 @@ pub struct Event {
     object: Option<Box<RawValue>>,
     /// The attributes of the object that the event has changed, where it says so.
     previous: Option<Box<RawValue>>,
+    /// The request that caused it, in one of the forms that Stripe has had for it.
+    request: Option<Box<RawValue>>,
 }
 
 /// The body is not an event.
@@ -76,6 +81,8 @@ struct Wire {
     account: Option<String>,
     #[serde(default)]
     data: Option<Data>,
+    #[serde(default)]
+    request: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +91,16 @@ struct Data {
     object: Option<Box<RawValue>>,
     #[serde(default)]
     previous_attributes: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    idempotency_key: String,
+}
+
+#[derive(Deserialize)]
+struct Marked {
+    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -191,6 +208,7 @@ impl Event {
             account: wire.account.unwrap_or_default(),
             object,
             previous,
+            request: wire.request,
         })
     }
 
@@ -198,6 +216,19 @@ impl Event {
     pub(super) fn object_id(&self) -> Option<String> {
         let object: Object = serde_json::from_str(self.object_json()?).ok()?;
         Some(object.id)
+    }
+
+    /// Gives the idempotency key of the request that caused the event; of an event
+    /// without one, the operation that made what the event is about, or what it was
+    /// bought by.
+    #[must_use]
+    pub fn operation(&self) -> Option<String> {
+        let request = self.request.as_ref().map(|request| request.get());
+        let cause = request.and_then(|text| serde_json::from_str::<Request>(text).ok());
+        cause.map(|request| request.idempotency_key).or_else(|| {
+            let mut marked: Marked = serde_json::from_str(self.object_json()?).ok()?;
+            marked.metadata.remove(OPERATION_METADATA)
+        })
     }
 
     /// Says whether the event has changed this attribute of its object.

@@ -8,6 +8,7 @@ pub mod authority;
 mod buyer;
 #[allow(dead_code, reason = "other test binaries use the other part")]
 pub mod cluster;
+mod collector;
 mod folder;
 mod gate;
 mod guarded;
@@ -39,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
 pub use self::buyer::Page;
+pub use self::collector::{Collector, attribute};
 pub use self::folder::Folder;
 pub use self::gate::{Answers, Gate};
 pub use self::guarded::{Guarded, POLICY, with_token};

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::slice;
 
+use tracing::{Instrument as _, Span};
+
 use crate::payments::account::{self, Added};
 use crate::payments::ledger::Told;
 use crate::payments::{Config, now_ms};
@@ -20,6 +22,8 @@ pub(super) enum Outcome {
         account: String,
         /// What it tells.
         told: Told,
+        /// In which its processing is seen.
+        span: Span,
     },
     /// The event had a link read again.
     Seen {
@@ -106,7 +110,7 @@ async fn write_all(
     let (mut added, mut done, mut ignored) = (Added::default(), Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
-            Outcome::Told { event_id, account: at, told } => {
+            Outcome::Told { event_id, account: at, told, span } => {
                 let Some(id) = account::find(&mut transaction, &told).await? else {
                     set_aside(&mut transaction, event_id, &told).await?;
                     continue;
@@ -116,7 +120,8 @@ async fn write_all(
                     accounts.extend(opened);
                 }
                 let account = accounts.entry(id.clone()).or_default();
-                added |= account.add(&mut transaction, &id, told, (&at, &event_id)).await?;
+                let adding = account.add(&mut transaction, &id, told, (&at, &event_id));
+                added |= adding.instrument(span).await?;
                 done.push(event_id);
             }
             Outcome::Seen { event_id, seen } => {

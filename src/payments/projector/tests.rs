@@ -196,7 +196,8 @@ async fn a_transaction_repeated_after_a_crash_changes_nothing() {
     receive(&payments, event("evt_1", COMPLETED, "cs_1", "paid")).await;
     let due = payments.storage.due_events(now_ms(), 0, 10).await.unwrap();
     let (event_id, account) = (due[0].id.clone(), due[0].account.clone());
-    let told = Outcome::Told { event_id, account, told: read(&due[0]).unwrap() };
+    let span = Span::none();
+    let told = Outcome::Told { event_id, account, told: read(&due[0], &span).unwrap(), span };
     let settle = async || {
         let outcomes = vec![told.clone(), told.clone()];
         settle::settle(&payments.storage, outcomes, &payments.config).await.unwrap().changed

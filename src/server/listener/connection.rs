@@ -54,6 +54,7 @@ enum End {
 static CUT: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.server.connections.cut")
+        .with_unit("{connection}")
         .with_description("Connections that were refused or ended by the server, by reason.")
         .build()
 });

@@ -17,6 +17,7 @@ type Found = Result<[u8; 32], String>;
 static RELOADS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.tls.reloads")
+        .with_unit("{reload}")
         .with_description("Changes of the files of TLS, by whether they were taken over.")
         .build()
 });

@@ -156,6 +156,7 @@ fn operation(key: &str) -> Operation {
         resource: String::new(),
         answer: Vec::new().into(),
         version: 0,
+        traceparent: String::new(),
     }
 }
 

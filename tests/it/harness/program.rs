@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, Command};
 
 use super::{Folder, within};
@@ -23,6 +24,7 @@ const FREE: [(&str, &str); 5] = [
 pub struct Program {
     child: Child,
     addresses: HashMap<String, SocketAddr>,
+    said: Arc<Mutex<String>>,
 }
 
 // === impl Program ===
@@ -39,11 +41,14 @@ impl Program {
     /// Starts a verb, and waits until it has said where each of `parts` is.
     pub async fn start(verb: &str, parts: &[&str], environment: &[(&str, &str)]) -> Self {
         let environment = [&FREE, environment].concat();
-        let mut child = command(&[verb], &environment).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command(&[verb], &environment).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        hear(BufReader::new(child.stderr.take().unwrap()).lines(), said.clone());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut addresses = HashMap::new();
         while !parts.iter().all(|part| addresses.contains_key(*part)) {
             let line = within(lines.next_line()).await.unwrap().expect("it says where it is");
+            keep(&said, &line);
             let mut words = line.split_whitespace();
             let (Some(part), Some(at), None) = (words.next(), words.next(), words.next()) else {
                 continue;
@@ -52,9 +57,13 @@ impl Program {
                 addresses.insert(part.to_owned(), address);
             }
         }
-        // Read on, so that it never waits for a reader.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, addresses }
+        hear(lines, said.clone());
+        Self { child, addresses, said }
+    }
+
+    /// What it has written so far, to both of its outputs.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     /// Where a part is.
@@ -75,6 +84,21 @@ impl Program {
         assert!(within(kill).await.unwrap().success());
         within(self.child.wait()).await.unwrap().code()
     }
+}
+
+/// Reads on, so that it never waits for a reader.
+fn hear(mut lines: Lines<impl AsyncBufRead + Unpin + Send + 'static>, said: Arc<Mutex<String>>) {
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            keep(&said, &line);
+        }
+    });
+}
+
+fn keep(said: &Mutex<String>, line: &str) {
+    let mut said = said.lock().unwrap();
+    said.push_str(line);
+    said.push('\n');
 }
 
 fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
