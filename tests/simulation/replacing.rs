@@ -148,7 +148,7 @@ fn request(old: &str, request_id: Uuid) -> Request<pb::ReplacePaymentLinkRequest
 
 /// Stops a replacement at a step, asks for it again until it is done, and says
 /// whether it has so many steps.
-fn run(stop: Stop, step: i64) -> Result<bool, String> {
+fn run(stop: Stop, number: i64) -> Result<bool, String> {
     let (file, stripe) = (File::new(), Stripe::new());
     let request_id = Uuid::new_v4();
     let way = Way::new(&stripe, stop);
@@ -157,7 +157,7 @@ fn run(stop: Stop, step: i64) -> Result<bool, String> {
         let process = Process::start(&file, move |call| answering.clone().answer(call)).await;
         let made = process.links.create_payment_link(Request::new(old())).await.unwrap();
         let old = made.into_inner().id;
-        way.left.store(step, Ordering::Relaxed);
+        way.left.store(number, Ordering::Relaxed);
         let told = tokio::select! {
             () = way.kill.notified() => Ok(Vec::new()),
             told = stopped(&process, &way, || request(&old, request_id)) => told,
