@@ -9,16 +9,17 @@
 mod reason;
 mod signals;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{self, FuturesUnordered};
+use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -77,8 +78,10 @@ enum Error {
 /// What the worker of a process has in hand.
 struct Work {
     lease: Lease,
-    running: FuturesUnordered<BoxFuture<'static, Uuid>>,
-    in_hand: HashSet<Uuid>,
+    /// Tasks, so that each goes on whatever the others and the worker wait for: one
+    /// that has got a connection must not keep it while the worker waits for one.
+    running: JoinSet<()>,
+    in_hand: HashMap<Uuid, AbortHandle>,
     /// When to tell again how many links wait, which takes counting.
     tell_at: Instant,
 }
@@ -149,7 +152,7 @@ impl Endings {
     /// Ends what is due, until it is stopped. Runs once in a process.
     pub async fn run(self, stop: CancellationToken) {
         let lease = Lease::new(self.0.storage.clone(), "endings", LEASE);
-        let (running, in_hand) = (FuturesUnordered::new(), HashSet::new());
+        let (running, in_hand) = (JoinSet::new(), HashMap::new());
         let mut work = Work { lease, running, in_hand, tell_at: Instant::now() };
         let mut heard = self.0.storage.heard();
         while !stop.is_cancelled() {
@@ -165,7 +168,9 @@ impl Endings {
                 () = self.0.wake.notified() => {}
                 Ok(()) = heard.changed() => {}
                 () = tokio::time::sleep(pause) => {}
-                Some(done) = work.running.next() => { work.in_hand.remove(&done); }
+                Some(_) = work.running.join_next() => {
+                    work.in_hand.retain(|_, task| !task.is_finished());
+                }
             }
         }
         // What is in hand goes on from its row. Whoever cannot let the lease go
@@ -189,15 +194,11 @@ impl Endings {
         let retry_max_ms = self.0.config.retry_max_ms.get().into();
         let due = self.0.storage.due_endings(now_ms, retry_max_ms, limit).await?;
         for ending in due {
-            if work.in_hand.len() < self.0.config.running_max.get()
-                && work.in_hand.insert(ending.id)
-            {
+            let has_room = work.in_hand.len() < self.0.config.running_max.get();
+            if has_room && let Entry::Vacant(place) = work.in_hand.entry(ending.id) {
                 let endings = self.clone();
-                work.running.push(Box::pin(async move {
-                    let id = ending.id;
-                    endings.bring_on(ending).await;
-                    id
-                }));
+                let bringing_on = async move { endings.bring_on(ending).await };
+                place.insert(work.running.spawn(bringing_on));
             }
         }
         if Instant::now() >= work.tell_at {

@@ -34,7 +34,10 @@ struct Bench {
 impl Bench {
     /// Starts a worker. Stripe says that links end at that time.
     async fn start(end_secs: i64) -> Self {
-        let storage = storage::testing::fresh().await;
+        Self::over(storage::testing::fresh().await, 2, end_secs).await
+    }
+
+    async fn over(storage: Storage, running_max: usize, end_secs: i64) -> Self {
         let clock = Clock::from(START_MS);
         let (changed, failures) = (Arc::default(), Arc::new(AtomicU32::new(0)));
         let (told, fails) = (Arc::clone(&changed), failures.clone());
@@ -53,7 +56,7 @@ impl Bench {
         let memory = Arc::new(storage.clone());
         let writes = Operations::new(&config, memory, stripe.clone(), clock.clone());
         let config = Config {
-            running_max: NonZeroUsize::new(2).unwrap(),
+            running_max: NonZeroUsize::new(running_max).unwrap(),
             retry_max_ms: NonZeroU32::new(50).unwrap(),
         };
         let endings = Endings::new(&config, storage.clone(), stripe, writes, clock.clone());
@@ -186,4 +189,22 @@ async fn an_older_picture_of_a_link_changes_nothing() {
     }
     let known = bench.storage.link("plink_1").await.unwrap().unwrap();
     assert_eq!((known.link.active, known.seen_at_ms, known.created_at_ms), (false, 9, 5));
+}
+
+#[tokio::test]
+async fn links_that_end_together_do_not_wait_for_each_others_connections() {
+    // All have one connection, which nobody waits for in vain.
+    let mut config = storage::Config::testing("sqlite::memory:");
+    config.acquire_timeout_ms = std::num::NonZeroU64::MAX;
+    let bench = Bench::over(config.open().await.unwrap(), 16, 1).await;
+    let ended = async {
+        for nth in 0..64 {
+            bench.link(&format!("plink_{nth}"), 1).await;
+        }
+        while bench.is_busy().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(WAIT_MAX, ended).await.is_ok(), "they wait for each other");
+    assert_eq!(bench.changed().len(), 64);
 }

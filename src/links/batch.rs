@@ -9,13 +9,15 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, Streaming};
+use tracing::Instrument as _;
 
 use super::{Links, find};
 use crate::caller::Caller;
 use crate::contract::{self, Reason, Violation, Violations};
 use crate::dice;
-use crate::error;
+use crate::error::{self, Error};
 use crate::pb;
 use crate::pb::batch_create_payment_links_response::Result as Outcome;
 use crate::pb::payment_link::DeactivationReason;
@@ -43,7 +45,7 @@ impl Links {
         let items_max = self.config.batch_items_max;
         let answers = items.enumerate().map(move |(at, item)| {
             let (links, caller) = (links.clone(), caller.clone());
-            async move {
+            let making = async move {
                 let index = i32::try_from(at).unwrap_or(i32::MAX);
                 let request = item?.item.unwrap_or_default();
                 if u32::try_from(at).is_ok_and(|at| at < items_max) {
@@ -52,7 +54,8 @@ impl Links {
                     let text = format!("are {items_max} at most in one batch");
                     Err(Violations(vec![Violation::new("item", Reason::Count, text)]).into())
                 }
-            }
+            };
+            apart(making)
         });
         answers.buffer_unordered(self.config.batch_running_max.get()).boxed()
     }
@@ -122,4 +125,13 @@ impl Links {
             }
         }
     }
+}
+
+/// Works in a task of its own, for as long as somebody waits: what is being made must
+/// not keep a connection to the memory while a caller does not read the answers.
+async fn apart<T: Send + 'static>(
+    making: impl Future<Output = Result<T, Status>> + Send + 'static,
+) -> Result<T, Status> {
+    let made = AbortOnDropHandle::new(tokio::spawn(making.in_current_span())).await;
+    made.unwrap_or_else(|_| Err(Error::Bug.into()))
 }
