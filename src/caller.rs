@@ -238,9 +238,14 @@ impl Caller {
         self.notes.note(|trail| trail.is_kept = false);
     }
 
-    /// Notes what the call is about, once its request is known to be sound.
+    /// Notes what the call is about, once its request is known to be sound. Only the
+    /// first name counts: further writes of a call are about what follows from it.
     pub fn is_about(&self, object: &str) {
-        self.notes.note(|trail| object.clone_into(&mut trail.object));
+        self.notes.note(|trail| {
+            if trail.object.is_empty() {
+                object.clone_into(&mut trail.object);
+            }
+        });
     }
 
     /// Notes that the call only asks what would be done.
@@ -248,10 +253,13 @@ impl Caller {
         self.notes.note(|trail| trail.validate_only = true);
     }
 
-    /// Notes what a change has made or changed at Stripe, and the id of the request.
+    /// Notes what a change has made or changed at Stripe, and the id of the request. What
+    /// the first of several has made counts, beside what the call is about.
     pub fn has_changed(&self, made: &str, stripe_request: Option<&str>) {
         self.notes.note(|trail| {
-            made.clone_into(&mut trail.made);
+            if trail.made.is_empty() || trail.made == trail.object {
+                made.clone_into(&mut trail.made);
+            }
             stripe_request.unwrap_or_default().clone_into(&mut trail.stripe_request);
         });
     }

@@ -115,8 +115,8 @@ impl Audit {
     /// Keeps records in storage.
     #[must_use]
     pub fn new(storage: Storage, clock: Clock) -> Self {
-        let [waiting, refused] = [WAITING_MAX, REFUSED_WAITING_MAX]
-            .map(|places| Arc::new(Semaphore::new(places)));
+        let [waiting, refused] =
+            [WAITING_MAX, REFUSED_WAITING_MAX].map(|places| Arc::new(Semaphore::new(places)));
         Self { storage, clock, waiting, refused, tasks: TaskTracker::new() }
     }
 
@@ -175,9 +175,8 @@ impl Under {
     fn keep_parts(&self) {
         let (audit, method) = (self.audit.clone(), self.method);
         let traceparent = self.traceparent.clone();
-        self.notes.keep_parts(move |part, ended| {
-            audit.keep(record(method, &part, &traceparent, ended))
-        });
+        self.notes
+            .keep_parts(move |part, ended| audit.keep(record(method, &part, &traceparent, ended)));
     }
 
     /// Keeps the record, where the call is one to leave one.
@@ -231,12 +230,7 @@ fn ended(headers: &HeaderMap) -> Option<Ended> {
     Some(Ended { code, reason: error::reason(headers).unwrap_or_default() })
 }
 
-fn record(
-    method: &str,
-    notes: &Notes,
-    traceparent: &str,
-    ended: Ended,
-) -> pb::AuditRecord {
+fn record(method: &str, notes: &Notes, traceparent: &str, ended: Ended) -> pb::AuditRecord {
     let trail = notes.trail();
     let text = |text: Option<Arc<str>>| text.unwrap_or_default().as_ref().to_owned();
     // What a request names comes first; of one that names nothing it is what was made.

@@ -101,8 +101,7 @@ impl Storage {
             "SELECT (SELECT sequence FROM audit ORDER BY sequence LIMIT 1),
              (SELECT sequence FROM audit ORDER BY sequence DESC LIMIT 1)",
         );
-        let (oldest, newest): (Option<i64>, Option<i64>) =
-            ends.fetch_one(self.readers()).await?;
+        let (oldest, newest): (Option<i64>, Option<i64>) = ends.fetch_one(self.readers()).await?;
         Ok(oldest.zip(newest))
     }
 }
@@ -139,7 +138,7 @@ impl Transaction<'_> {
             .bind(i64::from(record.validate_only))
             .bind(previous.hash.to_vec())
             .bind(place.hash.to_vec());
-        let insert = texts(record).into_iter().fold(insert, |insert, text| insert.bind(text));
+        let insert = texts(record).into_iter().fold(insert, Bound::bind);
         insert.execute(&mut *self.0).await?;
         self.1.audited = Some(place);
         Ok(())
@@ -151,7 +150,8 @@ impl Transaction<'_> {
         if let Some(last) = self.1.audited {
             return Ok(last);
         }
-        let last = sqlx::query_as("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1");
+        let last =
+            sqlx::query_as("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1");
         let last: Option<(i64, Vec<u8>)> = last.fetch_optional(&mut *self.0).await?;
         if let Some((sequence, hash)) = last {
             return Place::read(sequence, &hash);

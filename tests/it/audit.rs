@@ -10,8 +10,8 @@ use futures_util::{StreamExt as _, stream};
 use paylink::pb;
 use paylink::pb::audit_service_client::AuditServiceClient;
 use prost::Message as _;
-use prost_types::FileDescriptorSet;
 use prost_types::method_options::IdempotencyLevel;
+use prost_types::{FileDescriptorSet, MethodOptions};
 use sha2::{Digest as _, Sha256};
 use tonic::{Code, Request};
 use uuid::Uuid;
@@ -23,6 +23,9 @@ use crate::harness::{
 const CREATE: &str = "paylink.v1.PaymentLinkService/CreatePaymentLink";
 const BATCH: &str = "paylink.v1.PaymentLinkService/BatchCreatePaymentLinks";
 
+/// Something done to records that somebody keeps.
+type Forgery = fn(&mut Vec<pb::AuditRecord>);
+
 /// The methods of the contract, and whether each can change something.
 fn methods() -> Vec<(String, bool)> {
     let files = FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap().file;
@@ -31,7 +34,7 @@ fn methods() -> Vec<(String, bool)> {
         for service in &file.service {
             for method in &service.method {
                 let name = format!("{}.{}/{}", file.package(), service.name(), method.name());
-                let level = method.options.as_ref().map(|options| options.idempotency_level());
+                let level = method.options.as_ref().map(MethodOptions::idempotency_level);
                 methods.push((name, level != Some(IdempotencyLevel::NoSideEffects)));
             }
         }
@@ -86,8 +89,17 @@ fn hash(record: &pb::AuditRecord) -> String {
     let pb::AuditRecord { caller, owner, account, method, object, made, .. } = record;
     let pb::AuditRecord { code, reason, request_id, stripe_request_id, traceparent, .. } = record;
     for text in [
-        caller, owner, account, method, object, made, code, reason, request_id,
-        stripe_request_id, traceparent,
+        caller,
+        owner,
+        account,
+        method,
+        object,
+        made,
+        code,
+        reason,
+        request_id,
+        stripe_request_id,
+        traceparent,
     ] {
         hash.update(u32::try_from(text.len()).unwrap().to_be_bytes());
         hash.update(text);
@@ -177,7 +189,9 @@ async fn every_call_that_changes_something_leaves_one_record_of_its_object() {
     for record in &records {
         assert_eq!((&*record.caller, &*record.reason), ("https://id.example|operator", ""));
         assert_eq!((&*record.owner, &*record.account), (&*record.caller, ""));
-        let at_stripe = !["Payment", "Order"].iter().any(|own| record.method.contains(&format!("{own}Service")))
+        let at_stripe = !["Payment", "Order"]
+            .iter()
+            .any(|own| record.method.contains(&format!("{own}Service")))
             || record.method.ends_with("RefundPayment");
         let is_known = record.stripe_request_id.starts_with("req_");
         let is_batch = record.method.contains("Batch");
@@ -222,7 +236,7 @@ async fn a_request_that_breaks_its_contract_leaves_a_record_without_what_it_said
         ..Default::default()
     };
     let refused = paylink.links().deactivate_payment_link(request).await.unwrap_err();
-    assert_eq!(violations(&refused), ["id MAX_LEN"]);
+    assert_eq!(violations(&refused), ["id LENGTH_OUT_OF_RANGE"]);
     let [record] = &*records(&paylink, None, everything()).await else { panic!("one record") };
     assert_eq!((&*record.code, &*record.object), ("INVALID_ARGUMENT", ""));
     assert_eq!(record.reason, code_of(&refused).1);
@@ -313,10 +327,10 @@ async fn records_are_found_by_caller_method_object_and_time() {
     assert_eq!(one(of_object).await, [all[3].clone(), all[1].clone()]);
     let nobody = pb::ListAuditRecordsRequest { caller: "nobody".into(), ..Default::default() };
     assert_eq!(one(nobody).await, []);
-    let (from, before) = (all[1].record_time.clone(), all[3].record_time.clone());
+    let (from, before) = (all[1].record_time, all[3].record_time);
     let between = pb::ListAuditRecordsRequest {
-        recorded_from: from.clone(),
-        recorded_before: before.clone(),
+        recorded_from: from,
+        recorded_before: before,
         ..Default::default()
     };
     let key = |time: &Option<prost_types::Timestamp>| {
@@ -338,8 +352,7 @@ async fn whoever_changes_a_record_or_takes_one_out_is_found() {
     }
     let records = records(&paylink, None, everything()).await;
     assert!(records.len() == 4 && is_chain(&records));
-    type Change = fn(&mut Vec<pb::AuditRecord>);
-    let changes: [Change; 9] = [
+    let forgeries: [Forgery; 9] = [
         |records| drop(records.remove(1)),
         |records| records.swap(1, 2),
         |records| records[1].caller = "somebody".to_owned(),
@@ -354,9 +367,9 @@ async fn whoever_changes_a_record_or_takes_one_out_is_found() {
             records[1].hash = hash(&records[1]);
         },
     ];
-    for (nth, change) in changes.into_iter().enumerate() {
+    for (nth, forge) in forgeries.into_iter().enumerate() {
         let mut changed = records.clone();
-        change(&mut changed);
-        assert!(!is_chain(&changed), "change {nth}");
+        forge(&mut changed);
+        assert!(!is_chain(&changed), "forgery {nth}");
     }
 }

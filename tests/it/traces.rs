@@ -59,7 +59,7 @@ async fn break_once(program: &Program, path: &str) {
     };
     let origin = origin(program.address("sandbox"));
     let mut sandbox = SandboxServiceClient::with_origin(wire(), origin);
-    let inject = control::InjectFaultRequest { fault: Some(fault), ..Default::default() };
+    let inject = control::InjectFaultRequest { fault: Some(fault) };
     sandbox.inject_fault(inject).await.unwrap();
 }
 

@@ -58,8 +58,8 @@ fn notes() -> BTreeMap<String, String> {
     [("note".to_owned(), "canary-note".to_owned())].into()
 }
 
-fn mask(path: &str) -> Option<FieldMask> {
-    Some(FieldMask { paths: vec![path.to_owned()] })
+fn mask(path: &str) -> FieldMask {
+    FieldMask { paths: vec![path.to_owned()] }
 }
 
 // === impl Caller ===
@@ -79,7 +79,7 @@ impl Caller<'_> {
         let product = pb::Product { id: product.id, ..Default::default() };
         let request = pb::UpdateProductRequest {
             product: Some(pb::Product { name: "canary-name".into(), ..product.clone() }),
-            update_mask: mask("name"),
+            update_mask: Some(mask("name")),
             ..Default::default()
         };
         call!(self, catalog.update_product, request);
@@ -92,6 +92,7 @@ impl Caller<'_> {
         call!(self, catalog.delete_product, request);
         self.made("CatalogService/DeleteProduct", &gone, "");
 
+        let product_id = product.id.clone();
         let price = pb::Price {
             product: product.id,
             currency: "usd".into(),
@@ -102,16 +103,22 @@ impl Caller<'_> {
         let request = pb::CreatePriceRequest { price: Some(price), ..Default::default() };
         let price = call!(self, catalog.create_price, request);
         self.made("CatalogService/CreatePrice", &price.id, "");
-        let change = pb::Price { id: price.id, nickname: "canary-name".into(), ..Default::default() };
+        let change =
+            pb::Price { id: price.id, nickname: "canary-name".into(), ..Default::default() };
         let id = change.id.clone();
         let request = pb::UpdatePriceRequest {
             price: Some(change),
-            update_mask: mask("nickname"),
+            update_mask: Some(mask("nickname")),
             ..Default::default()
         };
         call!(self, catalog.update_price, request);
         self.made("CatalogService/UpdatePrice", &id, "");
-        let new = pb::Price { unit_amount: Some(800), ..Default::default() };
+        let new = pb::Price {
+            product: product_id,
+            currency: "usd".into(),
+            unit_amount: Some(800),
+            ..Default::default()
+        };
         let request =
             pb::ReplacePriceRequest { id: id.clone(), price: Some(new), ..Default::default() };
         let new = call!(self, catalog.replace_price, request);
@@ -129,10 +136,11 @@ impl Caller<'_> {
         let request = pb::CreateCouponRequest { coupon: Some(coupon), ..Default::default() };
         let id = call!(self, discounts.create_coupon, request).id;
         self.made("DiscountService/CreateCoupon", &id, "");
-        let change = pb::Coupon { id: id.clone(), name: "canary-name".into(), ..Default::default() };
+        let change =
+            pb::Coupon { id: id.clone(), name: "canary-name".into(), ..Default::default() };
         let request = pb::UpdateCouponRequest {
             coupon: Some(change),
-            update_mask: mask("name"),
+            update_mask: Some(mask("name")),
             ..Default::default()
         };
         call!(self, discounts.update_coupon, request);
@@ -151,7 +159,7 @@ impl Caller<'_> {
             pb::PromotionCode { id: code.clone(), active: Some(false), ..Default::default() };
         let request = pb::UpdatePromotionCodeRequest {
             promotion_code: Some(change),
-            update_mask: mask("active"),
+            update_mask: Some(mask("active")),
             ..Default::default()
         };
         call!(self, discounts.update_promotion_code, request);
@@ -179,7 +187,7 @@ impl Caller<'_> {
         let change = pb::ShippingRate { id: id.clone(), metadata: notes(), ..Default::default() };
         let request = pb::UpdateShippingRateRequest {
             shipping_rate: Some(change),
-            update_mask: mask("metadata"),
+            update_mask: Some(mask("metadata")),
             ..Default::default()
         };
         call!(self, shipping.update_shipping_rate, request);
@@ -202,7 +210,7 @@ impl Caller<'_> {
         };
         let request = pb::UpdatePaymentLinkRequest {
             payment_link: Some(change),
-            update_mask: mask("inactive_message"),
+            update_mask: Some(mask("inactive_message")),
             ..Default::default()
         };
         call!(self, links.update_payment_link, request);
