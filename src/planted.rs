@@ -30,6 +30,10 @@ pub enum Bug {
     OrderTakenTwice,
     /// An order is paid, and its links are left as they are.
     OrderLeftOpen,
+    /// A call that is not permitted leaves no record.
+    RefusedUnrecorded,
+    /// A caller who goes away leaves no record.
+    LeftUnrecorded,
 }
 
 thread_local! {

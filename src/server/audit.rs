@@ -37,11 +37,12 @@ use tracing::Span;
 
 use crate::caller::{Ended, Notes};
 use crate::clock::Clock;
+use crate::planted::{self, Bug};
 use crate::storage::{self, Storage};
 use crate::{error, pb, telemetry};
 
 /// How long an answer waits for its record. The record goes on without it.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// For how long a record is tried that cannot be written.
 const TRY_TIME_MAX: Duration = Duration::from_mins(10);
 /// The waits between two tries, the first and the longest.
@@ -182,7 +183,12 @@ impl Under {
     /// Keeps the record, where the call is one to leave one.
     fn end(&mut self, ended: Ended) -> BoxFuture<'static, ()> {
         self.is_over = true;
-        if !self.notes.trail().is_kept {
+        let is_missed = match ended.code {
+            "PERMISSION_DENIED" => planted::is(Bug::RefusedUnrecorded),
+            "CANCELLED" => planted::is(Bug::LeftUnrecorded),
+            _ => false,
+        };
+        if !self.notes.trail().is_kept || is_missed {
             return std::future::ready(()).boxed();
         }
         let Self { audit, method, notes, traceparent, .. } = self;

@@ -2,6 +2,7 @@
 //! the caller was told, and nothing of what it said.
 
 mod calls;
+mod planted;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -73,10 +74,21 @@ async fn by_operator(guarded: &Guarded) -> Vec<pb::AuditRecord> {
     records(&guarded.paylink, Some(&operator), everything()).await
 }
 
-/// Waits for the records of calls whose callers did not wait.
-async fn at_least(paylink: &Paylink, count: usize) -> Vec<pb::AuditRecord> {
+/// All records, of which there are so many once those are written whose callers did not
+/// wait for them.
+async fn all(paylink: &Paylink, count: usize) -> Vec<pb::AuditRecord> {
     until(async || records(paylink, None, everything()).await.len() >= count).await;
-    records(paylink, None, everything()).await
+    let found = records(paylink, None, everything()).await;
+    assert_eq!(found.len(), count, "{found:#?}");
+    found
+}
+
+/// The same, where callers say who they are.
+async fn all_guarded(guarded: &Guarded, count: usize) -> Vec<pb::AuditRecord> {
+    until(async || by_operator(guarded).await.len() >= count).await;
+    let found = by_operator(guarded).await;
+    assert_eq!(found.len(), count, "{found:#?}");
+    found
 }
 
 fn hash(record: &pb::AuditRecord) -> String {
@@ -128,20 +140,19 @@ fn what_can_change_something_is_known_by_the_contract() {
 #[tokio::test]
 async fn every_refused_call_that_could_change_something_leaves_one_record() {
     let guarded = Guarded::start().await;
-    let token = |subject| guarded.issuer.token(subject);
-    let (operator, unlisted) = (token("operator"), token("unlisted"));
     let mut seen = 0;
     for (method, mutates) in methods() {
+        // Made anew, since there are many methods, and no token is good for long.
+        let token = |subject| guarded.issuer.token(subject);
+        let (operator, unlisted) = (token("operator"), token("unlisted"));
         let told = guarded.ask(&method, Some(&operator)).await.map_err(|error| code_of(&error));
         let denied = guarded.ask(&method, Some(&unlisted)).await.unwrap_err();
         assert_eq!(denied.code(), Code::PermissionDenied, "{method}");
         guarded.ask(&method, None).await.unwrap_err();
         // The stream itself, whose caller leaves, and its one item.
         let expected = if method == BATCH { 3 } else { 2 * usize::from(mutates) };
-        until(async || by_operator(&guarded).await.len() >= seen + expected).await;
-        let all = by_operator(&guarded).await;
+        let all = all_guarded(&guarded, seen + expected).await;
         let new = &all[seen..];
-        assert_eq!(new.len(), expected, "{method}: {new:#?}");
         assert!(new.iter().all(|record| record.method == method), "{method}: {new:#?}");
         let of = |caller: &str| {
             let mine = new.iter().filter(|record| record.caller.ends_with(caller));
@@ -167,7 +178,7 @@ async fn every_refused_call_that_could_change_something_leaves_one_record() {
 async fn every_call_that_changes_something_leaves_one_record_of_its_object() {
     let guarded = Guarded::start().await;
     let made = calls::all(&guarded).await;
-    let records = by_operator(&guarded).await;
+    let records = all_guarded(&guarded, made.len()).await;
     let told: Vec<_> = records
         .iter()
         .map(|one| (one.method.clone(), one.object.clone(), one.made.clone(), one.code.clone()))
@@ -213,7 +224,7 @@ async fn a_record_names_the_call_as_its_caller_knows_it() {
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     request.metadata_mut().insert("traceparent", parent.parse().unwrap());
     let link = guarded.paylink.links().create_payment_link(request).await.unwrap().into_inner();
-    let [record] = &*by_operator(&guarded).await else { panic!("one call leaves one record") };
+    let record = &all_guarded(&guarded, 1).await[0];
     assert_eq!((&*record.method, &*record.code, &*record.reason), (CREATE, "OK", ""));
     assert_eq!((&record.object, &*record.made, &record.request_id), (&link.id, "", &id));
     assert_eq!((&*record.caller, &*record.owner), ("https://id.example|shop", "shop"));
@@ -224,7 +235,7 @@ async fn a_call_that_only_validates_says_so() {
     let paylink = Paylink::start().await;
     let request = pb::CreatePaymentLinkRequest { validate_only: true, ..poster_request() };
     paylink.links().create_payment_link(request).await.unwrap();
-    let [record] = &*records(&paylink, None, everything()).await else { panic!("one record") };
+    let record = &all(&paylink, 1).await[0];
     assert_eq!((&*record.code, record.validate_only, &*record.object), ("OK", true, ""));
 }
 
@@ -237,7 +248,7 @@ async fn a_request_that_breaks_its_contract_leaves_a_record_without_what_it_said
     };
     let refused = paylink.links().deactivate_payment_link(request).await.unwrap_err();
     assert_eq!(violations(&refused), ["id LENGTH_OUT_OF_RANGE"]);
-    let [record] = &*records(&paylink, None, everything()).await else { panic!("one record") };
+    let record = &all(&paylink, 1).await[0];
     assert_eq!((&*record.code, &*record.object), ("INVALID_ARGUMENT", ""));
     assert_eq!(record.reason, code_of(&refused).1);
     assert_eq!(record.request_id, request_id(refused.metadata()));
@@ -256,7 +267,8 @@ async fn a_caller_who_is_cut_off_or_goes_away_leaves_a_record() {
     let leaving = tokio::spawn(async move { links.create_payment_link(poster_request()).await });
     until(async || paylink.stripe.gate.heard() > heard).await;
     leaving.abort();
-    let found = at_least(&paylink, 2).await;
+    assert!(leaving.await.unwrap_err().is_cancelled());
+    let found = all(&paylink, 2).await;
     let codes: Vec<_> = found.iter().map(|record| &*record.code).collect();
     assert_eq!(codes, ["DEADLINE_EXCEEDED", "CANCELLED"]);
     paylink.stripe.gate.let_answers(Answers::Pass);
@@ -274,7 +286,7 @@ async fn each_item_of_a_batch_leaves_a_record_and_the_stream_one() {
     let items = stream::iter([item(""), item("x"), item("")]);
     let answers = paylink.links().batch_create_payment_links(items).await.unwrap();
     let answers: Vec<_> = answers.into_inner().map(|answer| answer.unwrap()).collect().await;
-    let records = records(&paylink, None, everything()).await;
+    let records = all(&paylink, 4).await;
     let (of_items, of_stream) = records.split_at(3);
     let codes: Vec<_> = of_stream.iter().map(|record| (&*record.code, &*record.object)).collect();
     assert_eq!(codes, [("OK", "")]);
@@ -297,6 +309,7 @@ async fn callers_are_given_the_records_of_their_owner() {
         let request = guarded.by(caller, poster_request());
         guarded.paylink.links().create_payment_link(request).await.unwrap();
     }
+    assert_eq!(all_guarded(&guarded, 3).await.len(), 3);
     let crm = guarded.issuer.token("crm");
     let own = records(&guarded.paylink, Some(&crm), everything()).await;
     assert_eq!(own.iter().map(|record| &*record.owner).collect::<Vec<_>>(), ["crm"]);
@@ -305,7 +318,6 @@ async fn callers_are_given_the_records_of_their_owner() {
         AuditServiceClient::with_origin(guarded.paylink.wire(), guarded.paylink.origin());
     let refused = audit.list_audit_records(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
-    assert_eq!(by_operator(&guarded).await.len(), 3);
 }
 
 #[tokio::test]
@@ -315,7 +327,7 @@ async fn records_are_found_by_caller_method_object_and_time() {
     let deactivate =
         pb::DeactivatePaymentLinkRequest { id: links[1].id.clone(), ..Default::default() };
     paylink.links().deactivate_payment_link(deactivate).await.unwrap();
-    let all = records(&paylink, None, everything()).await;
+    let all = all(&paylink, 4).await;
     let one = |like: pb::ListAuditRecordsRequest| {
         records(&paylink, None, pb::ListAuditRecordsRequest { page_size: 1, ..like })
     };
@@ -350,8 +362,8 @@ async fn whoever_changes_a_record_or_takes_one_out_is_found() {
     for _ in 0..4 {
         paylink.link().await;
     }
-    let records = records(&paylink, None, everything()).await;
-    assert!(records.len() == 4 && is_chain(&records));
+    let records = all(&paylink, 4).await;
+    assert!(is_chain(&records));
     let forgeries: [Forgery; 9] = [
         |records| drop(records.remove(1)),
         |records| records.swap(1, 2),
