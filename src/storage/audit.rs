@@ -54,8 +54,8 @@ type Bound<'q> = sqlx::query::Query<'q, Any, sqlx::any::AnyArguments>;
 // === impl Storage ===
 
 impl Storage {
-    /// Appends the record of a call, which gets its time and place here. `is_again` says that the same may be there already, after
-    /// a commit whose outcome is not known.
+    /// Appends the record of a call, which gets its time and place here. `is_again` says
+    /// that the same may be there already, after a commit whose outcome is not known.
     pub async fn append_audit(
         &self,
         record: pb::AuditRecord,
