@@ -6,7 +6,8 @@ use std::{env, fs};
 
 use protox::prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
+    "paylink/v1/audit_service.proto",
     "paylink/v1/catalog_service.proto",
     "paylink/v1/diagnostics_service.proto",
     "paylink/v1/discount_service.proto",

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
 pub use self::examined::doctor;
+use crate::audit::AuditLog;
 use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ use crate::operations::Operations;
 use crate::orders::{self, Orders};
 use crate::payments::Payments;
 use crate::sandbox::Sandbox;
+use crate::server::audit::Audit;
 use crate::server::listener::Listener;
 use crate::server::webhook::{Keep, NotKept};
 use crate::server::{grpc, operations, webhook};
@@ -37,6 +39,9 @@ use crate::telemetry::Telemetry;
 
 /// How long writes may take to finish whose callers have gone when the process stops.
 const WRITES_DRAIN: Duration = Duration::from_secs(5);
+
+/// How long the records of calls may take to be written when the process stops.
+const RECORDS_DRAIN: Duration = Duration::from_secs(2);
 
 /// What the memory keeps of the mode that it was made with.
 const LIVEMODE: &str = "stripe.livemode";
@@ -53,6 +58,7 @@ pub struct App {
     endings: Endings,
     stripe: stripe::Client,
     auth: Auth,
+    audit: Audit,
     sandbox: Option<Sandbox>,
     health: HealthReporter,
     listeners: [(Listener, Router); 3],
@@ -134,8 +140,10 @@ impl App {
             sandbox.handle().set_webhook(format!("http://{webhook}/webhooks/stripe"));
         }
 
+        let audit = Audit::new(storage.clone(), clock.clone());
         let health = HealthReporter::new();
         let services = grpc::Services {
+            audit: AuditLog::new(storage.clone()),
             catalog: Catalog::new(stripe.clone(), writes.clone()),
             discounts: Discounts::new(stripe.clone(), writes.clone()),
             doctor: Doctor::new(examined::patient(&config), stripe.clone())?,
@@ -164,6 +172,7 @@ impl App {
             stripe.clone(),
             health.clone(),
             stop.clone(),
+            audit.clone(),
         )?;
         let hooks = webhook::routes(
             config.webhook.clone(),
@@ -183,6 +192,7 @@ impl App {
             endings,
             stripe,
             auth,
+            audit,
             sandbox,
             health,
             listeners,
@@ -238,6 +248,7 @@ impl App {
         self.stop.cancel();
         parts.join_all().await;
         self.writes.drain(WRITES_DRAIN).await;
+        self.audit.drain(RECORDS_DRAIN).await;
         // Calls that had to finish needed it. It ends now, and writes down what it keeps on disk.
         stop_sandbox.cancel();
         while let Some(ended) = sandbox.join_next().await {

@@ -195,6 +195,16 @@ impl Auth {
     }
 }
 
+// === impl Identity ===
+
+impl Identity {
+    /// The name by which it is known: of two, that of the token.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        self.names.first().cloned().unwrap_or_default()
+    }
+}
+
 // === impl Config ===
 
 impl Config {

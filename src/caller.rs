@@ -1,11 +1,15 @@
 //! Who calls, until when, under which id, and whose objects it may see.
 
+mod notes;
+
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
+
+pub use self::notes::{Ended, Notes, Trail};
 
 /// Who is at the other end of the connection that a request came by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,15 @@ pub struct Caller {
 /// The account of a caller who names none: that of `[stripe]` itself.
 pub const DEFAULT_ACCOUNT: &str = "";
 
+/// A part of a call, such as one item of many. Dropped before its end, it leaves the
+/// record that nobody was told of it.
+#[derive(Debug)]
+pub struct Part {
+    whole: Notes,
+    caller: Caller,
+    is_over: bool,
+}
+
 /// As whom a caller was let in. The default is the service itself, or anyone
 /// where nobody has to say who calls: it sees everything, and what it makes is
 /// nobody's.
@@ -42,16 +55,6 @@ struct Known {
     identity: Arc<str>,
     owner: Arc<str>,
     sees_all: bool,
-}
-
-/// What a method says of a call beside its answer. Clones are of the same call.
-#[derive(Debug, Clone, Default)]
-pub struct Notes(Arc<Noted>);
-
-#[derive(Debug, Default)]
-struct Noted {
-    id: OnceLock<Uuid>,
-    form: OnceLock<String>,
 }
 
 /// How long a call lasts that no layer has given a deadline, as in tests of a slice alone.
@@ -122,7 +125,15 @@ impl Caller {
 
     /// Notes as whom the caller was let in.
     pub fn let_in(&mut self, access: Access) {
+        let owner = access.0.as_ref().map(|known| known.owner.clone());
+        self.notes.note(|trail| trail.owner = owner);
         self.access = access;
+    }
+
+    /// Notes that it is known who calls, whether or not it is let in; `None` where
+    /// nobody has to say so.
+    pub fn is_known_as(&self, identity: Option<Arc<str>>) {
+        self.notes.note(|trail| (trail.is_kept, trail.identity) = (true, identity));
     }
 
     /// The same caller, working at a Stripe account.
@@ -133,6 +144,7 @@ impl Caller {
 
     /// Notes the Stripe account that the caller works at.
     pub fn work_at(&mut self, account: Arc<str>) {
+        self.notes.note(|trail| trail.account = account.clone());
         self.account = account;
     }
 
@@ -200,10 +212,14 @@ impl Caller {
         Self { wants_fresh: true, ..self }
     }
 
-    /// The same caller, who makes a further call and waits for it that long.
+    /// Begins a part of the call, which leaves a record of its own.
     #[must_use]
-    pub fn waiting(&self, time: Duration) -> Self {
-        Self { deadline: Instant::now() + time, notes: Notes::default(), ..self.clone() }
+    pub fn part(&self) -> Part {
+        Part { whole: self.notes.clone(), caller: self.waiting(Duration::ZERO), is_over: false }
+    }
+
+    fn waiting(&self, time: Duration) -> Self {
+        Self { deadline: Instant::now() + time, notes: self.notes.part(), ..self.clone() }
     }
 
     /// Whether the caller wants no answer from before the call.
@@ -214,19 +230,78 @@ impl Caller {
 
     /// Puts the call under the id that its request carries (AIP-155).
     pub fn goes_by(&self, request_id: Uuid) {
-        // Only the first id counts: answers and logs name one.
-        let _ = self.notes.0.id.set(request_id);
+        self.notes.go_by(request_id);
+    }
+
+    /// Notes that the call is turned away unseen.
+    pub fn is_turned_away(&self) {
+        self.notes.note(|trail| trail.is_kept = false);
+    }
+
+    /// Notes what the call is about, once its request is known to be sound. Only the
+    /// first name counts: further writes of a call are about what follows from it.
+    pub fn is_about(&self, object: &str) {
+        self.notes.note(|trail| {
+            if trail.object.is_empty() {
+                object.clone_into(&mut trail.object);
+            }
+        });
+    }
+
+    /// Notes that the call only asks what would be done.
+    pub fn only_validates(&self) {
+        self.notes.note(|trail| trail.validate_only = true);
+    }
+
+    /// Notes what a change has made or changed at Stripe, and the id of the request. What
+    /// the first of several has made counts, beside what the call is about.
+    pub fn has_changed(&self, made: &str, stripe_request: Option<&str>) {
+        self.notes.note(|trail| {
+            if trail.made.is_empty() || trail.made == trail.object {
+                made.clone_into(&mut trail.made);
+            }
+            stripe_request.unwrap_or_default().clone_into(&mut trail.stripe_request);
+        });
+    }
+
+    /// Notes the id of a request that Stripe has refused.
+    pub fn was_refused(&self, stripe_request: &str) {
+        self.notes.note(|trail| stripe_request.clone_into(&mut trail.stripe_request));
     }
 
     /// Shows the form that Stripe would be sent.
     pub fn would_send(&self, form: String) {
-        let _ = self.notes.0.form.set(form);
+        self.notes.would_send(form);
     }
 
     /// How long the caller still waits.
     #[must_use]
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    /// The caller of the part, who begins it anew and waits for it that long.
+    pub fn waiting(&mut self, time: Duration) -> &Caller {
+        self.caller = self.caller.waiting(time);
+        &self.caller
+    }
+
+    /// Leaves the record of the part.
+    pub async fn has_ended(mut self, ended: Ended) {
+        self.is_over = true;
+        self.whole.keep(&self.caller.notes, ended).await;
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.is_over {
+            drop(self.whole.keep(&self.caller.notes, Ended::untold()));
+        }
     }
 }
 
@@ -238,22 +313,6 @@ impl Access {
     #[must_use]
     pub fn of(identity: Arc<str>, owner: Arc<str>, sees_all: bool) -> Self {
         Self(Some(Known { identity, owner, sees_all }))
-    }
-}
-
-// === impl Notes ===
-
-impl Notes {
-    /// Gives the id of the call, making one where the method named none.
-    #[must_use]
-    pub fn request_id(&self) -> Uuid {
-        *self.0.id.get_or_init(Uuid::now_v7)
-    }
-
-    /// Gives the form that Stripe would be sent, where the call was to show it.
-    #[must_use]
-    pub fn form(&self) -> Option<&str> {
-        self.0.form.get().map(String::as_str)
     }
 }
 

@@ -185,6 +185,18 @@ impl Draft {
         id.map(|(_, _, id)| id.text()).unwrap_or_default()
     }
 
+    /// What the request is about, by the name that it has in the request; empty where it
+    /// names nothing, as one that creates something.
+    #[must_use]
+    pub fn object(&self) -> &str {
+        if self.mask.is_some() {
+            return self.resource_id();
+        }
+        let mut named = walk::fields(self.request, &self.bytes);
+        let named = named.find(|(_, field, _)| field.names_object);
+        named.map(|(_, _, name)| name.text()).unwrap_or_default()
+    }
+
     /// Whether the request is to be checked, and nothing done (AIP-163).
     #[must_use]
     pub fn validate_only(&self) -> bool {

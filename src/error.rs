@@ -92,6 +92,7 @@ use tonic_types::StatusExt as _;
 
 use self::told::{Told, violation};
 use crate::auth::Refusal;
+use crate::caller::Ended;
 use crate::contract::{Reason, Violation, Violations};
 use crate::storage;
 
@@ -296,7 +297,19 @@ pub fn name_request(headers: &mut HeaderMap, request_id: &str) {
 /// Reads the name of the status out of headers or trailers.
 #[must_use]
 pub fn code_name(headers: &HeaderMap) -> Option<&'static str> {
-    Some(match Code::from_bytes(headers.get(GRPC_STATUS)?.as_bytes()) {
+    Some(name(Code::from_bytes(headers.get(GRPC_STATUS)?.as_bytes())))
+}
+
+/// Says how a call or a part of it has ended: with an error, or well.
+#[must_use]
+pub fn ended(failed: Option<&Status>) -> Ended {
+    let reason = failed.and_then(|status| status.get_details_error_info()?.reason.into());
+    let code = name(failed.map_or(Code::Ok, Status::code));
+    Ended { code, reason: reason.unwrap_or_default() }
+}
+
+fn name(code: Code) -> &'static str {
+    match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",
         Code::Unknown => "UNKNOWN",
@@ -314,7 +327,7 @@ pub fn code_name(headers: &HeaderMap) -> Option<&'static str> {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
-    })
+    }
 }
 
 /// Reads the stable reason of an error out of headers or trailers.

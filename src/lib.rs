@@ -7,7 +7,8 @@
 //! 2. `app`: builds, runs and stops every part
 //! 3. `config`: composes and loads the configuration
 //! 4. `server`: the way in
-//! 5. `catalog`, `discounts`, `doctor`, `links`, `orders`, `payments`, `shipping`: the slices
+//! 5. `audit`, `catalog`, `discounts`, `doctor`, `links`, `orders`, `payments`, `shipping`:
+//!    the slices
 //! 6. `error`: every failure as a status
 //! 7. `endings`: links whose time has come
 //! 8. `operations`: writes with a certain outcome
@@ -18,6 +19,7 @@
 //! `sandbox` imports nothing of ours, and only `app`, `config` and `verbs` import it.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod caller;
 pub mod catalog;

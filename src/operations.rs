@@ -15,6 +15,7 @@
 //! | `REJECTED` | Stripe refused it for what it is | the same error |
 //! | `LOST` | it could not be found out | an error that says so |
 
+mod key;
 mod memory;
 mod origin;
 mod resolver;
@@ -29,12 +30,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 use uuid::Uuid;
 
+pub use self::key::is_key;
+use self::key::{KEY_PREFIX, key};
 pub use self::memory::Memory;
 pub use self::origin::Origin;
 use crate::caller::Caller;
@@ -235,6 +237,10 @@ impl Operations {
     /// Puts the call under the draft's id, where that is one to go by.
     pub fn admit(&self, draft: &Draft, caller: &Caller) -> Result<(), Error> {
         caller.goes_by(draft.request_id());
+        caller.is_about(draft.object());
+        if draft.validate_only() {
+            caller.only_validates();
+        }
         let must = self.0.config.require_request_id && !draft.validate_only();
         if must && !draft.is_callers_id() { Err(Error::IdMissing) } else { Ok(()) }
     }
@@ -306,6 +312,13 @@ impl Operations {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::Deadline { state: progress.borrow().state() }),
         };
+        match &outcome {
+            Ok(answer) => caller.has_changed(&answer.resource, answer.request_id.as_deref()),
+            Err(Error::Stripe { error, .. }) => {
+                caller.was_refused(error.request_id().unwrap_or_default());
+            }
+            Err(_) => {}
+        }
         outcome.map_err(|error| error.in_words_of(draft))
     }
 
@@ -373,26 +386,6 @@ async fn outcome(progress: &mut watch::Receiver<Progress>) -> Result<Answer, Err
         // Its task has ended without a word.
         Ok(Progress::Recording | Progress::Sent) | Err(_) => Err(Error::Pending),
     }
-}
-
-/// Whether an idempotency key is that of an operation.
-#[must_use]
-pub fn is_key(key: &str) -> bool {
-    key.starts_with(KEY_PREFIX)
-}
-
-/// What the key of every operation begins with.
-const KEY_PREFIX: &str = "plv1-";
-
-/// Derives Stripe's idempotency key, so that the same request of the same owner
-/// always meets the same one, even where nothing is remembered of it.
-fn key(draft: &Draft, caller: &Caller) -> String {
-    key_of(draft.method(), caller.remembered_as(draft.request_id()))
-}
-
-fn key_of(method: &str, request_id: Uuid) -> String {
-    let hash = Sha256::new().chain_update(method).chain_update(request_id).finalize();
-    format!("{KEY_PREFIX}{}", &hex::encode(hash)[..48])
 }
 
 #[cfg(test)]

@@ -281,7 +281,7 @@ impl PaymentService for Payments {
         request: Request<pb::AcknowledgePaymentsRequest>,
     ) -> Result<Response<pb::AcknowledgePaymentsResponse>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
-        contract::check(&request).pass()?;
+        caller.is_about(contract::check(&request).pass()?.object());
         Ok(Response::new(self.acknowledge(&caller, request).await?))
     }
 

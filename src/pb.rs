@@ -44,6 +44,12 @@ pub fn streams(method: &str) -> bool {
     METHODS.get(method).is_some_and(|method| method.streams)
 }
 
+/// Tells whether a method can change something, so that its calls are on record.
+#[must_use]
+pub fn mutates(method: &str) -> bool {
+    METHODS.get(method).is_some_and(|method| method.mutates)
+}
+
 /// Gives the permission that a method asks of its callers.
 #[must_use]
 pub fn permission(method: &str) -> Option<&'static str> {

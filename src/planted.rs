@@ -32,6 +32,10 @@ pub enum Bug {
     OrderLeftOpen,
     /// A replacement that is taken up again leaves the old link as it is.
     HalfReplaced,
+    /// A call that is not permitted leaves no record.
+    RefusedUnrecorded,
+    /// A caller who goes away leaves no record.
+    LeftUnrecorded,
 }
 
 thread_local! {

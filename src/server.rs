@@ -3,6 +3,7 @@
 //! gRPC for callers, one webhook route for Stripe, and operations for whoever
 //! runs the process. [`grpc`] has the order of the layers around every method.
 
+pub mod audit;
 mod authorize;
 mod body;
 mod deadline;

@@ -9,6 +9,7 @@
 
 mod answers;
 mod arrivals;
+mod audit;
 mod chain;
 mod connect;
 mod consumers;
@@ -44,13 +45,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use self::answers::Answered;
-pub use self::chain::Hash;
+pub use self::audit::{AuditListing, AuditPage};
+pub use self::chain::{Hash, Place};
 use self::connect::{Connections, Kind};
 pub use self::endings::Ending;
 pub use self::error::Error;
 pub use self::events::{DueEvent, EventState, Inbox, NewEvent};
 pub use self::facts::Fact;
-pub use self::feed::{Change, Ends, Page, PageLimit, Place};
+pub use self::feed::{Change, Ends, Page, PageLimit};
 pub use self::leases::Lease;
 pub use self::links::{LinkListing, SeenLink, Term};
 use self::news::News;

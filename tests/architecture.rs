@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["app"],
     &["config"],
     &["server"],
-    &["catalog", "discounts", "doctor", "links", "orders", "payments", "shipping"],
+    &["audit", "catalog", "discounts", "doctor", "links", "orders", "payments", "shipping"],
     &["error"],
     &["endings"],
     &["operations"],

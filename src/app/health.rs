@@ -29,8 +29,8 @@ use crate::stripe::access::Key;
 const INTERVAL: Duration = Duration::from_secs(2);
 /// The services that can do most of their work without Stripe. The empty name
 /// stands for the whole server.
-const WITHOUT_STRIPE: [&str; 3] =
-    ["", "paylink.v1.DiagnosticsService", "paylink.v1.PaymentService"];
+const WITHOUT_STRIPE: [&str; 4] =
+    ["", "paylink.v1.AuditService", "paylink.v1.DiagnosticsService", "paylink.v1.PaymentService"];
 
 /// Answers whether the process is ready.
 pub(super) fn readiness(storage: Storage, stripe: Client, stop: CancellationToken) -> Ready {

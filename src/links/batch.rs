@@ -69,6 +69,7 @@ impl Links {
     ) -> pb::BatchCreatePaymentLinksResponse {
         let request_id = request.request_id.clone();
         let deadline = Instant::now() + Duration::from_millis(self.config.batch_item_time_ms);
+        let mut item = caller.part();
         let outcome = loop {
             if request_id.is_empty() {
                 let text = "is required, so that the batch can be sent again";
@@ -77,7 +78,7 @@ impl Links {
                 );
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.create(request.clone(), &caller.waiting(left)).await {
+            match self.create(request.clone(), item.waiting(left)).await {
                 Ok(link) => break Ok(link),
                 Err(status) => match error::again_after(&status) {
                     Some(pause) if pause < left => {
@@ -88,6 +89,7 @@ impl Links {
                 },
             }
         };
+        item.has_ended(error::ended(outcome.as_ref().err())).await;
         let result = match outcome {
             Ok(link) => Outcome::PaymentLink(link),
             Err(status) => Outcome::Failure(error::failure(&status)),

@@ -1,3 +1,4 @@
+use super::key::key_of;
 use super::*;
 
 /// An operation that makes a link and was just sent.

@@ -43,7 +43,7 @@ impl Payments {
         let id = self.admitted(&draft, caller)?;
         request.request_id = draft.request_id().to_string();
         let candidates = self.candidates(caller, &request).await?;
-        let caller = caller.clone();
+        let (told, caller) = (caller, caller.clone());
         let named = !request.payment.is_empty();
         let answer = self.storage.write(move |mut transaction| {
             Box::pin(async move {
@@ -82,7 +82,11 @@ impl Payments {
                 Ok(Ok(pb::ClaimFulfillmentResponse::default()))
             })
         });
-        self.told(answer.await)
+        let answer = self.told(answer.await)?;
+        if let Some(payment) = &answer.payment {
+            told.is_about(&payment.id);
+        }
+        Ok(answer)
     }
 
     /// Closes a claim for good.

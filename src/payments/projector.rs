@@ -234,7 +234,12 @@ impl<D: Details> Projector<D> {
                 }
                 Err(unread) => {
                     let cause = unread.cause;
-                    tracing::warn!(parent: &span, event.id = event_id, cause, "A link cannot be read");
+                    tracing::warn!(
+                        parent: &span,
+                        event.id = event_id,
+                        cause,
+                        "A link cannot be read"
+                    );
                     Outcome::Ignored { event_id }
                 }
             },

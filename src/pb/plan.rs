@@ -72,6 +72,8 @@ pub struct Field {
     pub input_only: bool,
     /// The field is the resource's own id.
     pub identifier: bool,
+    /// The field names what a request is about.
+    pub names_object: bool,
     /// The field is paylink's own and unknown to Stripe.
     pub local: bool,
     /// Stripe takes an empty value on update, which clears the field.
@@ -105,6 +107,9 @@ pub(super) struct Method {
     pub(super) streams: bool,
     /// What a caller must be permitted.
     pub(super) permission: String,
+    /// Whether it can change something. It can unless the contract says that it has no
+    /// side effects, so that a new method cannot be forgotten.
+    pub(super) mutates: bool,
 }
 
 /// What a name at Stripe stands for.

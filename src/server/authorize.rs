@@ -70,6 +70,9 @@ pub(super) async fn call(State(gate): State<Gate>, mut request: Request, next: N
     }
     let auth = gate.auth;
     if auth.is_open() {
+        if let Some(caller) = request.extensions().get::<Caller>() {
+            caller.is_known_as(None);
+        }
         return match account {
             Some(_) => next.run(request).await,
             None => error::response(not_permitted()),
@@ -77,7 +80,13 @@ pub(super) async fn call(State(gate): State<Gate>, mut request: Request, next: N
     }
     let peer = request.extensions().get::<Peer>().cloned();
     let token = authorization(request.headers()).map(|token| token.map(str::to_owned));
-    let standing = match stand(auth, peer, token, method, account).await {
+    let caller = request.extensions().get::<Caller>().cloned();
+    let known = |identity| {
+        if let Some(caller) = &caller {
+            caller.is_known_as(Some(identity));
+        }
+    };
+    let standing = match stand(auth, peer, token, method, account, known).await {
         Ok(standing) => standing,
         Err(error) => return error::response(error),
     };
@@ -95,6 +104,7 @@ async fn stand(
     token: Result<Option<String>, Refusal>,
     method: Option<&str>,
     account: Option<Arc<str>>,
+    known: impl FnOnce(Arc<str>),
 ) -> Result<Standing, Error> {
     let identity = match token {
         Ok(token) => auth.identify(peer.as_ref(), token.as_deref()).await,
@@ -104,6 +114,7 @@ async fn stand(
         count(refusal.reason());
         Error::Unauthenticated(refusal)
     })?;
+    known(identity.name());
     let permission = method.and_then(pb::permission).ok_or(Error::NoSuchMethod)?;
     let access = account.as_ref().and_then(|account| auth.access(&identity, permission, account));
     let (Some(account), Some(access)) = (account, access) else {

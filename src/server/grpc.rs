@@ -12,7 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::listener::{Entrance, Speaks};
 use super::tls::{self, Plaintext};
-use super::{authorize, deadline, observe, panic, request_id, shed, streams};
+use super::{audit, authorize, deadline, observe, panic, request_id, shed, streams};
+use crate::audit::AuditLog;
 use crate::auth::Auth;
 use crate::catalog::Catalog;
 use crate::discounts::Discounts;
@@ -21,6 +22,7 @@ use crate::links::Links;
 use crate::orders::Orders;
 use crate::payments::Payments;
 use crate::pb;
+use crate::pb::audit_service_server::AuditServiceServer;
 use crate::pb::catalog_service_server::CatalogServiceServer;
 use crate::pb::diagnostics_service_server::DiagnosticsServiceServer;
 use crate::pb::discount_service_server::DiscountServiceServer;
@@ -62,6 +64,8 @@ pub type ReflectionError = tonic_reflection::server::Error;
 /// The slices.
 #[derive(Debug)]
 pub struct Services {
+    /// The records of calls.
+    pub audit: AuditLog,
     /// Products and prices.
     pub catalog: Catalog,
     /// Coupons and promotion codes.
@@ -114,9 +118,11 @@ pub fn routes(
     stripe: stripe::Client,
     health: HealthReporter,
     drain: CancellationToken,
+    records: audit::Audit,
 ) -> Result<Router, ReflectionError> {
     let health = HealthServer::new(HealthService::from_health_reporter(health));
     let methods = Routes::new(health)
+        .add_service(bounded!(AuditServiceServer, services.audit, config))
         .add_service(bounded!(CatalogServiceServer, services.catalog, config))
         .add_service(bounded!(DiagnosticsServiceServer, services.doctor, config))
         .add_service(bounded!(DiscountServiceServer, services.discounts, config))
@@ -144,6 +150,8 @@ pub fn routes(
         .layer(middleware::from_fn_with_state(drain, streams::end))
         // Around all that runs code of ours for one call.
         .layer(CatchPanicLayer::custom(panic::answer))
+        // Outside everything that decides how a call ends.
+        .layer(middleware::from_fn_with_state(records, audit::call))
         // Outside everything that can fail, so that every error names its request.
         .layer(middleware::from_fn(request_id::name))
         // Outermost, so that it sees what the caller sees.

@@ -71,8 +71,9 @@ pub(super) async fn admit(State(calls): State<Calls>, request: Request, next: Ne
     if pb::streams(method) || !method.starts_with("paylink.") {
         return next.run(request).await;
     }
-    let known = request.extensions().get::<Caller>().and_then(Caller::identity);
-    let caller = known.cloned().map(Who::Identity).or_else(|| {
+    let known = request.extensions().get::<Caller>().cloned();
+    let identity = known.as_ref().and_then(Caller::identity);
+    let caller = identity.cloned().map(Who::Identity).or_else(|| {
         let peer = request.extensions().get::<Peer>();
         peer.map(|peer| Who::Address(peer.address.ip()))
     });
@@ -80,6 +81,10 @@ pub(super) async fn admit(State(calls): State<Calls>, request: Request, next: Ne
         Ok(_place) => next.run(request).await,
         Err(scope) => {
             SHED.add(1, &[KeyValue::new("scope", scope)]);
+            // To write that down would be the work that there is too much of.
+            if let Some(known) = known {
+                known.is_turned_away();
+            }
             let (low, high) = RETRY_AFTER_SECS;
             let retry_after = Duration::from_secs_f64(dice::between(low, high));
             error::response(Error::Overloaded { retry_after })

@@ -1,14 +1,11 @@
-//! The chain of the feed: each change carries the hash of the one before it.
+//! Chains: each link carries the hash of the one before it.
 //!
-//! Whoever has followed the feed can prove that nothing was left out, put in or
-//! changed: the hash of a change covers the hash before it, and so all before.
+//! Whoever has followed a chain can prove that nothing was left out, put in or
+//! changed: the hash of a link covers the hash before it, and so all before.
 //!
-//! `hash = SHA-256(previous_hash ‖ sequence ‖ record_time ‖ previous_state ‖
-//! payment_hash ‖ stripe_event)`, where numbers are big-endian, 8 bytes for
-//! `sequence` and for `record_time` in milliseconds since 1970, 4 for
-//! `previous_state`, `payment_hash` is the SHA-256 of the stored payment, and
-//! `stripe_event` is UTF-8. Before the first change stands the SHA-256 of the
-//! installation's name.
+//! `hash = SHA-256(previous_hash ‖ sequence ‖ …)`, where `sequence` has 8 bytes, the
+//! highest first, and what follows is said by what is chained. Before the first link
+//! stands the SHA-256 of the installation's name.
 
 use sha2::{Digest as _, Sha256};
 
@@ -17,38 +14,38 @@ use super::Error;
 /// A SHA-256.
 pub type Hash = [u8; 32];
 
-/// What a hash covers beside the one before it.
-pub(super) struct Link<'a> {
-    pub(super) sequence: i64,
-    pub(super) recorded_at_ms: i64,
-    pub(super) previous_state: i32,
-    pub(super) payment: &'a [u8],
-    pub(super) event_id: &'a str,
+/// A place in a chain: after a link, or before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The sequence of the link; 0 before the first.
+    pub sequence: i64,
+    /// The link's hash, which stands for all that came before as well.
+    pub hash: Hash,
 }
 
-// === impl Link ===
+// === impl Place ===
 
-impl Link<'_> {
-    /// Gives the hash of the change that follows `previous`.
-    pub(super) fn after(&self, previous: &Hash) -> Hash {
-        Sha256::new()
-            .chain_update(previous)
-            .chain_update(self.sequence.to_be_bytes())
-            .chain_update(self.recorded_at_ms.to_be_bytes())
-            .chain_update(self.previous_state.to_be_bytes())
-            .chain_update(of(self.payment))
-            .chain_update(self.event_id)
-            .finalize()
-            .into()
+impl Place {
+    /// The place before the first link in a memory of that name.
+    pub(super) fn start(epoch: &str) -> Self {
+        Self { sequence: 0, hash: of(epoch.as_bytes()) }
+    }
+
+    /// The place after the link that follows this one. `cover` adds what its hash
+    /// covers beside its place.
+    pub(super) fn next(&self, cover: impl FnOnce(Sha256) -> Sha256) -> Self {
+        let sequence = self.sequence + 1;
+        let hash = Sha256::new().chain_update(self.hash).chain_update(sequence.to_be_bytes());
+        Self { sequence, hash: cover(hash).finalize().into() }
+    }
+
+    pub(super) fn read(sequence: i64, hash: &[u8]) -> Result<Self, Error> {
+        let corrupt = |_| Error::Corrupt { what: format!("the hash of {sequence} in a chain") };
+        Ok(Self { sequence, hash: hash.try_into().map_err(corrupt)? })
     }
 }
 
 /// Gives the hash of what is stored.
 pub(super) fn of(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
-}
-
-/// Reads a hash that was stored.
-pub(super) fn read(bytes: &[u8]) -> Result<Hash, Error> {
-    bytes.try_into().map_err(|_| Error::Corrupt { what: "a hash of the feed".into() })
 }

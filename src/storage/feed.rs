@@ -1,11 +1,16 @@
 //! The table `feed`: every change of a payment, in order and in a chain.
+//!
+//! The hash of a change covers, after its place, `record_time ‖ previous_state ‖
+//! payment_hash ‖ stripe_event`, where numbers are big-endian, 8 bytes for
+//! `record_time` in milliseconds since 1970, 4 for `previous_state`, `payment_hash`
+//! is the SHA-256 of the stored payment, and `stripe_event` is UTF-8.
 
 use prost::Message as _;
-use prost_types::Timestamp;
+use sha2::Digest as _;
 use sqlx::AnyConnection;
 
-use super::chain::{self, Hash, Link};
-use super::query::Query;
+use super::chain::{self, Hash, Place};
+use super::query::{self, Query};
 use super::{Error, Storage, Transaction};
 use crate::pb;
 
@@ -25,15 +30,6 @@ pub struct Page {
     pub changes: Vec<pb::PaymentEvent>,
     /// The place up to which there is no further change that was asked for.
     pub through: Place,
-}
-
-/// A place in the feed: after a change, or before the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The sequence of the change; 0 before the first.
-    pub sequence: i64,
-    /// The change's hash, which stands for all that came before as well.
-    pub hash: Hash,
 }
 
 /// What the feed holds at present.
@@ -77,21 +73,12 @@ type Row = (
 // === impl Place ===
 
 impl Place {
-    /// The place before the first change of a memory of that name.
-    pub(super) fn start(epoch: &str) -> Self {
-        Self { sequence: 0, hash: chain::of(epoch.as_bytes()) }
-    }
-
     /// The place after a change that was read.
     pub fn after(event: &pb::PaymentEvent) -> Result<Self, Error> {
         let mut hash = Hash::default();
         let corrupt = |_| Error::Corrupt { what: format!("the hash of feed {}", event.sequence) };
         hex::decode_to_slice(&event.hash, &mut hash).map_err(corrupt)?;
         Ok(Self { sequence: event.sequence, hash })
-    }
-
-    pub(super) fn read(sequence: i64, hash: &[u8]) -> Result<Self, Error> {
-        Ok(Self { sequence, hash: chain::read(hash)? })
     }
 }
 
@@ -168,10 +155,14 @@ impl Transaction<'_> {
         recorded_at_ms: i64,
     ) -> Result<Change, Error> {
         let previous = self.head().await?;
-        let (sequence, bytes) = (previous.sequence + 1, payment.encode_to_vec());
+        let bytes = payment.encode_to_vec();
         let previous_state = i32::from(previous_state);
-        let link = Link { sequence, recorded_at_ms, previous_state, payment: &bytes, event_id };
-        let place = Place { sequence, hash: link.after(&previous.hash) };
+        let place = previous.next(|hash| {
+            hash.chain_update(recorded_at_ms.to_be_bytes())
+                .chain_update(previous_state.to_be_bytes())
+                .chain_update(chain::of(&bytes))
+                .chain_update(event_id)
+        });
         self.1.head = Some(place);
         Ok(Change {
             place,
@@ -272,20 +263,11 @@ fn change(row: Row) -> Result<Option<(pb::PaymentEvent, Place, usize)>, Error> {
         sequence,
         payment: Some(payment),
         previous_state,
-        record_time: Some(time(recorded_at_ms)),
+        record_time: Some(query::time(recorded_at_ms)),
         stripe_event,
         hash: hex::encode(place.hash),
         previous_hash: hex::encode(previous_hash),
         payment_hash: hex::encode(chain::of(&bytes)),
     };
     Ok(Some((event, place, bytes.len())))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "less than a second has 30 bits of nanoseconds"
-)]
-fn time(millis: i64) -> Timestamp {
-    let nanos = millis.rem_euclid(1_000) * 1_000_000;
-    Timestamp { seconds: millis.div_euclid(1_000), nanos: nanos as i32 }
 }

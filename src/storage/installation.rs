@@ -6,7 +6,7 @@ use sqlx::AnyConnection;
 use uuid::Uuid;
 
 use super::Error;
-use super::feed::Place;
+use super::chain::Place;
 
 /// Gives the random name of this memory, made when it is first opened. A feed
 /// position that another memory gave out is told apart by it.

@@ -2,10 +2,9 @@
 //! what they can be found by.
 
 use prost::Message as _;
-use prost_types::Timestamp;
 
 use super::payments::Cursor;
-use super::query::Query;
+use super::query::{self, Query};
 use super::{Error, Storage, Transaction};
 use crate::caller::DEFAULT_ACCOUNT;
 use crate::pb;
@@ -177,7 +176,7 @@ impl Transaction<'_> {
                 link.line_items = known.link.line_items;
             }
         }
-        link.create_time = Some(time(created_at_ms));
+        link.create_time = Some(query::time(created_at_ms));
         let seen = SeenLink { link, created_at_ms, ..new.clone() };
         self.put_row(&seen).await?;
         self.put_terms(&seen).await?;
@@ -286,13 +285,4 @@ fn seen((account, id, created_at_ms, seen_at_ms, bytes): Row) -> Result<SeenLink
     let link = pb::PaymentLink::decode(bytes.as_slice())
         .map_err(|_| Error::Corrupt { what: format!("link {id}") })?;
     Ok(SeenLink { account, link, created_at_ms, seen_at_ms })
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "less than a second has 30 bits of nanoseconds"
-)]
-fn time(millis: i64) -> Timestamp {
-    let nanos = millis.rem_euclid(1_000) * 1_000_000;
-    Timestamp { seconds: millis.div_euclid(1_000), nanos: nanos as i32 }
 }

@@ -30,7 +30,12 @@ impl Config {
             readers_max: NonZeroU32::new(2).unwrap(),
             write_batch_max: NonZeroUsize::new(64).unwrap(),
             write_queue_max: NonZeroUsize::new(1_024).unwrap(),
-            retention: retention::Config { event_body_days: 0, event_days: 0, feed_days: 0 },
+            retention: retention::Config {
+                event_body_days: 0,
+                event_days: 0,
+                feed_days: 0,
+                audit_days: 0,
+            },
         }
     }
 }

@@ -1,3 +1,4 @@
+mod audit;
 mod chain;
 mod reading;
 mod replicas;

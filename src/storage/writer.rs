@@ -17,8 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::arrivals::{self, Arrival};
+use super::chain::Place;
 use super::connect::{Connections, Kind, postgres};
-use super::feed::{self, Place};
+use super::feed;
 use super::news::News;
 use super::{Config, Error, Transaction, signals};
 use crate::planted::{self, Bug};
@@ -60,6 +61,8 @@ pub(super) fn is_late(deadline: Option<Instant>) -> bool {
 pub(super) struct Batch {
     /// The head of the feed, once something was appended.
     pub(super) head: Option<Place>,
+    /// The newest record of a call, once one was appended.
+    pub(super) audited: Option<Place>,
     /// Whether events were added.
     pub(super) has_events: bool,
 }

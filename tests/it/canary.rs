@@ -2,6 +2,8 @@
 //! told: marked values are driven through the service with every signal at its
 //! loudest, and looked for in all of them.
 
+use std::fmt::Write as _;
+
 use paylink::pb;
 use paylink::pb::payment::State;
 use paylink::pb::payment_link_service_client::PaymentLinkServiceClient;
@@ -63,11 +65,11 @@ async fn no_secret_and_nothing_of_a_buyer_is_in_any_signal() {
     payments.list_payments(pb::ListPaymentsRequest::default()).await.unwrap();
     let refund = pb::RefundPaymentRequest { payment: payment.id.clone(), ..Default::default() };
     payments.refund_payment(refund.clone()).await.unwrap();
-    told += &format!("{:?}", payments.refund_payment(refund).await.map(drop));
+    write!(told, "{:?}", payments.refund_payment(refund).await.map(drop)).unwrap();
 
     // What is refused, on every way in.
-    let none = pb::GetPaymentLinkRequest { id: "plink_none".into(), ..Default::default() };
-    told += &format!("{:?}", links.get_payment_link(none).await.map(drop));
+    let none = pb::GetPaymentLinkRequest { id: "plink_none".into() };
+    write!(told, "{:?}", links.get_payment_link(none).await.map(drop)).unwrap();
     let mut foreign = event("evt_1", "checkout.session.completed", "cs_1", "paid");
     foreign["data"]["object"]["customer_details"] = serde_json::json!({
         "email": BUYER[0], "name": BUYER[1]
@@ -87,10 +89,10 @@ async fn no_secret_and_nothing_of_a_buyer_is_in_any_signal() {
     check("the metrics", &http("metrics").await);
     check("the readiness", &http("ready").await);
     check("an error", &told);
-    let lines = program.said();
-    assert!(lines.contains("A payment has changed"), "the log is at its loudest");
+    let said = program.said();
+    assert!(said.contains("A payment has changed"), "the log is at its loudest");
     assert_eq!(program.terminate().await, Some(0));
-    check("the log", &lines);
+    check("the log", &said);
     let signals = collector.all();
     assert!(signals.contains("send feed"), "spans have come");
     check("a span or a metric", &signals);

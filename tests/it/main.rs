@@ -10,6 +10,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod authorization;
 mod bad_input;
 mod batches;
@@ -55,8 +56,9 @@ mod webhooks;
 mod writes;
 
 /// The files of tests that concern memory.
-const ABOUT_MEMORY: [&str; 16] = [
+const ABOUT_MEMORY: [&str; 17] = [
     "accounts::",
+    "audit::",
     "batches::",
     "capturing::",
     "consumers::",

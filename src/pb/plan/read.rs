@@ -9,6 +9,8 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor,
     MessageDescriptor, MethodDescriptor, OneofDescriptor, Value,
 };
+use prost_types::MethodOptions;
+use prost_types::method_options::IdempotencyLevel;
 
 use super::names::Names;
 use super::{
@@ -27,6 +29,7 @@ struct Options {
     constant: ExtensionDescriptor,
     discriminator: ExtensionDescriptor,
     zero_is_a_word: ExtensionDescriptor,
+    names_object: ExtensionDescriptor,
 }
 
 /// The methods that are served beside those of the contract.
@@ -51,13 +54,20 @@ pub(super) fn methods() -> BTreeMap<String, Method> {
             unknown(method.full_name());
         }
         let name = format!("{}/{}", method.parent_service().full_name(), method.name());
-        (name, Method { streams: method.is_server_streaming(), permission })
+        let streams = method.is_server_streaming();
+        (name, Method { streams, permission, mutates: mutates(&method) })
     };
     let own = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
     let further = FURTHER.map(|(name, streams, permission)| {
-        (name.to_owned(), Method { streams, permission: permission.to_owned() })
+        let permission = permission.to_owned();
+        (name.to_owned(), Method { streams, permission, mutates: false })
     });
     own.map(described).chain(further).collect()
+}
+
+fn mutates(method: &MethodDescriptor) -> bool {
+    let options = method.method_descriptor_proto().options.as_ref();
+    options.map(MethodOptions::idempotency_level) != Some(IdempotencyLevel::NoSideEffects)
 }
 
 /// Reads every message of our own package, and the few others that it uses.
@@ -75,6 +85,7 @@ pub(super) fn messages() -> Vec<Message> {
         constant: option("paylink.annotations.v1.constant"),
         discriminator: option("paylink.annotations.v1.discriminator"),
         zero_is_a_word: option("paylink.annotations.v1.zero_is_a_word"),
+        names_object: option("paylink.annotations.v1.names_object"),
     };
     let chosen: Vec<MessageDescriptor> = pool
         .all_messages()
@@ -189,6 +200,8 @@ impl Options {
             output_only: is("OUTPUT_ONLY"),
             input_only: is("INPUT_ONLY"),
             identifier: is("IDENTIFIER"),
+            names_object: options.get_extension(&self.names_object).as_bool() == Some(true)
+                || (field.name() == "id" && !is("IDENTIFIER")),
             local: marked("local") || said("within").is_some(),
             clearable: marked("clearable"),
             update_only: marked("update_only"),

@@ -29,7 +29,7 @@ owner = "shop"
 
 [[rule]]
 identities = ["https://id.example|crm"]
-permissions = ["catalog.*", "links.*", "orders.*", "payments.*"]
+permissions = ["catalog.*", "links.*", "orders.*", "payments.*", "audit.read"]
 owner = "crm"
 
 [[rule]]
