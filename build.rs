@@ -1,6 +1,7 @@
 //! Compiles `proto/` without an installed protoc, and keeps the descriptors.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -91,23 +92,26 @@ impl Redacting {
             format!(".field(\"{name}\", {value})")
         });
         let fields: String = fields.collect();
-        self.code.push_str(&format!(
+        // Writing to text cannot fail.
+        let _ = write!(
+            self.code,
             "impl ::core::fmt::Debug for {module}{name} {{
                  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{
                      f.debug_struct(\"{name}\"){fields}.finish()
                  }}
              }}\n"
-        ));
+        );
         self.paths.push(format!(".{}", message.full_name()));
         for inner in message.child_enums() {
             let place = format!("{module}{}::{}", snake_case(name), inner.name());
-            self.code.push_str(&format!(
+            let _ = write!(
+                self.code,
                 "impl ::core::fmt::Debug for {place} {{
                      fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{
                          f.write_str(self.as_str_name())
                      }}
                  }}\n"
-            ));
+            );
         }
     }
 }

@@ -105,6 +105,7 @@ pub enum Source {
 static LATE: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.orders.duplicates")
+        .with_unit("{payment}")
         .with_description("Payments whose order was paid or closed before they came.")
         .build()
 });

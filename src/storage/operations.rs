@@ -91,9 +91,10 @@ pub struct OperationCount {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT key, account, tenant, method, request_id, fingerprint, path, form, state, generation,
-             attempts, created_at_ms, sent_at_ms, due_at_ms, holder, in_doubt, is_failure_stored,
-             searches, searched_at_ms, resource, answer, version FROM operations ",
+            "SELECT key, account, tenant, method, request_id, fingerprint, path, form, state,
+             generation, attempts, created_at_ms, sent_at_ms, due_at_ms, holder, in_doubt,
+             is_failure_stored, searches, searched_at_ms, resource, answer, version, traceparent
+             FROM operations ",
             $rest
         )
     };

@@ -83,19 +83,19 @@ fn process() -> [ObservableGauge<u64>; 4] {
         .u64_observable_gauge("paylink.runtime.workers")
         .with_unit("{thread}")
         .with_description("Threads that run the program's tasks.")
-        .with_callback(observed(|runtime| runtime.num_workers()))
+        .with_callback(observed(RuntimeMetrics::num_workers))
         .build();
     let tasks = meter
         .u64_observable_gauge("paylink.runtime.tasks")
         .with_unit("{task}")
         .with_description("Tasks that have not ended.")
-        .with_callback(observed(|runtime| runtime.num_alive_tasks()))
+        .with_callback(observed(RuntimeMetrics::num_alive_tasks))
         .build();
     let queued = meter
         .u64_observable_gauge("paylink.runtime.queue")
         .with_unit("{task}")
         .with_description("Tasks that could run and wait for any thread.")
-        .with_callback(observed(|runtime| runtime.global_queue_depth()))
+        .with_callback(observed(RuntimeMetrics::global_queue_depth))
         .build();
     [info, workers, tasks, queued]
 }
