@@ -115,14 +115,14 @@ fn told_addresses(line: &str) -> Vec<(String, SocketAddr)> {
         let address = at.trim_start_matches("http://").parse();
         Some((part.to_owned(), address.ok()?))
     };
-    let words: Vec<&str> = line.split_whitespace().collect();
-    if let [part, at] = *words {
+    if let [part, at] = *line.split_whitespace().collect::<Vec<_>>() {
         return told(part, at).into_iter().collect();
     }
-    if !words.contains(&"Serving") {
+    let Ok(line) = serde_json::from_str::<serde_json::Map<_, _>>(line) else { return Vec::new() };
+    if line["message"] != "Serving" {
         return Vec::new();
     }
-    words.iter().filter_map(|word| word.split_once('=')).filter_map(|(p, a)| told(p, a)).collect()
+    line.iter().filter_map(|(part, at)| told(part, at.as_str()?)).collect()
 }
 
 fn keep(said: &Mutex<String>, line: &str) {
