@@ -185,6 +185,8 @@ impl Payments {
     /// until it is stopped. Runs once in a process. What it has not finished
     /// then, it does after the next start.
     pub async fn run(self) {
+        inbox::count_from_zero();
+        LATE.add(0, &[]);
         let projector = Projector::new(&self, self.stripe.clone());
         let stop = self.stop.clone();
         let mut schedules = JoinSet::new();
