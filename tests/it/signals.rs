@@ -25,6 +25,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 struct Metric {
     name: String,
     kind: String,
+    unit: String,
     attributes: BTreeSet<String>,
     meaning: String,
 }
@@ -65,9 +66,8 @@ fn told_metrics() -> BTreeMap<String, Metric> {
     let metric = |row: Vec<String>| {
         let attributes = row[4].split(", ").filter(|name| !name.is_empty());
         let attributes = attributes.map(|name| name.replace('.', "_")).collect();
-        let [name, prometheus, kind, .., meaning] = &*row else { unreachable!() };
-        let (name, kind, meaning) = (name.clone(), kind.clone(), meaning.clone());
-        (prometheus.clone(), Metric { name, kind, attributes, meaning })
+        let [name, prometheus, kind, unit, _, meaning] = row.try_into().unwrap();
+        (prometheus, Metric { name, kind, unit, attributes, meaning })
     };
     rows("telemetry.md", "`", 6).into_iter().map(metric).collect()
 }
@@ -121,7 +121,10 @@ fn the_page_lists_the_lines_of_the_source_and_no_others() {
 
 #[tokio::test]
 async fn what_is_scraped_is_what_the_page_says() {
-    let program = Program::start("dev", &PARTS, &[]).await;
+    let collector = Collector::default();
+    let url = collector.listen().await;
+    let program =
+        Program::start("dev", &PARTS, &[("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str())]).await;
     let mut payments = PaymentServiceClient::with_origin(wire(), origin(program.address("grpc")));
     let watch = payments.watch_payments(pb::WatchPaymentsRequest::default()).await.unwrap();
     let link = links(&program).create_payment_link(poster_request()).await.unwrap().into_inner();
@@ -151,6 +154,11 @@ async fn what_is_scraped_is_what_the_page_says() {
         }
     }
     assert!(count >= 25, "{count} of {} metrics were seen", told.len());
+    assert_eq!(program.terminate().await, Some(0));
+    for (name, unit) in collector.metrics() {
+        let metric = told.values().find(|metric| metric.name == name).unwrap();
+        assert_eq!(metric.unit, unit, "{name}");
+    }
 }
 
 #[tokio::test]
