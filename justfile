@@ -157,7 +157,7 @@ release:
 # Kill, race, cut off and attack the release binary in full, and print the figures.
 chaos *arguments: release
     PAYLINK_CHAOS_BINARY="{{ target }}/release/paylink" PAYLINK_CHAOS_SCALE="{{ chaos_scale }}" \
-      cargo test --locked --test chaos -- --nocapture --test-threads 1 {{ arguments }}
+      cargo test --locked --profile load --test chaos -- --nocapture --test-threads 1 {{ arguments }}
 
 # Follow the README with the release binary and a real browser.
 transcript pictures=(target / "transcript"): release

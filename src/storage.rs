@@ -8,6 +8,7 @@
 //! [`Storage`] and its writes to [`Transaction`], in one SQL for both databases.
 
 mod answers;
+mod arrivals;
 mod chain;
 mod connect;
 mod consumers;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use sqlx::{AnyConnection, AnyPool};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use self::answers::Answered;
@@ -168,7 +169,14 @@ impl Storage {
             + Send
             + 'static,
     {
-        let (job, answer) = writer::job(work, caller::deadline());
+        self.enqueue(writer::job(work, caller::deadline())).await
+    }
+
+    /// Hands a job to the writer, and waits for its answer.
+    async fn enqueue<T>(
+        &self,
+        (job, answer): (Box<dyn writer::Job>, oneshot::Receiver<Result<T, Error>>),
+    ) -> Result<T, Error> {
         self.queue.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Error::Busy,
             mpsc::error::TrySendError::Closed(_) => Error::Closed,

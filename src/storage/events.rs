@@ -1,7 +1,11 @@
 //! The table `events`: what Stripe reported, as received.
 
+use std::collections::HashSet;
+
+use super::arrivals::Arrival;
 use super::query::Query;
 use super::{Error, Storage, Transaction, chain};
+use crate::caller;
 use crate::planted::{self, Bug};
 
 /// An event as it arrived.
@@ -83,12 +87,8 @@ impl Storage {
     /// returns once it is safe.
     pub async fn insert_event(&self, event: NewEvent) -> Result<bool, Error> {
         let storage = self.clone();
-        let inserted = async move {
-            let insert = storage.write(move |mut transaction| {
-                Box::pin(async move { transaction.insert_event(event).await })
-            });
-            insert.await
-        };
+        let inserted =
+            async move { storage.enqueue(Arrival::job(event, caller::deadline())).await };
         if planted::is(Bug::AcknowledgedUnsafe) {
             tokio::spawn(inserted);
             return Ok(true);
@@ -180,30 +180,30 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) async fn insert_event(&mut self, event: NewEvent) -> Result<bool, Error> {
-        let body_hash = chain::of(&event.body).to_vec();
-        let inserted = sqlx::query(
+    /// Keeps events that are not here already, and gives the ids of those.
+    pub(super) async fn insert_events(
+        &mut self,
+        events: &[&NewEvent],
+    ) -> Result<HashSet<String>, Error> {
+        let mut query = Query::new(
             "INSERT INTO events
-             (id, type, api_version, livemode, created_at_ms, received_at_ms, body, body_hash,
-              state, due_at_ms, account, traceparent)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6, $10, $11)
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(event.id)
-        .bind(event.kind)
-        .bind(event.api_version)
-        .bind(event.livemode)
-        .bind(event.created_at_ms)
-        .bind(event.received_at_ms)
-        .bind(event.body)
-        .bind(body_hash)
-        .bind(event.state.as_str())
-        .bind(event.account)
-        .bind(event.traceparent)
-        .execute(&mut *self.0)
-        .await?;
-        let is_new = inserted.rows_affected() > 0 || planted::is(Bug::CountedAgain);
-        self.1.has_events |= is_new;
-        Ok(is_new)
+             (id, type, api_version, livemode, created_at_ms, received_at_ms, due_at_ms,
+              state, account, traceparent, body_hash, body) VALUES ",
+        );
+        for (index, event) in events.iter().enumerate() {
+            query.push(if index == 0 { "(" } else { ", (" });
+            query.bind(event.id.clone())?.push(", ").bind(event.kind.clone())?.push(", ");
+            query.bind(event.api_version.clone())?.push(", ").bind(event.livemode)?.push(", ");
+            query.bind(event.created_at_ms)?.push(", ").bind(event.received_at_ms)?.push(", ");
+            query.bind(event.received_at_ms)?.push(", ");
+            query.bind(event.state.as_str().to_owned())?.push(", ");
+            query.bind(event.account.clone())?.push(", ").bind(event.traceparent.clone())?;
+            query.push(", ").bind(chain::of(&event.body).to_vec())?.push(", ");
+            query.bind(event.body.clone())?.push(")");
+        }
+        query.push(" ON CONFLICT (id) DO NOTHING RETURNING id");
+        let new: Vec<(String,)> = query.rows(&mut *self.0).await?;
+        self.1.has_events |= !new.is_empty();
+        Ok(new.into_iter().map(|(id,)| id).collect())
     }
 }

@@ -16,6 +16,7 @@ use sqlx::{Any, AnyConnection, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
+use super::arrivals::{self, Arrival};
 use super::connect::{Connections, Kind, postgres};
 use super::feed::{self, Place};
 use super::news::News;
@@ -27,6 +28,10 @@ pub(super) trait Job: Send {
     /// Does the work, again if need be, and keeps its result; says whether the
     /// batch may be committed. Work that nobody waits for any more is left out.
     fn run<'a>(&'a mut self, transaction: Transaction<'a>) -> BoxFuture<'a, bool>;
+    /// The event that this is about, if it does nothing but insert one.
+    fn arrival(&mut self) -> Option<&mut Arrival> {
+        None
+    }
     /// Tells the caller the result, or why the commit failed.
     fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
@@ -43,6 +48,11 @@ where
 {
     let (caller, answer) = oneshot::channel();
     (Box::new(Write { work, deadline, result: Err(Error::Closed), caller }), answer)
+}
+
+/// Says whether nobody waits any more for what was to be done by then.
+pub(super) fn is_late(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now())
 }
 
 /// What the writes of a batch have come to.
@@ -81,7 +91,7 @@ where
 {
     fn run<'a>(&'a mut self, transaction: Transaction<'a>) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if is_late(self.deadline) {
                 self.result = Err(Error::Late);
                 return true;
             }
@@ -147,7 +157,11 @@ impl Writer {
     ) -> Result<(), Error> {
         let mut transaction = self.begin(connection).await?;
         let mut batch = Batch::default();
-        for job in jobs.iter_mut() {
+        if arrivals::insert(Transaction(&mut transaction, &mut batch), jobs).await.is_err() {
+            transaction.rollback().await?;
+            return self.run_apart(connection, jobs).await;
+        }
+        for job in jobs.iter_mut().filter_map(|job| job.arrival().is_none().then_some(job)) {
             if !job.run(Transaction(&mut transaction, &mut batch)).await {
                 transaction.rollback().await?;
                 // A lone write has nobody to be kept apart from.

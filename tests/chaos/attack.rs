@@ -125,14 +125,19 @@ async fn a_process_without_file_descriptors_lives_on() {
         honest.calls(CALLS).await;
         drop(held);
     }
-    // And who comes afterwards, too.
-    within(async {
+    // And who comes afterwards, too: to each listener, once it has seen that there is room.
+    let refused = within(async {
         while Honest::at(service.grpc).try_call().await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        loop {
+            match service.metric("paylink_server_connections_cut_total").await {
+                Ok(refused) => break refused,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
     })
     .await;
-    let refused = within(service.metric("paylink_server_connections_cut_total")).await;
     let count = |reason: &str| {
         let named = format!("reason=\"{reason}\"");
         let lines = refused.iter().filter(|(labels, _)| labels.contains(&named));

@@ -112,13 +112,14 @@ impl Service {
         self.status_mib("VmHWM:")
     }
 
-    /// What it tells of one metric: labels, and the value.
-    pub async fn metric(&self, name: &str) -> Vec<(String, f64)> {
-        let answer = reqwest::get(format!("http://{}/metrics", self.operations)).await.unwrap();
-        let told = answer.text().await.unwrap();
+    /// What it tells of one metric: labels, and the value. It fails where the service
+    /// takes no connection.
+    pub async fn metric(&self, name: &str) -> reqwest::Result<Vec<(String, f64)>> {
+        let answer = reqwest::get(format!("http://{}/metrics", self.operations)).await?;
+        let told = answer.text().await?;
         let lines = told.lines().filter_map(|line| line.strip_prefix(name));
         let values = lines.filter_map(|line| line.rsplit_once(' '));
-        values.map(|(labels, value)| (labels.to_owned(), value.parse().unwrap())).collect()
+        Ok(values.map(|(labels, value)| (labels.to_owned(), value.parse().unwrap())).collect())
     }
 
     fn status_mib(&self, what: &str) -> u64 {

@@ -53,7 +53,7 @@ fn callers(guarded: &Guarded) -> Vec<(&'static str, Option<String>, Option<&'sta
         ("forged", Some(thief.token("operator")), Some("TOKEN_SIGNATURE")),
         ("keyless", Some(stranger.token("operator")), Some("TOKEN_KEY")),
         ("expired", with(json!({ "exp": now - 60 })), Some("TOKEN_EXPIRED")),
-        ("early", with(json!({ "nbf": now + 60 })), Some("TOKEN_NOT_YET_VALID")),
+        ("early", with(json!({ "nbf": now + 300 })), Some("TOKEN_NOT_YET_VALID")),
         ("astray", with(json!({ "aud": "another" })), Some("TOKEN_AUDIENCE")),
         ("unissued", with(json!({ "iss": "https://id.other" })), Some("TOKEN_ISSUER")),
         ("eternal", with(json!({ "exp": now + 90_000 })), Some("TOKEN_CLAIMS")),
