@@ -1,7 +1,6 @@
 //! Compiles `proto/` without an installed protoc, and keeps the descriptors.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -92,28 +91,25 @@ impl Redacting {
             format!(".field(\"{name}\", {value})")
         });
         let fields: String = fields.collect();
-        // Writing to text cannot fail.
-        let _ = write!(
-            self.code,
-            "impl ::core::fmt::Debug for {module}{name} {{
-                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{
-                     f.debug_struct(\"{name}\"){fields}.finish()
-                 }}
-             }}\n"
-        );
+        let own = format!("f.debug_struct(\"{name}\"){fields}.finish()");
+        self.code += &debug(&format!("{module}{name}"), &own);
         self.paths.push(format!(".{}", message.full_name()));
         for inner in message.child_enums() {
             let place = format!("{module}{}::{}", snake_case(name), inner.name());
-            let _ = write!(
-                self.code,
-                "impl ::core::fmt::Debug for {place} {{
-                     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{
-                         f.write_str(self.as_str_name())
-                     }}
-                 }}\n"
-            );
+            self.code += &debug(&place, "f.write_str(self.as_str_name())");
         }
     }
+}
+
+/// Writes how a type is printed.
+fn debug(of: &str, code: &str) -> String {
+    format!(
+        "impl ::core::fmt::Debug for {of} {{
+             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{
+                 {code}
+             }}
+         }}\n"
+    )
 }
 
 /// The name of the module in which prost puts what is declared in a message.

@@ -30,6 +30,8 @@ pub enum Bug {
     OrderTakenTwice,
     /// An order is paid, and its links are left as they are.
     OrderLeftOpen,
+    /// A replacement that is taken up again leaves the old link as it is.
+    HalfReplaced,
 }
 
 thread_local! {

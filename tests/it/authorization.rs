@@ -7,10 +7,14 @@ use paylink::pb;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use serde_json::json;
+use tonic::client::Grpc;
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use crate::harness::authority::{Authority, Identity};
 use crate::harness::{
-    Folder, Guarded, Issuer, POLICY, Program, Watch, code_of, now_secs, until, with_token, within,
+    Certified, Folder, Guarded, Issuer, OPERATOR, POLICY, Program, TlsFiles, Watch, code_of, first,
+    now_secs, until, with_token, within,
 };
 
 /// Which methods let whom in. A new method needs a row.
@@ -37,14 +41,32 @@ fn methods() -> Vec<String> {
     methods
 }
 
-/// Tokens of all kinds by a short name, with the reason for which each is refused.
-fn callers(guarded: &Guarded) -> Vec<(&'static str, Option<String>, Option<&'static str>)> {
+/// A kind of caller.
+struct Kind {
+    /// What it is called.
+    name: &'static str,
+    /// What it shows.
+    shows: Shows,
+    /// The reason for which it is refused; `None` where it is known who it is.
+    reason: Option<&'static str>,
+}
+
+enum Shows {
+    Token(Option<String>),
+    Certificate(Channel),
+}
+
+/// What stands for a reason where a connection is refused.
+const HANDSHAKE: &str = "handshake";
+
+/// Those who call where tokens say who calls.
+fn with_tokens(guarded: &Guarded) -> Vec<Kind> {
     let Guarded { issuer, cluster, .. } = guarded;
     let now = now_secs();
     let with = |change| Some(issuer.token_with("operator", &change));
     let thief = Issuer::new("https://id.example", "first");
     let stranger = Issuer::new("https://id.example", "second");
-    vec![
+    let kinds = [
         ("nobody", None, Some("TOKEN_MISSING")),
         ("junk", Some("a.b.c".to_owned()), Some("TOKEN_MALFORMED")),
         ("huge", Some("a".repeat(8 * 1024 + 1)), Some("TOKEN_MALFORMED")),
@@ -53,7 +75,11 @@ fn callers(guarded: &Guarded) -> Vec<(&'static str, Option<String>, Option<&'sta
         ("forged", Some(thief.token("operator")), Some("TOKEN_SIGNATURE")),
         ("keyless", Some(stranger.token("operator")), Some("TOKEN_KEY")),
         ("expired", with(json!({ "exp": now - 60 })), Some("TOKEN_EXPIRED")),
-        ("early", with(json!({ "nbf": now + 300 })), Some("TOKEN_NOT_YET_VALID")),
+        (
+            "early",
+            with(json!({ "nbf": now + 600, "exp": now + 1_200 })),
+            Some("TOKEN_NOT_YET_VALID"),
+        ),
         ("astray", with(json!({ "aud": "another" })), Some("TOKEN_AUDIENCE")),
         ("unissued", with(json!({ "iss": "https://id.other" })), Some("TOKEN_ISSUER")),
         ("eternal", with(json!({ "exp": now + 90_000 })), Some("TOKEN_CLAIMS")),
@@ -67,38 +93,107 @@ fn callers(guarded: &Guarded) -> Vec<(&'static str, Option<String>, Option<&'sta
         ("crm", Some(issuer.token("crm")), None),
         ("worker", Some(cluster.token("system:serviceaccount:shop:worker")), None),
         ("operator", Some(issuer.token("operator")), None),
-    ]
+    ];
+    let kind = |(name, token, reason)| Kind { name, shows: Shows::Token(token), reason };
+    kinds.into_iter().map(kind).collect()
 }
 
-fn cell(outcome: &Result<(), Status>) -> &'static str {
-    match outcome.as_ref().map_err(Status::code) {
-        Err(Code::Unauthenticated) => "who",
-        Err(Code::PermissionDenied) => "no",
-        _ => "yes",
+/// Those who call where certificates do. All but one show the operator's name.
+fn with_certificates(certified: &Certified) -> Vec<Kind> {
+    const READER: &str = "spiffe://prod.example/reader";
+    let TlsFiles { ours, theirs, .. } = &certified.files;
+    let to = |uris: &[&str]| Some(theirs.issue_to(uris));
+    let kinds = [
+        ("bare", None, Some(HANDSHAKE)),
+        ("strange", Some(Authority::new().issue_to(&[OPERATOR])), Some(HANDSHAKE)),
+        ("ours", Some(ours.issue_to(&[OPERATOR])), Some(HANDSHAKE)),
+        ("lapsed", Some(theirs.issue_for(2020, 2021, &[OPERATOR])), Some(HANDSHAKE)),
+        ("unripe", Some(theirs.issue_for(2100, 2120, &[OPERATOR])), Some(HANDSHAKE)),
+        ("revoked", Some(certified.revoked.clone()), Some(HANDSHAKE)),
+        ("unnamed", to(&[]), Some("BAD_SVID")),
+        ("twofold", to(&[OPERATOR, READER]), Some("BAD_SVID")),
+        ("abroad", to(&["spiffe://other.example/operator"]), Some("BAD_SVID")),
+        ("website", to(&["https://prod.example/operator"]), Some("BAD_SVID")),
+        ("guest", to(&["spiffe://prod.example/guest"]), None),
+        ("clerk", to(&[READER]), None),
+        ("chief", to(&[OPERATOR]), None),
+    ];
+    let kind = |(name, shown, reason): (_, Option<Identity>, _)| {
+        let shows = Shows::Certificate(certified.channel(shown.as_ref()));
+        Kind { name, shows, reason }
+    };
+    kinds.into_iter().map(kind).collect()
+}
+
+/// A service for each way to say who calls.
+struct Services {
+    guarded: Guarded,
+    certified: Certified,
+}
+
+// === impl Services ===
+
+impl Services {
+    async fn start() -> Self {
+        Self { guarded: Guarded::start().await, certified: Certified::start().await }
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let mut kinds = with_tokens(&self.guarded);
+        kinds.extend(with_certificates(&self.certified));
+        kinds
+    }
+
+    async fn ask(&self, method: &str, shows: &Shows) -> Result<(), Status> {
+        match shows {
+            Shows::Token(token) => self.guarded.ask(method, token.as_deref()).await,
+            Shows::Certificate(channel) => first(Grpc::new(channel.clone()), method, None).await,
+        }
+    }
+
+    /// How much Stripe was sent.
+    fn heard(&self) -> u64 {
+        self.guarded.paylink.stripe.gate.heard() + self.certified.paylink.stripe.gate.heard()
+    }
+}
+
+/// What a call comes to, and the reason why it is refused.
+fn cell(outcome: &Result<(), Status>) -> (&'static str, Option<String>) {
+    let Err(refused) = outcome else { return ("yes", None) };
+    // The service says its own of every call that it hears.
+    let is_unheard = refused.metadata().get("paylink-request-id").is_none();
+    if is_unheard && [Code::Unavailable, Code::Unknown, Code::Cancelled].contains(&refused.code()) {
+        return ("tls", Some(HANDSHAKE.to_owned()));
+    }
+    match refused.code() {
+        Code::Unauthenticated => ("who", Some(code_of(refused).1)),
+        Code::PermissionDenied => ("no", Some(code_of(refused).1)),
+        _ => ("yes", None),
     }
 }
 
 #[tokio::test]
 async fn every_method_lets_in_whom_the_table_says() {
-    let guarded = Guarded::start().await;
-    let mut table = "# Every method by every kind of caller: who? no, or yes.\n".to_owned();
-    let callers = callers(&guarded);
+    let services = Services::start().await;
+    let kinds = services.kinds();
+    let mut table =
+        "# Every method by every kind of caller, with tokens and then with certificates:\n\
+                     # refused by TLS, who? no, or yes.\n"
+            .to_owned();
     let mut names = format!("{:62}", "");
-    for (name, ..) in &callers {
-        write!(names, "{name:10}").unwrap();
+    for kind in &kinds {
+        write!(names, "{:10}", kind.name).unwrap();
     }
     writeln!(table, "{}", names.trim_end()).unwrap();
     for method in methods() {
         let mut row = format!("{method:62}");
-        for (name, token, reason) in &callers {
-            let heard = guarded.paylink.stripe.gate.heard();
-            let outcome = guarded.ask(&method, token.as_deref()).await;
-            let cell = cell(&outcome);
-            if cell != "yes" {
+        for Kind { name, shows, reason } in &kinds {
+            let heard = services.heard();
+            let (cell, refused) = cell(&services.ask(&method, shows).await);
+            if let Some(refused) = refused {
                 let expected = reason.unwrap_or("METHOD_NOT_ALLOWED");
-                let refused = outcome.unwrap_err();
-                assert_eq!(code_of(&refused).1, expected, "{method} by {name}");
-                assert_eq!(guarded.paylink.stripe.gate.heard(), heard, "Stripe is not asked");
+                assert_eq!(refused, expected, "{method} by {name}");
+                assert_eq!(services.heard(), heard, "Stripe is not asked");
             }
             write!(row, "{cell:10}").unwrap();
         }
@@ -109,11 +204,11 @@ async fn every_method_lets_in_whom_the_table_says() {
 
 #[tokio::test]
 async fn all_who_are_not_known_are_told_the_same() {
-    let guarded = Guarded::start().await;
+    let services = Services::start().await;
     let mut told = BTreeMap::new();
-    for (name, token, reason) in callers(&guarded) {
-        if reason.is_some() {
-            let refused = guarded.ask(GET, token.as_deref()).await.unwrap_err();
+    for Kind { name, shows, reason } in services.kinds() {
+        if !matches!(reason, None | Some(HANDSHAKE)) {
+            let refused = services.ask(GET, &shows).await.unwrap_err();
             told.insert((refused.code() as i32, refused.message().to_owned()), name);
         }
     }
@@ -144,7 +239,7 @@ async fn a_method_that_does_not_exist_is_told_to_those_who_are_known() {
 async fn a_changed_policy_applies_without_a_restart() {
     let guarded = Guarded::start().await;
     let token = guarded.issuer.token("newcomer");
-    let cell = async || cell(&guarded.ask(GET, Some(&token)).await);
+    let cell = async || cell(&guarded.ask(GET, Some(&token)).await).0;
     assert_eq!(cell().await, "no");
     let rule = "[[rule]]\nidentities = [\"https://id.example|newcomer\"]\n";
     let policy = format!("{POLICY}{rule}permissions = [\"links.read\"]\n");
@@ -152,22 +247,6 @@ async fn a_changed_policy_applies_without_a_restart() {
     until(async || cell().await == "yes").await;
     guarded.put_policy(POLICY);
     until(async || cell().await == "no").await;
-}
-
-#[tokio::test]
-async fn keys_are_rotated_without_a_restart() {
-    let guarded = Guarded::start().await;
-    let next = Issuer::new("https://id.example", "next");
-    let (old, new) = (guarded.issuer.token("operator"), next.token("operator"));
-    let cell = async |token: &String| cell(&guarded.ask(GET, Some(token)).await);
-    assert_eq!((cell(&old).await, cell(&new).await), ("yes", "who"));
-    guarded.put_keys(&json!({ "keys": [guarded.issuer.key(), next.key()] }).to_string());
-    until(async || cell(&new).await == "yes").await;
-    assert_eq!(cell(&old).await, "yes");
-    guarded.put_keys("{}");
-    guarded.put_keys(&next.keys());
-    until(async || cell(&old).await == "who").await;
-    assert_eq!(cell(&new).await, "yes");
 }
 
 #[tokio::test]

@@ -14,8 +14,10 @@ mod gate;
 mod guarded;
 mod issuer;
 mod program;
+mod published;
 mod start;
 mod stripe;
+mod tls_files;
 mod told;
 mod watch;
 mod webhook;
@@ -43,11 +45,13 @@ pub use self::buyer::Page;
 pub use self::collector::{Collector, attribute};
 pub use self::folder::Folder;
 pub use self::gate::{Answers, Gate};
-pub use self::guarded::{Guarded, POLICY, with_token};
+pub use self::guarded::{Certified, Guarded, OPERATOR, POLICY, first, with_token};
 pub use self::issuer::Issuer;
 pub use self::program::Program;
+pub use self::published::Published;
 pub use self::start::Start;
 pub use self::stripe::Stripe;
+pub use self::tls_files::TlsFiles;
 pub use self::told::{code_of, request_id, retry_delay, violations};
 pub use self::watch::Watch;
 pub use self::webhook::{Hook, event, now_secs};
@@ -77,7 +81,10 @@ pub struct Paylink {
 
 /// Makes a way to a gRPC server.
 pub fn wire() -> Wire {
-    Client::builder(TokioExecutor::new()).http2_only(true).build_http()
+    let mut connector = HttpConnector::new();
+    // Half of the calls would wait for an acknowledgement of what came before.
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new()).http2_only(true).build(connector)
 }
 
 /// Gives what is waited for, within [`WAIT_MAX`].

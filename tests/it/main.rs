@@ -28,6 +28,7 @@ mod finding;
 mod fulfillment;
 mod harness;
 mod identity;
+mod issuers;
 mod links;
 mod orders;
 mod outage;

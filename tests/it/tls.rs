@@ -9,67 +9,14 @@ use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::harness::authority::{Authority, Client, Identity, NAME};
-use crate::harness::{Folder, Paylink, Program, Start, within};
-
-/// What a listener's TLS is made of.
-struct Setting {
-    folder: Folder,
-    /// Issues what the listener shows.
-    ours: Authority,
-    /// Issues what clients show.
-    theirs: Authority,
-}
+use crate::harness::authority::{Authority, Client, NAME};
+use crate::harness::{Program, TlsFiles, within};
 
 /// Whether a client came in.
 #[derive(Debug, PartialEq, Eq)]
 enum Came {
     In,
     NoFurther,
-}
-
-// === impl Setting ===
-
-impl Setting {
-    /// Writes the files: a good certificate, one authority of clients, and an empty
-    /// list of what it has taken back.
-    fn new() -> Self {
-        let setting =
-            Self { folder: Folder::new(), ours: Authority::new(), theirs: Authority::new() };
-        setting.show(&setting.ours.issue());
-        setting.trust(&setting.theirs.pem(), &setting.theirs.revoking(&[]));
-        setting
-    }
-
-    /// Writes the listener's certificate and its key.
-    fn show(&self, identity: &Identity) {
-        self.folder.write("tls.crt", &identity.certificate);
-        self.folder.write("tls.key", &identity.key);
-    }
-
-    /// Writes the authorities of clients, and what they have taken back.
-    fn trust(&self, authorities: &str, revoked: &str) {
-        self.folder.write("ca.crt", authorities);
-        self.folder.write("ca.crl", revoked);
-    }
-
-    /// What the environment of a program says of it.
-    fn environment(&self) -> Vec<(String, String)> {
-        let path = |name: &str| self.folder.file(name).to_str().unwrap().to_owned();
-        [
-            ("PAYLINK__GRPC__TLS__CERTIFICATE_PATH", path("tls.crt")),
-            ("PAYLINK__GRPC__TLS__KEY_PATH", path("tls.key")),
-            ("PAYLINK__GRPC__TLS__CLIENT_CA_PATH", path("ca.crt")),
-            ("PAYLINK__GRPC__TLS__CLIENT_CRL_PATH", path("ca.crl")),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
-    }
-
-    fn start(&self) -> Start {
-        let start = Paylink::start();
-        self.environment().iter().fold(start, |start, (name, value)| start.with(name, value))
-    }
 }
 
 /// Asks for the health of the service, which is open to whoever comes in.
@@ -95,10 +42,10 @@ async fn check(clients: &[(&str, Client, Came)]) {
 
 #[tokio::test]
 async fn only_who_shows_a_good_certificate_comes_in() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let (ours, theirs) = (&setting.ours, &setting.theirs);
     let (good, revoked) = (theirs.issue(), theirs.issue());
-    let (expired, early) = (theirs.issue_for(2020, 2021), theirs.issue_for(2100, 2120));
+    let (expired, early) = (theirs.issue_for(2020, 2021, &[]), theirs.issue_for(2100, 2120, &[]));
     let stranger = Authority::new().issue();
     setting.trust(&theirs.pem(), &theirs.revoking(&[&revoked]));
     let paylink = setting.start().await;
@@ -118,7 +65,7 @@ async fn only_who_shows_a_good_certificate_comes_in() {
 
 #[tokio::test]
 async fn nothing_but_tls_1_3_and_http_2_is_spoken() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let paylink = setting.start().await;
     let (at, ours) = (paylink.addresses.grpc, &setting.ours);
     let shown = setting.theirs.issue();
@@ -137,7 +84,7 @@ async fn nothing_but_tls_1_3_and_http_2_is_spoken() {
 
 #[tokio::test]
 async fn a_listener_of_another_authority_is_not_trusted_by_clients() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let paylink = setting.start().await;
     let shown = setting.theirs.issue();
     let client = Client::new(paylink.addresses.grpc, &setting.theirs, Some(&shown));
@@ -146,7 +93,7 @@ async fn a_listener_of_another_authority_is_not_trusted_by_clients() {
 
 #[tokio::test]
 async fn where_certificates_are_optional_a_bad_one_is_still_refused() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let paylink = setting.start().with("PAYLINK__GRPC__TLS__CLIENT_CERTIFICATES", "optional").await;
     let (at, ours) = (paylink.addresses.grpc, &setting.ours);
     check(&[
@@ -159,7 +106,7 @@ async fn where_certificates_are_optional_a_bad_one_is_still_refused() {
 
 #[tokio::test]
 async fn with_lists_every_authority_must_have_one() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let other = Authority::new();
     let both = [setting.theirs.pem(), other.pem()].concat();
     setting.trust(&both, &setting.theirs.revoking(&[]));
@@ -174,7 +121,7 @@ async fn with_lists_every_authority_must_have_one() {
 
 #[tokio::test]
 async fn who_does_not_finish_a_handshake_or_says_nothing_is_let_go() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let paylink = setting
         .start()
         .with("PAYLINK__CONNECTIONS__HANDSHAKE_TIMEOUT_MS", "100")
@@ -221,7 +168,7 @@ async fn what_is_open_to_others_must_be_encrypted_or_said_to_be_open() {
     check(&[certificate, key, off], "grpc.tls.certificate_path: the file cannot be read").await;
 
     // A key that is another certificate's.
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let other = setting.folder.write("other.key", &setting.ours.issue().key);
     let certificate = setting.folder.file("tls.crt");
     let certificate = ("PAYLINK__GRPC__TLS__CERTIFICATE_PATH", certificate.to_str().unwrap());

@@ -5,8 +5,9 @@
 //! a disk that forgets what was not yet safe. A seed decides all of it, and
 //! repeats it: `PAYLINK_SEED=7 cargo test --test simulation one_seed`. `day` lets
 //! days pass instead, in which Stripe forgets its keys. `memory` lets the true
-//! memory of events crash and fail. `planted` shows that all of them catch what
-//! they are there to catch.
+//! memory of events crash and fail; `orders` has two links of one order paid, and
+//! `replacing` stops a replacement at every step. `planted` shows that all of them
+//! catch what they are there to catch.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,14 +26,18 @@ mod history;
 mod memory;
 mod orders;
 mod planted;
+mod process;
+mod replacing;
 mod stripe;
 mod world;
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use std::{iter, thread};
 
 /// Which seeds are simulated.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=1_000;
+const SEEDS: RangeInclusive<u64> = 1..=1_000;
 
 /// The seed that is simulated alone, if one is named.
 #[expect(clippy::disallowed_methods, reason = "it is how a seed is run again by hand")]
@@ -43,28 +48,9 @@ fn named_seed() -> Option<u64> {
 #[test]
 fn no_seed_makes_a_write_happen_twice_or_be_told_wrong() {
     let start = Instant::now();
-    let next = AtomicU64::new(*SEEDS.start());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let totals: Vec<world::Totals> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut totals = world::Totals::default();
-                    loop {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed > *SEEDS.end() {
-                            return totals;
-                        }
-                        totals.add(&run_or_say(seed));
-                    }
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
     let mut all = world::Totals::default();
-    for each in &totals {
-        all.add(each);
+    for totals in on_every_core(SEEDS, run_or_say) {
+        all.add(&totals);
     }
     println!("{} seeds in {:.1?}: {all}", SEEDS.count(), start.elapsed());
     assert!(all.has_seen_everything(), "the seeds leave out a fault: {all}");
@@ -76,6 +62,20 @@ fn one_seed_repeats_itself() {
     let first = run_or_say(seed);
     println!("seed {seed}: {first}");
     assert_eq!(first, run_or_say(seed));
+}
+
+/// Gives what `run` makes of each of `seeds`, whichever thread it falls to.
+fn on_every_core<T: Send>(seeds: RangeInclusive<u64>, run: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let next = AtomicU64::new(*seeds.start());
+    let mine = || {
+        let taken = || Some(next.fetch_add(1, Ordering::Relaxed));
+        iter::from_fn(taken).take_while(|seed| seeds.contains(seed)).map(&run).collect::<Vec<T>>()
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(mine)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
 }
 
 /// Runs a seed, and says how to run it again where it breaks a promise.

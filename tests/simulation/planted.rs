@@ -2,7 +2,7 @@
 
 use paylink::planted::{self, Bug};
 
-use crate::{day, memory, orders, world};
+use crate::{day, memory, orders, replacing, world};
 
 /// How many seeds may miss a bug before one catches it.
 const SEEDS_MAX: u64 = 200;
@@ -109,4 +109,9 @@ fn an_order_that_is_taken_twice_is_caught() {
 #[test]
 fn an_order_whose_links_are_left_open_is_caught() {
     caught_by_orders(Bug::OrderLeftOpen, "still payable");
+}
+
+#[test]
+fn a_replacement_that_is_left_half_done_is_caught() {
+    caught(Bug::HalfReplaced, replacing::killed_after_each_call, "2 can be paid");
 }

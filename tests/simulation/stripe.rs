@@ -174,6 +174,12 @@ impl Stripe {
         }
     }
 
+    /// Answers a call as its fate has it.
+    pub async fn answer_call(&self, call: &Call, fate: Fate) -> Result<Answer, Error> {
+        let request = exchange::request("http://stripe", call).unwrap();
+        read(self.answer(request, fate).await, call)
+    }
+
     /// Every object of a list, newest first.
     pub async fn list(&self, path: &str) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
@@ -211,6 +217,20 @@ where
     S::Future: Send,
 {
     CONFIG.stripe.client_over(Transport::over(service))
+}
+
+/// A client of the same stack that does not pause between its attempts, and has no
+/// limits to what it asks: for lives in the machine's own time.
+pub fn hasty_client<S>(service: S) -> Client
+where
+    S: Service<Call, Response = Answer, Error = Error> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let mut config = CONFIG.stripe.clone();
+    (config.backoff_ms, config.backoff_max_ms) = (1, 2);
+    (config.breaker_open_ms, config.breaker_open_ms_max) = (1, 2);
+    (config.rate_test, config.rate_endpoint) = (0, 0);
+    config.client_over(Transport::over(service))
 }
 
 /// Reads a response as the transport does.

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+    date_time_ymd,
 };
 use tokio::net::TcpStream;
 use tokio::sync::RwLock;
@@ -66,13 +67,20 @@ impl Authority {
 
     /// Issues a certificate that is good for years.
     pub fn issue(&self) -> Identity {
-        self.issue_for(2020, 2120)
+        self.issue_to(&[])
+    }
+
+    /// Issues such a certificate to who has these URIs.
+    pub fn issue_to(&self, uris: &[&str]) -> Identity {
+        self.issue_for(2020, 2120, uris)
     }
 
     /// Issues a certificate that is good from the beginning of a year to that of another.
-    pub fn issue_for(&self, from: i32, to: i32) -> Identity {
+    pub fn issue_for(&self, from: i32, to: i32, uris: &[&str]) -> Identity {
         let serial = NUMBER.fetch_add(1, Ordering::Relaxed);
         let mut params = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+        let uri = |uri: &&str| SanType::URI((*uri).try_into().unwrap());
+        params.subject_alt_names.extend(uris.iter().map(uri));
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(to, 1, 1);
         params.serial_number = Some(SerialNumber::from(serial));

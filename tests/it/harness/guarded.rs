@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 
-use prost::Message;
-use tonic::client::Grpc;
+use bytes::Bytes;
+use tonic::body::Body;
+use tonic::client::{Grpc, GrpcService};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
+use super::authority::{Client, Identity};
 use super::issuer::{AUDIENCE, Issuer};
-use super::{Folder, Paylink, Start, within};
+use super::{Folder, Paylink, Start, TlsFiles, within};
 
 /// Two shops, who works for them, and who looks after all.
 pub const POLICY: &str = r#"
 [[rule]]
-identities = ["https://id.example|reader"]
+identities = ["https://id.example|reader", "spiffe://prod.example/reader"]
 permissions = ["catalog.read", "discounts.read", "shipping.read", "links.read", "orders.read",
     "payments.read"]
 owner = "shop"
@@ -30,7 +33,7 @@ permissions = ["catalog.*", "links.*", "orders.*", "payments.*"]
 owner = "crm"
 
 [[rule]]
-identities = ["https://id.example|operator"]
+identities = ["https://id.example|operator", "spiffe://prod.example/operator"]
 permissions = ["*"]
 all_owners = true
 
@@ -39,6 +42,9 @@ identities = ["system:serviceaccount:shop:*"]
 permissions = ["payments.read", "payments.fulfill"]
 owner = "shop"
 "#;
+
+/// The operator, as certificates name it.
+pub const OPERATOR: &str = "spiffe://prod.example/operator";
 
 /// The service, and what its policy and keys stand in.
 #[derive(Debug)]
@@ -50,6 +56,16 @@ pub struct Guarded {
     /// The issuer of service accounts' tokens.
     pub cluster: Issuer,
     folder: Folder,
+}
+
+/// The service where certificates say who calls, and what it is made of.
+pub struct Certified {
+    /// The service.
+    pub paylink: Paylink,
+    /// Its TLS.
+    pub files: TlsFiles,
+    /// A certificate of the operator's that was taken back.
+    pub revoked: Identity,
 }
 
 // === impl Guarded ===
@@ -107,11 +123,34 @@ impl Guarded {
 
     /// Calls a method with an empty message, and says what comes of it first.
     pub async fn ask(&self, method: &str, token: Option<&str>) -> Result<(), Status> {
-        let mut request = Request::new(());
-        if let Some(token) = token {
-            request = with_token((), token);
-        }
-        first(&self.paylink, method, request).await
+        let grpc = Grpc::with_origin(self.paylink.wire(), self.paylink.origin());
+        first(grpc, method, token).await
+    }
+}
+
+// === impl Certified ===
+
+impl Certified {
+    /// Starts a service that asks for certificates of one trust domain.
+    pub async fn start() -> Self {
+        let files = TlsFiles::new();
+        let revoked = files.theirs.issue_to(&[OPERATOR]);
+        files.trust(&files.theirs.pem(), &files.theirs.revoking(&[&revoked]));
+        let policy = files.folder.write("policy.toml", POLICY);
+        let paylink = files
+            .start()
+            .with("PAYLINK__AUTH__REQUIRE", "certificate")
+            .with("PAYLINK__AUTH__TRUST_DOMAINS", "prod.example")
+            .with("PAYLINK__AUTH__POLICY", policy.to_str().unwrap())
+            // All callers come from one address, bad ones and good ones.
+            .with("PAYLINK__CONNECTIONS__PENALTY_MS", "0")
+            .await;
+        Self { paylink, files, revoked }
+    }
+
+    /// A way to it for who shows a certificate, or none.
+    pub fn channel(&self, shown: Option<&Identity>) -> Channel {
+        Client::new(self.paylink.addresses.grpc, &self.files.ours, shown).channel()
     }
 }
 
@@ -122,15 +161,20 @@ pub fn with_token<T>(message: T, token: &str) -> Request<T> {
     request
 }
 
-async fn first<T: Message + Default + 'static>(
-    paylink: &Paylink,
-    method: &str,
-    request: Request<T>,
-) -> Result<(), Status> {
-    let mut grpc = Grpc::with_origin(paylink.wire(), paylink.origin());
-    grpc.ready().await.unwrap();
+/// Calls a method with an empty message, and says what comes of it first.
+pub async fn first<S>(mut grpc: Grpc<S>, method: &str, token: Option<&str>) -> Result<(), Status>
+where
+    S: GrpcService<Body>,
+    S::ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
+    <S::ResponseBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let request = token.map_or_else(|| Request::new(()), |token| with_token((), token));
     let path = format!("/{method}").parse().unwrap();
     // Of a stream too, what comes first shows whether it was let in.
-    let asked = grpc.server_streaming(request, path, ProstCodec::<T, ()>::default());
-    within(async { asked.await?.into_inner().message().await.map(drop) }).await
+    let asked = async {
+        grpc.ready().await.map_err(|_| Status::unavailable("no connection"))?;
+        let codec = ProstCodec::<(), ()>::default();
+        grpc.server_streaming(request, path, codec).await?.into_inner().message().await
+    };
+    within(asked).await.map(drop)
 }

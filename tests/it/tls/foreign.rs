@@ -5,8 +5,7 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::Setting;
-use crate::harness::{Paylink, within};
+use crate::harness::{Paylink, TlsFiles, within};
 
 /// An empty message as gRPC frames it: not compressed, no bytes.
 const EMPTY: [u8; 5] = [0; 5];
@@ -36,7 +35,7 @@ struct Files {
     key: String,
 }
 
-fn files(setting: &Setting) -> Files {
+fn files(setting: &TlsFiles) -> Files {
     let shown = setting.theirs.issue();
     let write =
         |name: &str, pem: &str| setting.folder.write(name, pem).to_str().unwrap().to_owned();
@@ -49,7 +48,7 @@ fn files(setting: &Setting) -> Files {
 
 #[tokio::test]
 async fn openssl_agrees_on_tls_1_3_and_http_2_and_on_nothing_else() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let Files { ours, certificate, key } = files(&setting);
     let paylink = setting.start().await;
     let at = paylink.addresses.grpc.to_string();
@@ -69,7 +68,7 @@ async fn openssl_agrees_on_tls_1_3_and_http_2_and_on_nothing_else() {
 
 #[tokio::test]
 async fn curl_calls_with_a_certificate_and_not_without() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let Files { ours, certificate, key } = files(&setting);
     let paylink = setting.start().await;
     let at = paylink.addresses.grpc;
@@ -106,7 +105,7 @@ async fn curl_calls_with_a_certificate_and_not_without() {
 
 #[tokio::test]
 async fn webhooks_may_come_over_tls_without_a_certificate() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let Files { ours, .. } = files(&setting);
     let path = |name: &str| setting.folder.file(name).to_str().unwrap().to_owned();
     let paylink = Paylink::start()

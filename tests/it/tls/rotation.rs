@@ -7,9 +7,9 @@ use futures_util::FutureExt as _;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{Came, Setting, ask};
+use super::{Came, ask};
 use crate::harness::authority::{Authority, Client, Identity};
-use crate::harness::{Program, until, within};
+use crate::harness::{Program, TlsFiles, until, within};
 
 /// How many connections carry calls.
 const CALLERS: usize = 4;
@@ -92,7 +92,7 @@ async fn shown_by(client: &Client) -> Vec<u8> {
     stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
 
-async fn start(setting: &Setting) -> Program {
+async fn start(setting: &TlsFiles) -> Program {
     let mut environment = setting.environment();
     environment.push(("PAYLINK__CONNECTIONS__TLS_RELOAD_INTERVAL_MS".into(), "20".into()));
     environment.push(("PAYLINK__SANDBOX__SEED".into(), "1".into()));
@@ -102,7 +102,7 @@ async fn start(setting: &Setting) -> Program {
 }
 
 /// Changes the files of a listener under load, one after the other.
-async fn rotate(setting: &mut Setting, load: &Load, at: std::net::SocketAddr) -> usize {
+async fn rotate(setting: &mut TlsFiles, load: &Load, at: std::net::SocketAddr) -> usize {
     let mut changes = 0;
     let mut shown = setting.theirs.issue();
     load.client.change(&setting.ours, &shown).await;
@@ -148,7 +148,7 @@ async fn rotate(setting: &mut Setting, load: &Load, at: std::net::SocketAddr) ->
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_fails_while_everything_is_changed() {
-    let mut setting = Setting::new();
+    let mut setting = TlsFiles::new();
     let program = start(&setting).await;
     let at = program.address("grpc");
     let first = setting.theirs.issue();
@@ -163,7 +163,7 @@ async fn no_call_fails_while_everything_is_changed() {
 
 #[tokio::test]
 async fn files_that_make_no_sense_leave_all_as_it_was_and_are_told_of() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let program = start(&setting).await;
     let (at, operations) = (program.address("grpc"), program.address("operations"));
     let client = Client::new(at, &setting.ours, Some(&setting.theirs.issue()));
@@ -212,7 +212,7 @@ async fn files_that_make_no_sense_leave_all_as_it_was_and_are_told_of() {
 
 #[tokio::test]
 async fn who_is_revoked_is_asked_to_leave_and_nobody_else_is() {
-    let setting = Setting::new();
+    let setting = TlsFiles::new();
     let program = start(&setting).await;
     let watch = async |identity: &Identity| {
         let client = Client::new(program.address("grpc"), &setting.ours, Some(identity));
