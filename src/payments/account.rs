@@ -130,10 +130,10 @@ impl Accounts {
         self,
         transaction: &mut Transaction<'_>,
     ) -> Result<(), storage::Error> {
-        let Self { accounts, facts, changed, changes } = self;
+        let Self { open, facts, changed, changes } = self;
         let facts: Vec<_> = facts.into_iter().map(|((id, _), fact)| (id, fact)).collect();
         transaction.put_facts(facts).await?;
-        let known = changed.iter().filter_map(|id| accounts.get(id)?.known.as_ref());
+        let known = changed.iter().filter_map(|id| open.get(id)?.known.as_ref());
         transaction.put_known(&known.collect::<Vec<_>>(), now_ms()).await?;
         transaction.put_changes(changes).await
     }

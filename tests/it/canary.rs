@@ -312,7 +312,7 @@ fn asking_for_all() -> pb::CreatePaymentLinkRequest {
     link.name_collection = Some(NameCollection { individual, ..Default::default() });
     link.custom_fields = vec![pb::CustomField {
         key: "engraving".into(),
-        label: Some(Label { custom: "Engraving".into(), ..Default::default() }),
+        label: Some(Label { custom: "Engraving".into() }),
         r#type: Some(Type::Text(Text::default())),
         ..Default::default()
     }];
