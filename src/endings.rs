@@ -182,6 +182,11 @@ impl Endings {
     /// gives the time until it is worth looking again.
     async fn turn(&self, work: &mut Work) -> Result<Duration, storage::Error> {
         let now_ms = self.0.clock.now_ms();
+        // Whoever has the lease: what one had counted would stay when another takes over.
+        if Instant::now() >= work.tell_at {
+            signals::late(self.0.storage.late_endings(now_ms).await?, now_ms);
+            work.tell_at = Instant::now() + TELL;
+        }
         if !work.lease.hold(now_ms).await? {
             return Ok(POLL);
         }
@@ -200,10 +205,6 @@ impl Endings {
                 let bringing_on = async move { endings.bring_on(ending).await };
                 place.insert(work.running.spawn(bringing_on));
             }
-        }
-        if Instant::now() >= work.tell_at {
-            signals::late(self.0.storage.late_endings(now_ms).await?, now_ms);
-            work.tell_at = Instant::now() + TELL;
         }
         let next_ms = self.0.storage.next_ending_at_ms(now_ms).await?.unwrap_or(i64::MAX);
         let wait_ms = u64::try_from(next_ms.saturating_sub(now_ms)).unwrap_or_default();

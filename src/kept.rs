@@ -53,6 +53,8 @@ impl<T: Send + Sync + 'static> Kept<T> {
         first: T,
     ) -> Self {
         let (current, seen) = (watch::Sender::new(Arc::new(first)), Mutex::default());
+        // What is not there yet cannot be seen to rise, by whoever waits for it.
+        count(&name, "broken", 0);
         Self { name, source, read: Box::new(read), current, seen }
     }
 
@@ -129,8 +131,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
                 "broken"
             }
         };
-        let source = KeyValue::new("source", self.name.clone());
-        READINGS.add(1, &[source, KeyValue::new("outcome", outcome)]);
+        count(&self.name, outcome, 1);
     }
 }
 
@@ -138,4 +139,9 @@ impl<T> std::fmt::Debug for Kept<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kept").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+fn count(source: &str, outcome: &'static str, readings: u64) {
+    let source = KeyValue::new("source", source.to_owned());
+    READINGS.add(readings, &[source, KeyValue::new("outcome", outcome)]);
 }

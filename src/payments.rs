@@ -105,6 +105,7 @@ pub enum Source {
 static LATE: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.orders.duplicates")
+        .with_unit("{payment}")
         .with_description("Payments whose order was paid or closed before they came.")
         .build()
 });
@@ -184,6 +185,8 @@ impl Payments {
     /// until it is stopped. Runs once in a process. What it has not finished
     /// then, it does after the next start.
     pub async fn run(self) {
+        inbox::count_from_zero();
+        LATE.add(0, &[]);
         let projector = Projector::new(&self, self.stripe.clone());
         let stop = self.stop.clone();
         let mut schedules = JoinSet::new();

@@ -165,7 +165,7 @@ fn each_library_of_the_outside_world_has_one_room() {
     for (library, rooms) in [
         ("reqwest", &["stripe", "kept"][..]),
         ("form_urlencoded", &["stripe", "sandbox"]),
-        ("serde_json", &["stripe", "sandbox", "auth", "verbs"]),
+        ("serde_json", &["stripe", "sandbox", "auth", "telemetry", "verbs"]),
         ("jsonwebtoken", &["auth"]),
         ("x509_parser", &["auth"]),
         ("sqlx", &["storage"]),

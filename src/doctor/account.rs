@@ -43,7 +43,10 @@ fn mode(config: &Config) -> Finding {
 
 async fn permissions(stripe: &Client, caller: &Caller) -> Finding {
     let asked = NEEDS.iter().map(|need| lacks(*need, stripe, caller));
-    let answers: Result<Vec<_>, Error> = join_all(asked).await.into_iter().collect();
+    let mut answers = join_all(asked).await;
+    // What was not tried, since others had failed, does not say why they had.
+    answers.sort_by_key(|answer| matches!(answer, Err(Error::CircuitOpen { .. })));
+    let answers: Result<Vec<_>, Error> = answers.into_iter().collect();
     match answers {
         Ok(lacking) => {
             let lacking: Vec<String> = lacking.into_iter().flatten().collect();

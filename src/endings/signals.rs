@@ -11,6 +11,7 @@ use crate::storage::Ending;
 static DONE: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.endings.done")
+        .with_unit("{link}")
         .with_description("Links that were deactivated by the service, by reason.")
         .build()
 });
@@ -24,14 +25,15 @@ static DELAY: LazyLock<Histogram<f64>> = LazyLock::new(|| {
 static LATE: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.endings.due")
+        .with_unit("{link}")
         .with_description("Links that are to be deactivated now.")
         .build()
 });
 static LATENESS: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
-        .i64_gauge("paylink.endings.oldest")
+        .i64_gauge("paylink.endings.oldest_age")
         .with_unit("s")
-        .with_description("How long the oldest of them is due.")
+        .with_description("How long ago the first of them was to be.")
         .build()
 });
 

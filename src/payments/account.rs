@@ -31,7 +31,7 @@ pub(super) struct Added {
 /// statement costs more than what it does.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    accounts: HashMap<String, Account>,
+    open: HashMap<String, Account>,
     facts: HashMap<(String, String), Fact>,
     changed: BTreeSet<String>,
     changes: Vec<Change>,
@@ -65,13 +65,13 @@ impl Accounts {
         ids: &[String],
     ) -> Result<(), storage::Error> {
         for id in ids {
-            self.accounts.entry(id.clone()).or_default();
+            self.open.entry(id.clone()).or_default();
         }
         for (id, fact) in transaction.facts(ids).await? {
-            self.accounts.entry(id).or_default().facts.push(fact);
+            self.open.entry(id).or_default().facts.push(fact);
         }
         for known in transaction.known_of(ids).await? {
-            let account = self.accounts.entry(known.payment.id.clone()).or_default();
+            let account = self.open.entry(known.payment.id.clone()).or_default();
             account.known = Some(known);
         }
         Ok(())
@@ -86,10 +86,10 @@ impl Accounts {
         told: Told,
         (at, told_by): (&str, &str),
     ) -> Result<Added, storage::Error> {
-        if !self.accounts.contains_key(id) {
+        if !self.open.contains_key(id) {
             self.open(transaction, &[id.to_owned()]).await?;
         }
-        let account = self.accounts.entry(id.to_owned()).or_default();
+        let account = self.open.entry(id.to_owned()).or_default();
         let mut added = Added::default();
         if account.known.as_ref().is_some_and(|known| known.payment.account != at) {
             let account = account_name(at);
@@ -130,10 +130,10 @@ impl Accounts {
         self,
         transaction: &mut Transaction<'_>,
     ) -> Result<(), storage::Error> {
-        let Self { accounts, facts, changed, changes } = self;
+        let Self { open, facts, changed, changes } = self;
         let facts: Vec<_> = facts.into_iter().map(|((id, _), fact)| (id, fact)).collect();
         transaction.put_facts(facts).await?;
-        let known = changed.iter().filter_map(|id| accounts.get(id)?.known.as_ref());
+        let known = changed.iter().filter_map(|id| open.get(id)?.known.as_ref());
         transaction.put_known(&known.collect::<Vec<_>>(), now_ms()).await?;
         transaction.put_changes(changes).await
     }

@@ -233,11 +233,10 @@ impl<D: Details> Projector<D> {
                     self.put_off(event_id, attempts, &unread, &span)
                 }
                 Err(unread) => {
-                    let cause = unread.cause;
                     tracing::warn!(
                         parent: &span,
                         event.id = event_id,
-                        cause,
+                        cause = unread.cause,
                         "A link cannot be read"
                     );
                     Outcome::Ignored { event_id }

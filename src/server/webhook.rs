@@ -16,13 +16,17 @@ use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
-use tracing::{Instrument as _, field::Empty, info_span};
+use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use super::listener::{Entrance, Speaks};
 use super::tls::{self, Plaintext};
 use crate::caller::{DEFAULT_ACCOUNT, account_name, account_named};
 use crate::stripe;
 use crate::stripe::webhook::{BadSignature, CANARY, Event, verify};
+
+/// The route of the default account, and that of any other.
+const ROUTE: &str = "/webhooks/stripe";
+const ROUTE_OF_ACCOUNT: &str = "/webhooks/stripe/{account}";
 
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
@@ -91,8 +95,8 @@ pub fn routes(config: Config, stripe: stripe::Client, keep: Keep) -> Router {
     let permits = Arc::new(Semaphore::new(config.in_flight_max));
     let webhook = Webhook { config, stripe, keep, permits };
     Router::new()
-        .route("/webhooks/stripe", post(receive))
-        .route("/webhooks/stripe/{account}", post(receive))
+        .route(ROUTE, post(receive))
+        .route(ROUTE_OF_ACCOUNT, post(receive))
         .with_state(webhook)
 }
 
@@ -103,24 +107,24 @@ async fn receive(
     account: Option<Path<String>>,
     request: Request,
 ) -> Response {
-    let account =
-        account.map_or(DEFAULT_ACCOUNT.to_owned(), |Path(name)| account_named(&name).to_owned());
-    if !webhook.stripe.has_account(&account) {
-        return StatusCode::NOT_FOUND.into_response();
-    }
+    let (route, account) = match &account {
+        Some(Path(name)) => (ROUTE_OF_ACCOUNT, account_named(name)),
+        None => (ROUTE, DEFAULT_ACCOUNT),
+    };
     let span = info_span!(
         "webhook",
-        otel.name = "POST /webhooks/stripe",
+        otel.name = %format_args!("POST {route}"),
         otel.kind = "server",
         http.request.method = "POST",
-        http.route = "/webhooks/stripe",
+        http.route = route,
+        stripe.account = Empty,
         http.response.status_code = Empty,
         messaging.message.id = Empty,
         stripe.event.type = Empty,
         error.type = Empty,
         otel.status_code = Empty,
     );
-    let (outcome, response) = webhook.take(&account, request).instrument(span.clone()).await;
+    let (outcome, response) = webhook.take(account, request).instrument(span.clone()).await;
     span.record("http.response.status_code", response.status().as_u16());
     if !response.status().is_success() {
         span.record("error.type", outcome);
@@ -136,6 +140,11 @@ async fn receive(
 
 impl Webhook {
     async fn take(&self, account: &str, request: Request) -> (&'static str, Response) {
+        if !self.stripe.has_account(account) {
+            return ("no_account", StatusCode::NOT_FOUND.into_response());
+        }
+        // Only now: the names of other accounts are whatever somebody makes up.
+        Span::current().record("stripe.account", account_name(account));
         let Ok(_permit) = self.permits.try_acquire() else {
             return ("overloaded", later());
         };

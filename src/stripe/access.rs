@@ -46,6 +46,7 @@ pub struct Standing(watch::Sender<Key>);
 #[derive(Debug)]
 pub struct Access<W> {
     inner: W,
+    account: KeyValue,
     standing: Standing,
     /// What reads the standing lives as long as it does.
     _gauge: ObservableGauge<u64>,
@@ -87,7 +88,7 @@ impl Standing {
     }
 
     /// Takes note of what Stripe has said.
-    fn learn(&self, is_accepted: bool) {
+    fn learn(&self, account: &KeyValue, is_accepted: bool) {
         let mut before = Key::default();
         let is_news = self.0.send_if_modified(|key| {
             before = *key;
@@ -95,9 +96,9 @@ impl Standing {
             *key != before
         });
         if is_news && !is_accepted {
-            tracing::error!("Stripe refuses the account's key");
+            tracing::error!(account = %account.value, "Stripe refuses the account's key");
         } else if is_news && before.is_refused() {
-            tracing::info!("Stripe accepts the account's key again");
+            tracing::info!(account = %account.value, "Stripe accepts the account's key again");
         }
     }
 }
@@ -109,17 +110,17 @@ impl<W> Access<W> {
     /// of it names the account.
     #[must_use]
     pub fn new(inner: W, account: KeyValue, standing: Standing) -> Self {
-        let seen = standing.0.subscribe();
+        let (seen, told_of) = (standing.0.subscribe(), account.clone());
         let gauge = global::meter("paylink")
             .u64_observable_gauge("paylink.stripe.key.refused")
             .with_unit("1")
             .with_description("Whether Stripe refuses the account's key: 1 if so.")
             .with_callback(move |observer| {
                 let is_refused = u64::from(seen.borrow().is_refused());
-                observer.observe(is_refused, std::slice::from_ref(&account));
+                observer.observe(is_refused, std::slice::from_ref(&told_of));
             })
             .build();
-        Self { inner, standing, _gauge: gauge }
+        Self { inner, account, standing, _gauge: gauge }
     }
 }
 
@@ -127,11 +128,11 @@ impl<W: Way> Way for Access<W> {
     async fn carry(&self, call: &Call) -> Result<Answer, Error> {
         let outcome = self.inner.carry(call).await;
         match &outcome {
-            Ok(_) => self.standing.learn(true),
+            Ok(_) => self.standing.learn(&self.account, true),
             Err(Error::Refused(refusal)) => match StatusCode::from_u16(refusal.status) {
-                Ok(StatusCode::UNAUTHORIZED) => self.standing.learn(false),
+                Ok(StatusCode::UNAUTHORIZED) => self.standing.learn(&self.account, false),
                 // What is no client error may be of something on the way.
-                Ok(status) if status.is_client_error() => self.standing.learn(true),
+                Ok(status) if status.is_client_error() => self.standing.learn(&self.account, true),
                 _ => {}
             },
             Err(_) => {}

@@ -25,6 +25,7 @@ const WRITE: &str = "write";
 #[derive(Debug)]
 pub struct Breaker<W> {
     inner: W,
+    account: KeyValue,
     reads: Arc<Circuit>,
     writes: Arc<Circuit>,
     /// What reads the circuits lives as long as they do.
@@ -54,6 +55,7 @@ impl<W> Breaker<W> {
     fn over(inner: W, account: KeyValue, reads: Arc<Circuit>, writes: Arc<Circuit>) -> Self {
         let circuits = [(&reads, READ), (&writes, WRITE)];
         let circuits = circuits.map(|(circuit, class)| (Arc::downgrade(circuit), class));
+        let told_of = account.clone();
         let gauge = global::meter("paylink")
             .u64_observable_gauge("paylink.stripe.circuit.open")
             .with_unit("1")
@@ -63,12 +65,12 @@ impl<W> Breaker<W> {
                     if let Some(circuit) = circuit.upgrade() {
                         let is_open = u64::from(circuit.is_open());
                         let class = KeyValue::new("class", *class);
-                        observer.observe(is_open, &[class, account.clone()]);
+                        observer.observe(is_open, &[class, told_of.clone()]);
                     }
                 }
             })
             .build();
-        Self { inner, reads, writes, _gauge: gauge }
+        Self { inner, account, reads, writes, _gauge: gauge }
     }
 }
 
@@ -82,7 +84,8 @@ impl<W: Way> Way for Breaker<W> {
         })?;
         let outcome = self.inner.carry(call).await;
         if let Some(open) = pass.report(verdict(&outcome), Instant::now()) {
-            tracing::warn!(open, class, "The circuit to Stripe has changed");
+            let account = &self.account.value;
+            tracing::warn!(%account, open, class, "The circuit to Stripe has changed");
         }
         outcome
     }

@@ -79,6 +79,15 @@ impl Visit for Line {
         self.plain(field.name(), value);
     }
 
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() {
+            self.plain(field.name(), value);
+        } else {
+            // JSON has no numbers for these.
+            self.string(field.name(), &value.to_string());
+        }
+    }
+
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.plain(field.name(), value);
     }

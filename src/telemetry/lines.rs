@@ -150,16 +150,17 @@ mod tests {
 
     #[test]
     fn a_line_is_a_fact_with_its_fields() {
-        let say = || info!(link.id = "plink_1", count = 2, is_new = true, "A link was made");
+        let say =
+            || info!(link.id = "plink_1", count = 2, rate = 2.5, is_new = true, "A link was made");
         assert_eq!(
             check(LogFormat::Text, "info", say),
-            [" INFO A link was made link.id=plink_1 count=2 is_new=true"]
+            [" INFO A link was made link.id=plink_1 count=2 rate=2.5 is_new=true"]
         );
         assert_eq!(
             check(LogFormat::Json, "info", say),
             [concat!(
                 r#"{"level":"INFO","message":"A link was made","#,
-                r#""link.id":"plink_1","count":2,"is_new":true}"#
+                r#""link.id":"plink_1","count":2,"rate":2.5,"is_new":true}"#
             )]
         );
     }

@@ -142,7 +142,9 @@ async fn a_key_is_found_that_may_not_do_what_is_needed() {
         let key = [("PAYLINK__STRIPE__API_KEY", key)];
         practice.check(&key, "key.permissions", verdict).await;
     }
-    let verdicts = practice.verdicts(&[("PAYLINK__STRIPE__API_KEY", "rk_live_hunter")]).await;
+    let live =
+        [("PAYLINK__STRIPE__API_KEY", "rk_live_hunter"), ("PAYLINK__STRIPE__ALLOW_LIVE", "true")];
+    let verdicts = practice.verdicts(&live).await;
     assert_eq!((&*verdicts["key.mode"], &*verdicts["key.permissions"]), ("broken", "broken"));
     assert_eq!(verdicts["webhook.endpoint"], "skipped");
     let output = practice.run(&[("PAYLINK__STRIPE__API_KEY", "rk_test_no_refunds")], &[]).await;

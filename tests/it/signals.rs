@@ -20,11 +20,15 @@ use crate::harness::{
 const PARTS: [&str; 4] = ["grpc", "webhook", "operations", "sandbox"];
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
+/// How many metrics a program has at least that has sold something.
+const SEEN_MIN: usize = 30;
+
 /// A metric, as the page tells of it.
 #[derive(Debug)]
 struct Metric {
     name: String,
     kind: String,
+    unit: String,
     attributes: BTreeSet<String>,
     meaning: String,
 }
@@ -65,9 +69,8 @@ fn told_metrics() -> BTreeMap<String, Metric> {
     let metric = |row: Vec<String>| {
         let attributes = row[4].split(", ").filter(|name| !name.is_empty());
         let attributes = attributes.map(|name| name.replace('.', "_")).collect();
-        let [name, prometheus, kind, .., meaning] = &*row else { unreachable!() };
-        let (name, kind, meaning) = (name.clone(), kind.clone(), meaning.clone());
-        (prometheus.clone(), Metric { name, kind, attributes, meaning })
+        let [name, prometheus, kind, unit, _, meaning] = row.try_into().unwrap();
+        (prometheus, Metric { name, kind, unit, attributes, meaning })
     };
     rows("telemetry.md", "`", 6).into_iter().map(metric).collect()
 }
@@ -121,7 +124,10 @@ fn the_page_lists_the_lines_of_the_source_and_no_others() {
 
 #[tokio::test]
 async fn what_is_scraped_is_what_the_page_says() {
-    let program = Program::start("dev", &PARTS, &[]).await;
+    let collector = Collector::default();
+    let url = collector.listen().await;
+    let program =
+        Program::start("dev", &PARTS, &[("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str())]).await;
     let mut payments = PaymentServiceClient::with_origin(wire(), origin(program.address("grpc")));
     let watch = payments.watch_payments(pb::WatchPaymentsRequest::default()).await.unwrap();
     let link = links(&program).create_payment_link(poster_request()).await.unwrap().into_inner();
@@ -130,15 +136,16 @@ async fn what_is_scraped_is_what_the_page_says() {
     while watch.payment().await.state() != State::Paid {}
     get(&program, "plink_none").await.unwrap_err();
 
+    // Some are counted now and then.
+    let count = |scraped: &str| scraped.matches("# TYPE ").count();
+    until(async || count(&scrape(&program).await) >= SEEN_MIN).await;
     let (scraped, told) = (scrape(&program).await, told_metrics());
     let of = |name: &str| told.get(name).unwrap_or_else(|| panic!("{name} is not on the page"));
     let labels = Regex::new(r#"(\w+)="(?:[^"\\]|\\.)*""#).unwrap();
-    let mut count = 0;
     for line in scraped.lines().filter(|line| !line.contains("target_info")) {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
             assert_eq!(of(name).kind, kind, "{name}");
-            count += 1;
         } else if let Some(rest) = line.strip_prefix("# HELP ") {
             let (name, meaning) = rest.split_once(' ').unwrap();
             assert_eq!(of(name).meaning, meaning, "{name}");
@@ -150,7 +157,11 @@ async fn what_is_scraped_is_what_the_page_says() {
             }
         }
     }
-    assert!(count >= 25, "{count} of {} metrics were seen", told.len());
+    assert_eq!(program.terminate().await, Some(0));
+    for (name, unit) in collector.metrics() {
+        let metric = told.values().find(|metric| metric.name == name).unwrap();
+        assert_eq!(metric.unit, unit, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ async fn traces_and_metrics_go_over_http_as_well() {
     let spans = collector.trace(TRACE);
     assert!(spans.iter().any(|span| span.name.ends_with("/CreatePaymentLink")), "{spans:?}");
     let metrics = collector.metrics();
-    assert!(metrics.iter().any(|name| name == "rpc.server.call.duration"), "{metrics:?}");
+    assert!(metrics.iter().any(|(name, _)| name == "rpc.server.call.duration"), "{metrics:?}");
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn of_a_trace_that_is_not_sampled_the_failures_are_exported() {
     assert_eq!(attempt.name, "POST /v1/payment_links");
     assert_eq!(hex::encode(&attempt.trace_id), TRACE);
     let metrics = collector.metrics();
-    assert!(metrics.iter().any(|name| name == "http.client.request.duration"), "{metrics:?}");
+    assert!(metrics.iter().any(|(name, _)| name == "http.client.request.duration"), "{metrics:?}");
 }
 
 #[tokio::test]

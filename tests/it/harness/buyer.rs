@@ -30,6 +30,11 @@ impl Page {
 
     /// Fills the form in with a card, pays, and gives what comes then.
     pub async fn pay(&self, card: &str) -> Self {
+        self.pay_as(card, &[]).await
+    }
+
+    /// The same, by a buyer who fills these fields in, too.
+    pub async fn pay_as(&self, card: &str, further: &[(&str, &str)]) -> Self {
         let mut fields = self.fields.clone();
         for (name, value) in [
             ("email", "jenny.rosen@example.com"),
@@ -38,7 +43,10 @@ impl Page {
             ("card_cvc", "123"),
             ("card_name", "Jenny Rosen"),
             ("action", "pay"),
-        ] {
+        ]
+        .into_iter()
+        .chain(further.iter().copied())
+        {
             fields.insert(name.to_owned(), value.to_owned());
         }
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();

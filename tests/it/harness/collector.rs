@@ -70,9 +70,10 @@ impl Collector {
         spans
     }
 
-    /// The names of the metrics that have come so far.
-    pub fn metrics(&self) -> Vec<String> {
-        self.0.lock().unwrap().metrics.iter().map(|metric| metric.name.clone()).collect()
+    /// The names and units of the metrics that have come so far.
+    pub fn metrics(&self) -> Vec<(String, String)> {
+        let received = self.0.lock().unwrap();
+        received.metrics.iter().map(|metric| (metric.name.clone(), metric.unit.clone())).collect()
     }
 
     /// All that has come so far, in words.

@@ -40,7 +40,7 @@ impl Issuer {
         json!({ "keys": [self.key()] }).to_string()
     }
 
-    /// A token for a subject, good for a minute.
+    /// A token for a subject, good for ten minutes.
     pub fn token(&self, subject: &str) -> String {
         self.token_with(subject, &json!({}))
     }
@@ -75,7 +75,7 @@ impl Issuer {
         let now = now_secs();
         let mut claims = json!({
             "iss": self.name, "sub": subject, "aud": [AUDIENCE, "others"],
-            "iat": now, "nbf": now - 5, "exp": now + 60,
+            "iat": now, "nbf": now - 5, "exp": now + 600,
         });
         let all = claims.as_object_mut().unwrap();
         all.extend(change.as_object().unwrap().clone());

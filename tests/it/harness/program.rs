@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use super::{Folder, within};
 
@@ -25,6 +26,7 @@ pub struct Program {
     child: Child,
     addresses: HashMap<String, SocketAddr>,
     said: Arc<Mutex<String>>,
+    hearing: [JoinHandle<()>; 2],
 }
 
 // === impl Program ===
@@ -43,27 +45,26 @@ impl Program {
         let environment = [&FREE, environment].concat();
         let mut child = command(&[verb], &environment).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        hear(BufReader::new(child.stderr.take().unwrap()).lines(), said.clone());
+        let errors = hear(BufReader::new(child.stderr.take().unwrap()).lines(), said.clone());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut addresses = HashMap::new();
         while !parts.iter().all(|part| addresses.contains_key(*part)) {
             let line = within(lines.next_line()).await.unwrap().expect("it says where it is");
             keep(&said, &line);
-            let mut words = line.split_whitespace();
-            let (Some(part), Some(at), None) = (words.next(), words.next(), words.next()) else {
-                continue;
-            };
-            if let Ok(address) = at.trim_start_matches("http://").parse() {
-                addresses.insert(part.to_owned(), address);
-            }
+            addresses.extend(told_addresses(&line));
         }
-        hear(lines, said.clone());
-        Self { child, addresses, said }
+        let hearing = [errors, hear(lines, said.clone())];
+        Self { child, addresses, said, hearing }
     }
 
     /// What it has written so far, to both of its outputs.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
+    }
+
+    /// Its id, as the system has it.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// Where a part is.
@@ -77,22 +78,51 @@ impl Program {
     }
 
     /// Sends SIGTERM, and gives the exit code.
-    pub async fn terminate(mut self) -> Option<i32> {
-        let id = self.child.id().expect("it runs");
+    pub async fn terminate(self) -> Option<i32> {
+        self.end().await.0
+    }
+
+    /// Sends SIGTERM, and gives the exit code and all that it has written.
+    pub async fn end(mut self) -> (Option<i32>, String) {
         // The shell's own `kill` is there even where the program of that name is not.
-        let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status();
+        let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.id())).status();
         assert!(within(kill).await.unwrap().success());
-        within(self.child.wait()).await.unwrap().code()
+        let code = within(self.child.wait()).await.unwrap().code();
+        for hearing in self.hearing {
+            within(hearing).await.unwrap();
+        }
+        let said = self.said.lock().unwrap().clone();
+        (code, said)
     }
 }
 
 /// Reads on, so that it never waits for a reader.
-fn hear(mut lines: Lines<impl AsyncBufRead + Unpin + Send + 'static>, said: Arc<Mutex<String>>) {
+fn hear(
+    mut lines: Lines<impl AsyncBufRead + Unpin + Send + 'static>,
+    said: Arc<Mutex<String>>,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
             keep(&said, &line);
         }
-    });
+    })
+}
+
+/// Where a line says that parts are: `dev` gives each a line, and the log of `serve`
+/// names them in one.
+fn told_addresses(line: &str) -> Vec<(String, SocketAddr)> {
+    let told = |part: &str, at: &str| {
+        let address = at.trim_start_matches("http://").parse();
+        Some((part.to_owned(), address.ok()?))
+    };
+    if let [part, at] = *line.split_whitespace().collect::<Vec<_>>() {
+        return told(part, at).into_iter().collect();
+    }
+    let Ok(line) = serde_json::from_str::<serde_json::Map<_, _>>(line) else { return Vec::new() };
+    if line["message"] != "Serving" {
+        return Vec::new();
+    }
+    line.iter().filter_map(|(part, at)| told(part, at.as_str()?)).collect()
 }
 
 fn keep(said: &Mutex<String>, line: &str) {

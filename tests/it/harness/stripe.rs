@@ -19,6 +19,7 @@ pub struct Stripe {
     pub gate: Gate,
     address: SocketAddr,
     handle: Handle,
+    key: String,
 }
 
 // === impl Stripe ===
@@ -26,10 +27,15 @@ pub struct Stripe {
 impl Stripe {
     /// Starts an empty account.
     pub async fn start() -> Self {
+        Self::start_as(API_KEY, WEBHOOK_SECRET).await
+    }
+
+    /// Starts an empty account with a key, and a secret of its webhook endpoint.
+    pub async fn start_as(key: &str, secret: &str) -> Self {
         let config = Config {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            api_key: API_KEY.to_owned(),
-            webhook_secret: WEBHOOK_SECRET.to_owned(),
+            api_key: key.to_owned(),
+            webhook_secret: secret.to_owned(),
             webhook_backoff_first_ms: 20,
             webhook_backoff_max_ms: 100,
             ..Config::default()
@@ -37,7 +43,8 @@ impl Stripe {
         let sandbox = config.build().await.unwrap();
         let (address, handle) = (sandbox.local_addr(), sandbox.handle());
         tokio::spawn(sandbox.run(std::future::pending()));
-        Self { gate: Gate::open_before(address).await, address, handle }
+        let gate = Gate::open_before(address).await;
+        Self { gate, address, handle, key: key.to_owned() }
     }
 
     /// Sends webhooks to that address from now on.
@@ -53,7 +60,7 @@ impl Stripe {
     /// Reads from the account, past the gate.
     pub async fn get(&self, path: &str) -> Value {
         let url = format!("http://{}{path}", self.address);
-        let answer = reqwest::Client::new().get(url).bearer_auth(API_KEY).send().await.unwrap();
+        let answer = reqwest::Client::new().get(url).bearer_auth(&self.key).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
@@ -62,7 +69,8 @@ impl Stripe {
     pub async fn post(&self, path: &str, form: &str) -> Value {
         let url = format!("http://{}{path}", self.address);
         let kind = ("content-type", "application/x-www-form-urlencoded");
-        let request = reqwest::Client::new().post(url).bearer_auth(API_KEY).header(kind.0, kind.1);
+        let request =
+            reqwest::Client::new().post(url).bearer_auth(&self.key).header(kind.0, kind.1);
         let answer = request.body(form.to_owned()).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
