@@ -50,7 +50,7 @@ pub use self::endings::Ending;
 pub use self::error::Error;
 pub use self::events::{DueEvent, EventState, Inbox, NewEvent};
 pub use self::facts::Fact;
-pub use self::feed::{Ends, Page, PageLimit, Place};
+pub use self::feed::{Change, Ends, Page, PageLimit, Place};
 pub use self::leases::Lease;
 pub use self::links::{LinkListing, SeenLink, Term};
 use self::news::News;

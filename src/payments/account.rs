@@ -1,7 +1,7 @@
 //! The account of a payment in storage: facts are added to it, and what that
 //! makes of the payment is written and told, in the transaction of the caller.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::BitOrAssign;
 
 use super::ledger::{self, Told};
@@ -10,7 +10,7 @@ use super::{now_ms, signals};
 use crate::caller::account_name;
 use crate::pb::payment::State;
 use crate::pb::{self, fulfillment};
-use crate::storage::{self, Fact, Known, Transaction};
+use crate::storage::{self, Change, Fact, Known, Transaction};
 
 /// What came of adding facts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,9 +25,21 @@ pub(super) struct Added {
     pub(super) late: u32,
 }
 
+/// The accounts that a transaction works at.
+///
+/// What is added is written when they are closed, for all of them together: a
+/// statement costs more than what it does.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    accounts: HashMap<String, Account>,
+    facts: HashMap<(String, String), Fact>,
+    changed: BTreeSet<String>,
+    changes: Vec<Change>,
+}
+
 /// The account of one payment, as of a transaction that goes on.
 #[derive(Debug, Default)]
-pub(super) struct Account {
+struct Account {
     facts: Vec<Fact>,
     known: Option<Known>,
 }
@@ -43,10 +55,29 @@ impl BitOrAssign for Added {
     }
 }
 
-// === impl Account ===
+// === impl Accounts ===
 
-impl Account {
-    /// Adds facts to the payment, which a Stripe account has told. What one account
+impl Accounts {
+    /// Reads the accounts of some payments that are not open yet.
+    pub(super) async fn open(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        ids: &[String],
+    ) -> Result<(), storage::Error> {
+        for id in ids {
+            self.accounts.entry(id.clone()).or_default();
+        }
+        for (id, fact) in transaction.facts(ids).await? {
+            self.accounts.entry(id).or_default().facts.push(fact);
+        }
+        for known in transaction.known_of(ids).await? {
+            let account = self.accounts.entry(known.payment.id.clone()).or_default();
+            account.known = Some(known);
+        }
+        Ok(())
+    }
+
+    /// Adds facts to a payment, which a Stripe account has told. What one account
     /// tells of another's payment is not believed.
     pub(super) async fn add(
         &mut self,
@@ -55,8 +86,12 @@ impl Account {
         told: Told,
         (at, told_by): (&str, &str),
     ) -> Result<Added, storage::Error> {
+        if !self.accounts.contains_key(id) {
+            self.open(transaction, &[id.to_owned()]).await?;
+        }
+        let account = self.accounts.entry(id.to_owned()).or_default();
         let mut added = Added::default();
-        if self.known.as_ref().is_some_and(|known| known.payment.account != at) {
+        if account.known.as_ref().is_some_and(|known| known.payment.account != at) {
             let account = account_name(at);
             tracing::error!(payment.id = id, account, "Another account's payment is not changed");
             return Ok(added);
@@ -64,27 +99,43 @@ impl Account {
         for key in &told.keys {
             added.woke |= transaction.put_key(key, id, now_ms()).await?;
         }
-        let news = ledger::join(&mut self.facts, told.facts);
+        let news = ledger::join(&mut account.facts, told.facts);
         if news.is_empty() {
             return Ok(added);
         }
         for fact in news {
-            transaction.put_fact(id, fact).await?;
+            self.facts.insert((id.to_owned(), fact.subject.clone()), fact);
         }
         let corrupt = || storage::Error::Corrupt { what: format!("what is known of payment {id}") };
-        let payment = ledger::view(&self.facts).ok_or_else(corrupt)?;
-        let before = self.known.as_ref();
+        let payment = ledger::view(&account.facts).ok_or_else(corrupt)?;
+        let before = account.known.as_ref();
         let fulfillment = before.and_then(|before| before.payment.fulfillment.clone());
         let mut payment = pb::Payment { fulfillment, account: at.to_owned(), ..payment };
         let decided = standing::decide(transaction, before, &mut payment).await?;
         added.ends = decided == Decided::First;
         added.late = u32::from(decided == Decided::TooLate);
         let claim = before.map(|before| before.claim.clone()).unwrap_or_default();
-        if let Some(known) = put(transaction, before, payment, claim, told_by).await? {
+        let changed = change(transaction, before, payment, claim, told_by).await?;
+        if let Some((known, change)) = changed {
             added.changed = true;
-            self.known = Some(known);
+            account.known = Some(known);
+            self.changed.insert(id.to_owned());
+            self.changes.push(change);
         }
         Ok(added)
+    }
+
+    /// Writes what was added.
+    pub(super) async fn close(
+        self,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<(), storage::Error> {
+        let Self { accounts, facts, changed, changes } = self;
+        let facts: Vec<_> = facts.into_iter().map(|((id, _), fact)| (id, fact)).collect();
+        transaction.put_facts(facts).await?;
+        let known = changed.iter().filter_map(|id| accounts.get(id)?.known.as_ref());
+        transaction.put_known(&known.collect::<Vec<_>>(), now_ms()).await?;
+        transaction.put_changes(changes).await
     }
 }
 
@@ -105,42 +156,42 @@ pub(super) async fn find(
     Ok(None)
 }
 
-/// Adds facts to a payment, which a Stripe account has told.
+/// Adds facts to one payment, and writes that.
 pub(super) async fn add(
     transaction: &mut Transaction<'_>,
     id: &str,
     told: Told,
-    (at, told_by): (&str, &str),
+    at: (&str, &str),
 ) -> Result<Added, storage::Error> {
-    let mut account = open(transaction, &[id.to_owned()]).await?.remove(id).unwrap_or_default();
-    account.add(transaction, id, told, (at, told_by)).await
+    let mut accounts = Accounts::default();
+    let added = accounts.add(transaction, id, told, at).await?;
+    accounts.close(transaction).await?;
+    Ok(added)
 }
 
-/// Reads the accounts of some payments at once; of one that is not known there is none.
-pub(super) async fn open(
-    transaction: &mut Transaction<'_>,
-    ids: &[String],
-) -> Result<HashMap<String, Account>, storage::Error> {
-    let mut accounts: HashMap<String, Account> = HashMap::new();
-    for (id, fact) in transaction.facts(ids).await? {
-        accounts.entry(id).or_default().facts.push(fact);
-    }
-    for known in transaction.known_of(ids).await? {
-        let account = accounts.entry(known.payment.id.clone()).or_default();
-        account.known = Some(known);
-    }
-    Ok(accounts)
-}
-
-/// Writes what a payment is now, and tells of it where it is something else
-/// than before. Gives what is known then.
+/// Writes what one payment is now, and tells of it where it is something else than
+/// before.
 pub(super) async fn put(
+    transaction: &mut Transaction<'_>,
+    before: &Known,
+    payment: pb::Payment,
+    claim: String,
+) -> Result<(), storage::Error> {
+    let changed = change(transaction, Some(before), payment, claim, "").await?;
+    let Some((known, change)) = changed else { return Ok(()) };
+    transaction.put_known(&[&known], now_ms()).await?;
+    transaction.put_changes(vec![change]).await
+}
+
+/// Gives what is to be written of a payment where it is something else than before,
+/// with its place in the feed.
+async fn change(
     transaction: &mut Transaction<'_>,
     before: Option<&Known>,
     payment: pb::Payment,
     claim: String,
     told_by: &str,
-) -> Result<Option<Known>, storage::Error> {
+) -> Result<Option<(Known, Change)>, storage::Error> {
     if before.is_some_and(|before| before.payment == payment && before.claim == claim) {
         return Ok(None);
     }
@@ -149,20 +200,19 @@ pub(super) async fn put(
     let claimable_at_ms = claimable_at_ms(&payment);
     let give_back_at_ms = standing::give_back_at_ms(before, &payment, now_ms);
     let known = Known { payment, decided_by, claim, claimable_at_ms, give_back_at_ms };
-    transaction.put_known(&known, now_ms).await?;
 
     let previous = before.map_or(State::Unspecified, |before| before.payment.state());
     let payment = &known.payment;
-    let sequence = transaction.append_change(payment, previous, told_by, now_ms).await?;
-    signals::fed(payment, sequence);
+    let change = transaction.next_change(payment, previous, told_by, now_ms).await?;
+    signals::fed(payment, change.sequence());
     tracing::debug!(
         event.id = told_by,
         payment.id = payment.id,
         payment.state = payment.state().as_str_name(),
-        feed.sequence = sequence,
+        feed.sequence = change.sequence(),
         "A payment has changed"
     );
-    Ok(Some(known))
+    Ok(Some((known, change)))
 }
 
 /// From when on somebody can claim to ship a payment.

@@ -227,7 +227,7 @@ async fn change(
     payment: pb::Payment,
     claim: &str,
 ) -> Result<(), storage::Error> {
-    account::put(transaction, Some(before), payment, claim.to_owned(), "").await?;
+    account::put(transaction, before, payment, claim.to_owned()).await?;
     Ok(())
 }
 

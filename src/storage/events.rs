@@ -190,16 +190,15 @@ impl Transaction<'_> {
              (id, type, api_version, livemode, created_at_ms, received_at_ms, due_at_ms,
               state, account, traceparent, body_hash, body) VALUES ",
         );
-        for (index, event) in events.iter().enumerate() {
-            query.push(if index == 0 { "(" } else { ", (" });
-            query.bind(event.id.clone())?.push(", ").bind(event.kind.clone())?.push(", ");
-            query.bind(event.api_version.clone())?.push(", ").bind(event.livemode)?.push(", ");
-            query.bind(event.created_at_ms)?.push(", ").bind(event.received_at_ms)?.push(", ");
-            query.bind(event.received_at_ms)?.push(", ");
-            query.bind(event.state.as_str().to_owned())?.push(", ");
-            query.bind(event.account.clone())?.push(", ").bind(event.traceparent.clone())?;
-            query.push(", ").bind(chain::of(&event.body).to_vec())?.push(", ");
-            query.bind(event.body.clone())?.push(")");
+        for &event in events {
+            let NewEvent { id, kind, api_version, livemode, .. } = event;
+            let NewEvent { created_at_ms, received_at_ms, account, .. } = event;
+            let row = query.row().with(id.clone())?.with(kind.clone())?;
+            let row = row.with(api_version.clone())?.with(*livemode)?;
+            let row = row.with(*created_at_ms)?.with(*received_at_ms)?.with(*received_at_ms)?;
+            let row = row.with(event.state.as_str().to_owned())?.with(account.clone())?;
+            let row = row.with(event.traceparent.clone())?;
+            row.with(chain::of(&event.body).to_vec())?.with(event.body.clone())?.end();
         }
         query.push(" ON CONFLICT (id) DO NOTHING RETURNING id");
         let new: Vec<(String,)> = query.rows(&mut *self.0).await?;

@@ -45,22 +45,23 @@ impl Transaction<'_> {
         Ok(rows.into_iter().map(fact).collect())
     }
 
-    /// Keeps a fact in the place of what was known about its subject.
-    pub async fn put_fact(&mut self, payment_id: &str, fact: Fact) -> Result<(), Error> {
-        sqlx::query(
-            "INSERT INTO facts (payment_id, subject, rank, told_by, body)
-             VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (payment_id, subject) DO UPDATE SET
+    /// Keeps facts of payments, each in the place of what was known about its
+    /// subject. No two are about the same subject of the same payment.
+    pub async fn put_facts(&mut self, facts: Vec<(String, Fact)>) -> Result<(), Error> {
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let mut query =
+            Query::new("INSERT INTO facts (payment_id, subject, rank, told_by, body) VALUES ");
+        for (payment_id, Fact { subject, rank, told_by, body }) in facts {
+            let row = query.row().with(payment_id)?.with(subject)?.with(rank)?;
+            row.with(told_by)?.with(body)?.end();
+        }
+        query.push(
+            " ON CONFLICT (payment_id, subject) DO UPDATE SET
              rank = excluded.rank, told_by = excluded.told_by, body = excluded.body",
-        )
-        .bind(payment_id)
-        .bind(fact.subject)
-        .bind(fact.rank)
-        .bind(fact.told_by)
-        .bind(fact.body)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(())
+        );
+        query.execute(&mut *self.0).await
     }
 
     /// Gives the payment that was paid with something, as of this transaction.

@@ -45,6 +45,21 @@ pub struct Ends {
     pub forgotten: Place,
 }
 
+/// A change that has its place in the feed, and is to be put there before the
+/// transaction ends.
+#[derive(Debug)]
+#[must_use = "the feed has a gap without it"]
+pub struct Change {
+    place: Place,
+    previous_hash: Hash,
+    payment_id: String,
+    payment_link: String,
+    payment: Vec<u8>,
+    previous_state: i32,
+    event_id: String,
+    recorded_at_ms: i64,
+}
+
 /// The newest end and how much is forgotten, and a change where there is one.
 type Row = (
     i64,
@@ -131,41 +146,63 @@ impl Storage {
     }
 }
 
+// === impl Change ===
+
+impl Change {
+    /// Its place in the feed.
+    #[must_use]
+    pub fn sequence(&self) -> i64 {
+        self.place.sequence
+    }
+}
+
 // === impl Transaction ===
 
 impl Transaction<'_> {
-    /// Appends the change that an event made to a payment, and gives its sequence.
-    pub async fn append_change(
+    /// Gives the change that an event made to a payment the next place in the feed.
+    pub async fn next_change(
         &mut self,
         payment: &pb::Payment,
         previous_state: pb::payment::State,
         event_id: &str,
         recorded_at_ms: i64,
-    ) -> Result<i64, Error> {
+    ) -> Result<Change, Error> {
         let previous = self.head().await?;
         let (sequence, bytes) = (previous.sequence + 1, payment.encode_to_vec());
         let previous_state = i32::from(previous_state);
         let link = Link { sequence, recorded_at_ms, previous_state, payment: &bytes, event_id };
-        let hash = link.after(&previous.hash);
-        sqlx::query(
+        let place = Place { sequence, hash: link.after(&previous.hash) };
+        self.1.head = Some(place);
+        Ok(Change {
+            place,
+            previous_hash: previous.hash,
+            payment_id: payment.id.clone(),
+            payment_link: payment.payment_link.clone(),
+            payment: bytes,
+            previous_state,
+            event_id: event_id.to_owned(),
+            recorded_at_ms,
+        })
+    }
+
+    /// Puts changes into the feed, each at its place.
+    pub async fn put_changes(&mut self, changes: Vec<Change>) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut query = Query::new(
             "INSERT INTO feed
              (sequence, payment_id, payment_link, previous_state, event_id, recorded_at_ms,
-              payment, previous_hash, hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(sequence)
-        .bind(&payment.id)
-        .bind(&payment.payment_link)
-        .bind(previous_state)
-        .bind(event_id)
-        .bind(recorded_at_ms)
-        .bind(bytes)
-        .bind(previous.hash.to_vec())
-        .bind(hash.to_vec())
-        .execute(&mut *self.0)
-        .await?;
-        self.1.head = Some(Place { sequence, hash });
-        Ok(sequence)
+              payment, previous_hash, hash) VALUES ",
+        );
+        for change in changes {
+            let Change { place, payment_id, payment_link, previous_state, .. } = change;
+            let row = query.row().with(place.sequence)?.with(payment_id)?.with(payment_link)?;
+            let row = row.with(previous_state)?.with(change.event_id)?;
+            let row = row.with(change.recorded_at_ms)?.with(change.payment)?;
+            row.with(change.previous_hash.to_vec())?.with(place.hash.to_vec())?.end();
+        }
+        query.execute(&mut *self.0).await
     }
 
     /// The newest change as of this write. It is read once in a batch, whose

@@ -198,38 +198,36 @@ impl Transaction<'_> {
             .collect()
     }
 
-    /// Replaces what is known of a payment.
-    pub async fn put_known(&mut self, known: &Known, updated_at_ms: i64) -> Result<(), Error> {
-        let payment = &known.payment;
-        sqlx::query(
+    /// Replaces what is known of payments. No two are the same.
+    pub async fn put_known(&mut self, all: &[&Known], updated_at_ms: i64) -> Result<(), Error> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        let mut query = Query::new(
             "INSERT INTO payments
              (id, payment_link, state, created_at_ms, updated_at_ms, decided_by, payment, claim,
-              claimable_at_ms, owner, order_ref, give_back_at_ms, account)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-             ON CONFLICT (id) DO UPDATE SET
+              claimable_at_ms, owner, order_ref, give_back_at_ms, account) VALUES ",
+        );
+        for known in all {
+            let pb::Payment { id, payment_link, state, .. } = &known.payment;
+            let pb::Payment { owner, order_ref, account, .. } = &known.payment;
+            let row = query.row().with(id.clone())?.with(payment_link.clone())?.with(*state)?;
+            let row = row.with(Cursor::of(&known.payment).created_at_ms)?.with(updated_at_ms)?;
+            let row = row.with(known.decided_by.clone())?.with(known.payment.encode_to_vec())?;
+            let row = row.with(known.claim.clone())?.with(known.claimable_at_ms)?;
+            let row = row.with(owner.clone())?.with(order_ref.clone())?;
+            row.with(known.give_back_at_ms)?.with(account.clone())?.end();
+        }
+        query.push(
+            " ON CONFLICT (id) DO UPDATE SET
              payment_link = excluded.payment_link, state = excluded.state,
              created_at_ms = excluded.created_at_ms, updated_at_ms = excluded.updated_at_ms,
              decided_by = excluded.decided_by, payment = excluded.payment,
              claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms,
              owner = excluded.owner, order_ref = excluded.order_ref,
              give_back_at_ms = excluded.give_back_at_ms, account = excluded.account",
-        )
-        .bind(&payment.id)
-        .bind(&payment.payment_link)
-        .bind(payment.state)
-        .bind(Cursor::of(payment).created_at_ms)
-        .bind(updated_at_ms)
-        .bind(&known.decided_by)
-        .bind(payment.encode_to_vec())
-        .bind(&known.claim)
-        .bind(known.claimable_at_ms)
-        .bind(&payment.owner)
-        .bind(&payment.order_ref)
-        .bind(known.give_back_at_ms)
-        .bind(&payment.account)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(())
+        );
+        query.execute(&mut *self.0).await
     }
 }
 

@@ -16,13 +16,23 @@ use super::Error;
 pub(super) struct Query {
     sql: String,
     arguments: AnyArguments,
+    rows: usize,
+    /// Whether the text depends on how many there are of something. Such a text
+    /// seldom comes again, and is not kept prepared.
+    is_counted: bool,
+}
+
+/// A row of values in the making.
+pub(super) struct Values<'q> {
+    query: &'q mut Query,
+    is_empty: bool,
 }
 
 // === impl Query ===
 
 impl Query {
     pub(super) fn new(sql: &'static str) -> Self {
-        Self { sql: sql.to_owned(), arguments: AnyArguments::default() }
+        Self { sql: sql.to_owned(), ..Self::default() }
     }
 
     /// Goes on with more text.
@@ -47,10 +57,19 @@ impl Query {
     where
         T: for<'q> Encode<'q, sqlx::Any> + Type<sqlx::Any> + Clone,
     {
+        self.is_counted = true;
         for (index, value) in values.iter().enumerate() {
             self.push(if index == 0 { "(" } else { ", " }).bind(value.clone())?;
         }
         Ok(self.push(")"))
+    }
+
+    /// Goes on with a row of values in brackets, beside those before it.
+    pub(super) fn row(&mut self) -> Values<'_> {
+        self.is_counted = true;
+        self.push(if self.rows == 0 { "(" } else { ", (" });
+        self.rows += 1;
+        Values { query: self, is_empty: true }
     }
 
     /// Gives the rows.
@@ -62,7 +81,7 @@ impl Query {
         R: for<'r> FromRow<'r, AnyRow> + Send + Unpin,
     {
         let query = sqlx::query_as_with(AssertSqlSafe(self.sql), self.arguments);
-        Ok(query.fetch_all(executor).await?)
+        Ok(query.persistent(!self.is_counted).fetch_all(executor).await?)
     }
 
     /// Does what it says.
@@ -70,7 +89,29 @@ impl Query {
         self,
         executor: impl Executor<'e, Database = Any>,
     ) -> Result<(), Error> {
-        sqlx::query_with(AssertSqlSafe(self.sql), self.arguments).execute(executor).await?;
+        let query = sqlx::query_with(AssertSqlSafe(self.sql), self.arguments);
+        query.persistent(!self.is_counted).execute(executor).await?;
         Ok(())
+    }
+}
+
+// === impl Values ===
+
+impl Values<'_> {
+    /// Goes on with a value.
+    pub(super) fn with<T>(self, value: T) -> Result<Self, Error>
+    where
+        T: for<'v> Encode<'v, sqlx::Any> + Type<sqlx::Any>,
+    {
+        if !self.is_empty {
+            self.query.push(", ");
+        }
+        self.query.bind(value)?;
+        Ok(Self { is_empty: false, ..self })
+    }
+
+    /// Ends the row.
+    pub(super) fn end(self) {
+        self.query.push(")");
     }
 }

@@ -39,10 +39,11 @@ async fn change(storage: &Storage, payment: pb::Payment, fails: bool) -> Result<
         .write(move |mut transaction| {
             Box::pin(async move {
                 let known = Known::testing(payment);
-                transaction.put_known(&known, 0).await?;
+                transaction.put_known(&[&known], 0).await?;
                 let payment = &known.payment;
-                let sequence =
-                    transaction.append_change(payment, State::Open, "evt_1", 1_234).await?;
+                let change = transaction.next_change(payment, State::Open, "evt_1", 1_234).await?;
+                let sequence = change.sequence();
+                transaction.put_changes(vec![change]).await?;
                 if fails { Err(Error::Corrupt { what: "a test".into() }) } else { Ok(sequence) }
             })
         })

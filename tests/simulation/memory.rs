@@ -176,9 +176,11 @@ async fn append(storage: &Storage, is_undone: bool) -> Result<i64, Error> {
             let (decided_by, claim) = (String::new(), String::new());
             let known =
                 Known { payment, decided_by, claim, claimable_at_ms: None, give_back_at_ms: None };
-            transaction.put_known(&known, 0).await?;
+            transaction.put_known(&[&known], 0).await?;
             let before = State::Unspecified;
-            let sequence = transaction.append_change(&known.payment, before, "evt_1", 0).await?;
+            let change = transaction.next_change(&known.payment, before, "evt_1", 0).await?;
+            let sequence = change.sequence();
+            transaction.put_changes(vec![change]).await?;
             if is_undone { Err(Error::Busy) } else { Ok(sequence) }
         })
     });

@@ -15,8 +15,11 @@ async fn append(payments: &Payments, id: &str, payment_link: &str) {
         Box::pin(async move {
             let payment = pb::Payment { id, payment_link, ..Default::default() };
             let known = Known::testing(payment);
-            transaction.put_known(&known, 0).await?;
-            transaction.append_change(&known.payment, State::Unspecified, "evt_1", 1_500).await
+            transaction.put_known(&[&known], 0).await?;
+            let payment = &known.payment;
+            let change = transaction.next_change(payment, State::Unspecified, "evt_1", 1_500);
+            let change = change.await?;
+            transaction.put_changes(vec![change]).await
         })
     });
     write.await.unwrap();

@@ -1,11 +1,10 @@
 //! The transaction that adds events to their payments.
 
 use std::collections::BTreeSet;
-use std::slice;
 
 use tracing::{Instrument as _, Span};
 
-use crate::payments::account::{self, Added};
+use crate::payments::account::{self, Accounts, Added};
 use crate::payments::ledger::Told;
 use crate::payments::{Config, now_ms};
 use crate::planted::{self, Bug};
@@ -100,13 +99,13 @@ async fn write(storage: &Storage, outcomes: Vec<Outcome>) -> Result<Added, stora
     written.await
 }
 
-/// Reads and ends for all of them what can be read and ended at once: a
-/// statement costs more than what it does.
+/// Reads and writes for all of them what can be read and written at once.
 async fn write_all(
     mut transaction: Transaction<'_>,
     outcomes: Vec<Outcome>,
 ) -> Result<Added, storage::Error> {
-    let mut accounts = account::open(&mut transaction, &payments(&outcomes)).await?;
+    let mut accounts = Accounts::default();
+    accounts.open(&mut transaction, &payments(&outcomes)).await?;
     let (mut added, mut done, mut ignored) = (Added::default(), Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
@@ -115,12 +114,7 @@ async fn write_all(
                     set_aside(&mut transaction, event_id, &told).await?;
                     continue;
                 };
-                if !accounts.contains_key(&id) {
-                    let opened = account::open(&mut transaction, slice::from_ref(&id)).await?;
-                    accounts.extend(opened);
-                }
-                let account = accounts.entry(id.clone()).or_default();
-                let adding = account.add(&mut transaction, &id, told, (&at, &event_id));
+                let adding = accounts.add(&mut transaction, &id, told, (&at, &event_id));
                 added |= adding.instrument(span).await?;
                 done.push(event_id);
             }
@@ -135,6 +129,7 @@ async fn write_all(
             }
         }
     }
+    accounts.close(&mut transaction).await?;
     // Last, for they may be among those that were woken just now.
     transaction.settle_events(&done, EventState::Done).await?;
     transaction.settle_events(&ignored, EventState::Ignored).await?;

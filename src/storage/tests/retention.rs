@@ -86,8 +86,10 @@ async fn more_than_a_batch_is_forgotten_in_several() {
             .write(move |mut transaction| {
                 Box::pin(async move {
                     let known = Known::testing(payment(&id));
-                    transaction.put_known(&known, 0).await?;
-                    transaction.append_change(&known.payment, State::Open, "evt_1", 0).await
+                    transaction.put_known(&[&known], 0).await?;
+                    let payment = &known.payment;
+                    let change = transaction.next_change(payment, State::Open, "evt_1", 0).await?;
+                    transaction.put_changes(vec![change]).await
                 })
             })
             .await
