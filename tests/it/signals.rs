@@ -88,7 +88,7 @@ fn links(program: &Program) -> PaymentLinkServiceClient<Wire> {
 }
 
 async fn get(program: &Program, id: &str) -> Result<(), tonic::Status> {
-    let request = pb::GetPaymentLinkRequest { id: id.into(), ..Default::default() };
+    let request = pb::GetPaymentLinkRequest { id: id.into() };
     links(program).get_payment_link(request).await.map(drop)
 }
 
@@ -132,6 +132,7 @@ async fn what_is_scraped_is_what_the_page_says() {
 
     let (scraped, told) = (scrape(&program).await, told_metrics());
     let of = |name: &str| told.get(name).unwrap_or_else(|| panic!("{name} is not on the page"));
+    let labels = Regex::new(r#"(\w+)="(?:[^"\\]|\\.)*""#).unwrap();
     let mut count = 0;
     for line in scraped.lines().filter(|line| !line.contains("target_info")) {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
@@ -144,7 +145,6 @@ async fn what_is_scraped_is_what_the_page_says() {
         } else if let Some((name, rest)) = line.split_once('{') {
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
             let metric = of(base.filter(|base| told.contains_key(*base)).unwrap_or(name));
-            let labels = Regex::new(r#"(\w+)="(?:[^"\\]|\\.)*""#).unwrap();
             for label in labels.captures_iter(rest).map(|found| found[1].to_owned()) {
                 assert!(label == "le" || metric.attributes.contains(&label), "{line}");
             }

@@ -59,7 +59,7 @@ async fn break_once(program: &Program, path: &str) {
     };
     let origin = origin(program.address("sandbox"));
     let mut sandbox = SandboxServiceClient::with_origin(wire(), origin);
-    let inject = control::InjectFaultRequest { fault: Some(fault), ..Default::default() };
+    let inject = control::InjectFaultRequest { fault: Some(fault) };
     sandbox.inject_fault(inject).await.unwrap();
 }
 
@@ -164,7 +164,7 @@ async fn of_a_trace_that_is_not_sampled_the_failures_are_exported() {
 #[tokio::test]
 async fn a_failed_call_says_its_code_and_its_reason() {
     let (program, collector) = start(&[]).await;
-    let request = pb::GetPaymentLinkRequest { id: "plink_none".into(), ..Default::default() };
+    let request = pb::GetPaymentLinkRequest { id: "plink_none".into() };
     let refused = links(&program).get_payment_link(traced(request, "01")).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
     assert_eq!(program.terminate().await, Some(0));
