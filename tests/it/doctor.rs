@@ -143,7 +143,9 @@ async fn a_key_is_found_that_may_not_do_what_is_needed() {
         let key = [("PAYLINK__STRIPE__API_KEY", key)];
         practice.check(&key, "key.permissions", verdict).await;
     }
-    let verdicts = practice.verdicts(&[("PAYLINK__STRIPE__API_KEY", "rk_live_hunter")]).await;
+    let live =
+        [("PAYLINK__STRIPE__API_KEY", "rk_live_hunter"), ("PAYLINK__STRIPE__ALLOW_LIVE", "true")];
+    let verdicts = practice.verdicts(&live).await;
     assert_eq!((&*verdicts["key.mode"], &*verdicts["key.permissions"]), ("broken", "broken"));
     assert_eq!(verdicts["webhook.endpoint"], "skipped");
     let output = practice.run(&[("PAYLINK__STRIPE__API_KEY", "rk_test_no_refunds")], &[]).await;
@@ -242,7 +244,7 @@ async fn a_policy_that_can_hardly_be_meant_is_found() {
     let keys = practice.folder.write("jwks.json", "{\"keys\":[]}");
     let file = format!(
         "[auth]\nrequire = [\"token\"]\npolicy_path = {:?}\n[auth.issuers.id]\n\
-         issuer = \"https://id.example\"\naudience = \"paylink\"\njwks_file = {keys:?}\n",
+         issuer = \"https://id.example\"\naudience = \"paylink\"\njwks_path = {keys:?}\n",
         practice.folder.write("policy.toml", rule),
     );
     let file = practice.folder.write("paylink.toml", &file);
