@@ -65,7 +65,10 @@ async fn an_id_cannot_leave_its_place_in_the_url() {
 
 #[tokio::test]
 async fn a_key_that_stripe_does_not_accept_is_no_fault_of_the_caller() {
-    let paylink = Paylink::start().with("PAYLINK__STRIPE__API_KEY", "sk_live_wrong").await;
+    let paylink = Paylink::start()
+        .with("PAYLINK__STRIPE__API_KEY", "sk_live_wrong")
+        .with("PAYLINK__STRIPE__ALLOW_LIVE", "true")
+        .await;
     let refused = paylink.links().create_payment_link(poster_request()).await.unwrap_err();
     check(&refused, Code::Internal, "UPSTREAM_AUTH");
     assert!(!format!("{refused:?}").contains("wrong"), "the key is not shown: {refused:?}");
