@@ -233,8 +233,12 @@ impl<D: Details> Projector<D> {
                     self.put_off(event_id, attempts, &unread, &span)
                 }
                 Err(unread) => {
-                    let cause = unread.cause;
-                    tracing::warn!(parent: &span, event.id = event_id, cause, "A link cannot be read");
+                    tracing::warn!(
+                        parent: &span,
+                        event.id = event_id,
+                        cause = unread.cause,
+                        "A link cannot be read"
+                    );
                     Outcome::Ignored { event_id }
                 }
             },

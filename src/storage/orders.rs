@@ -78,7 +78,8 @@ impl Storage {
         limit: u32,
     ) -> Result<Vec<(String, String)>, Error> {
         let due = sqlx::query_as(
-            "SELECT account, id FROM payments WHERE give_back_at_ms IS NOT NULL AND give_back_at_ms <= $1
+            "SELECT account, id FROM payments
+             WHERE give_back_at_ms IS NOT NULL AND give_back_at_ms <= $1
              ORDER BY give_back_at_ms LIMIT $2",
         );
         Ok(due.bind(now_ms).bind(i64::from(limit)).fetch_all(self.readers()).await?)
