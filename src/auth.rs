@@ -43,7 +43,7 @@ pub struct Config {
     #[serde(deserialize_with = "words")]
     pub trust_domains: Vec<TrustDomain>,
     /// The file of the policy.
-    pub policy: Option<PathBuf>,
+    pub policy_path: Option<PathBuf>,
     /// Who issues tokens, by names of the operator's choice.
     #[serde(default)]
     pub issuers: BTreeMap<String, token::Config>,

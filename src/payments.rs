@@ -145,7 +145,8 @@ impl Config {
     #[must_use]
     pub fn event_kinds(&self) -> Option<Vec<&'static str>> {
         let tells = |kind: &&str| *kind != ledger::TOLD_TWICE;
-        (self.source == Source::Webhook).then(|| ledger::KINDS.into_iter().filter(tells).collect())
+        let kinds = || ledger::KINDS.into_iter().filter(tells).chain(links::KINDS).collect();
+        (self.source == Source::Webhook).then(kinds)
     }
 }
 

@@ -43,15 +43,15 @@
 {{/* What the chart knows of who may call; empty where anyone may. */}}
 {{- define "paylink.auth" -}}
 {{- if .Values.config.auth.require -}}
-{{- $auth := dict "policy" "/etc/paylink/policy/policy.toml" -}}
+{{- $auth := dict "policy_path" "/etc/paylink/policy/policy.toml" -}}
 {{- with .Values.auth.kubernetes -}}
 {{- if .enabled -}}
 {{- $_ := set $auth "issuers" (dict "cluster" (dict
   "issuer" .issuer
   "audience" .audience
   "jwks_url" "https://kubernetes.default.svc/openid/v1/jwks"
-  "ca_file" "/etc/paylink/cluster/ca.crt"
-  "token_file" "/etc/paylink/cluster/token"
+  "ca_path" "/etc/paylink/cluster/ca.crt"
+  "token_path" "/etc/paylink/cluster/token"
   "kubernetes" true
 )) -}}
 {{- end -}}

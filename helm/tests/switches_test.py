@@ -160,7 +160,7 @@ def nobody_may_call_until_a_rule_permits_it():
     assert chart.settings()["auth"] == {
         "require": ["certificate"],
         "trust_domains": ["cluster.local"],
-        "policy": "/etc/paylink/policy/policy.toml",
+        "policy_path": "/etc/paylink/policy/policy.toml",
     }
     assert _policy({}) == {"rule": [{"identities": [], "permissions": []}]}
     mounts = [it["mountPath"] for it in chart.container(chart.render())["volumeMounts"]]
@@ -190,7 +190,7 @@ def tokens_of_the_cluster_are_checked_with_keys_that_it_publishes():
     objects = chart.render(tokens)
     sources = _volume(objects, "cluster")["projected"]["sources"]
     assert cluster["kubernetes"] is True and cluster["audience"] == "paylink"
-    assert {cluster["token_file"], cluster["ca_file"]} == {
+    assert {cluster["token_path"], cluster["ca_path"]} == {
         "/etc/paylink/cluster/token",
         "/etc/paylink/cluster/ca.crt",
     }

@@ -8,7 +8,7 @@ import tomllib
 # Settings and tables that the chart makes itself: ports that its Services lead to, secrets and
 # certificates, which are files, and where TLS ends. Values cannot name them.
 MADE_BY_THE_CHART = {
-    "auth.policy",
+    "auth.policy_path",
     "grpc.listen",
     "grpc.plaintext",
     "grpc.tls.certificate_path",

@@ -27,7 +27,7 @@ pub(super) fn check(
     let wrong = |key: &str, what: &str| Err(SetupError::new(key, what));
     let requires = |proof| config.require.contains(&proof);
     if config.require.is_empty() {
-        if config.policy.is_some() || !config.issuers.is_empty() {
+        if config.policy_path.is_some() || !config.issuers.is_empty() {
             return wrong("auth.require", "must name a proof where there is a policy or an issuer");
         }
         if !listen.ip().is_loopback() && !config.anyone_may_call {
@@ -40,8 +40,8 @@ pub(super) fn check(
     if config.anyone_may_call {
         return wrong("auth.anyone_may_call", "contradicts auth.require");
     }
-    if config.policy.is_none() {
-        return wrong("auth.policy", "must be set, since what it does not permit is refused");
+    if config.policy_path.is_none() {
+        return wrong("auth.policy_path", "must be set, since what it does not permit is refused");
     }
     if requires(Proof::Certificate) && config.trust_domains.is_empty() {
         return wrong("auth.trust_domains", "must name one where certificates are required");
@@ -58,13 +58,13 @@ pub(super) fn check(
 /// Reads the policy; nobody needs one where anyone may call.
 pub(super) async fn policy(config: &Config) -> Result<Arc<Kept<Policy>>, SetupError> {
     let interval = Duration::from_millis(config.reload_ms.get());
-    let source = Source::file(config.policy.clone().unwrap_or_default(), interval);
+    let source = Source::file(config.policy_path.clone().unwrap_or_default(), interval);
     let name = "policy".to_owned();
-    let kept = match &config.policy {
+    let kept = match &config.policy_path {
         None => Kept::new(name, source, Policy::read, Policy::default()),
         Some(_) => Kept::first(name, source, Policy::read)
             .await
-            .map_err(|what| SetupError::new("auth.policy", what))?,
+            .map_err(|what| SetupError::new("auth.policy_path", what))?,
     };
     Ok(Arc::new(kept))
 }

@@ -33,14 +33,14 @@ pub struct Config {
     /// What its tokens have in `aud` when they are for this service.
     pub audience: String,
     /// The file of its keys, a JSON Web Key Set.
-    pub jwks_file: Option<PathBuf>,
+    pub jwks_path: Option<PathBuf>,
     /// Where it publishes them.
     pub jwks_url: Option<String>,
     /// The certificates, in PEM, that alone are trusted there; the system's
     /// without one.
-    pub ca_file: Option<PathBuf>,
+    pub ca_path: Option<PathBuf>,
     /// The file of the token that is asked for there.
-    pub token_file: Option<PathBuf>,
+    pub token_path: Option<PathBuf>,
     /// Whether it is the Kubernetes cluster of this service, whose service
     /// accounts are called `system:serviceaccount:<namespace>:<name>`. Others are
     /// called `<issuer>|<subject>`.
@@ -174,19 +174,19 @@ impl Issuer {
         let file_interval = Duration::from_millis(all.reload_ms.get());
         let fetch_interval = Duration::from_millis(all.keys_interval_ms.get());
         let called = format!("keys of {name}");
-        let keys = match (&own.jwks_file, &own.jwks_url) {
+        let keys = match (&own.jwks_path, &own.jwks_url) {
             (Some(path), None) => {
                 let source = Source::file(path.clone(), file_interval);
                 let kept = Kept::first(called, source, KeySet::read).await;
-                kept.map_err(|what| SetupError::new(key("jwks_file"), what))?
+                kept.map_err(|what| SetupError::new(key("jwks_path"), what))?
             }
             (None, Some(url)) => {
-                let token = own.token_file.clone();
-                let source = Source::url(url, own.ca_file.as_deref(), token, fetch_interval).await;
+                let token = own.token_path.clone();
+                let source = Source::url(url, own.ca_path.as_deref(), token, fetch_interval).await;
                 let source = source.map_err(|what| SetupError::new(key("jwks_url"), what))?;
                 Kept::new(called, source, KeySet::read, KeySet::default())
             }
-            _ => return Err(SetupError::new(key("jwks_file"), "give it or jwks_url")),
+            _ => return Err(SetupError::new(key("jwks_path"), "give it or jwks_url")),
         };
         let (name, audience) = (own.issuer.clone(), own.audience.clone());
         Ok(Self { name, audience, kubernetes: own.kubernetes, keys: Arc::new(keys) })

@@ -83,7 +83,7 @@ fn events(endpoint: &Endpoint, kinds: &[&str]) -> Finding {
         return well(EVENTS, format!("{id} sends all {} kinds of events", sent.len()));
     }
     let message = format!("{id} does not send {}", lacking.join(", "));
-    let advice = "add them to the endpoint; until then polling finds what they would tell";
+    let advice = "add them to the endpoint; until then what they tell is found late, by asking";
     if lacking.iter().any(|kind| kind.starts_with("checkout.session.")) {
         return broken(EVENTS, message, advice);
     }

@@ -34,10 +34,10 @@ struct Bench {
 impl Bench {
     /// Starts a worker. Stripe says that links end at that time.
     async fn start(end_secs: i64) -> Self {
-        Self::over(storage::testing::fresh().await, 2, end_secs).await
+        Self::over(storage::testing::fresh().await, 2, end_secs)
     }
 
-    async fn over(storage: Storage, running_max: usize, end_secs: i64) -> Self {
+    fn over(storage: Storage, running_max: usize, end_secs: i64) -> Self {
         let clock = Clock::from(START_MS);
         let (changed, failures) = (Arc::default(), Arc::new(AtomicU32::new(0)));
         let (told, fails) = (Arc::clone(&changed), failures.clone());
@@ -196,7 +196,7 @@ async fn links_that_end_together_do_not_wait_for_each_others_connections() {
     // All have one connection, which nobody waits for in vain.
     let mut config = storage::Config::testing("sqlite::memory:");
     config.acquire_timeout_ms = std::num::NonZeroU64::MAX;
-    let bench = Bench::over(config.open().await.unwrap(), 16, 1).await;
+    let bench = Bench::over(config.open().await.unwrap(), 16, 1);
     let ended = async {
         for nth in 0..64 {
             bench.link(&format!("plink_{nth}"), 1).await;

@@ -70,8 +70,8 @@ impl Source {
             .timeout(FETCH_TIME)
             .pool_max_idle_per_host(0);
         if let Some(path) = ca {
-            let pem = read(path).await.map_err(|error| format!("ca_file: {error}"))?;
-            let roots = Certificate::from_pem_bundle(&pem).map_err(|_| "ca_file: is not PEM")?;
+            let pem = read(path).await.map_err(|error| format!("ca_path: {error}"))?;
+            let roots = Certificate::from_pem_bundle(&pem).map_err(|_| "ca_path: is not PEM")?;
             client = client.tls_certs_only(roots);
         }
         let client = client.build().map_err(|_| "cannot be fetched from here")?;
@@ -108,7 +108,7 @@ async fn fetch(client: &Client, url: &Url, token: Option<&Path>) -> Result<Vec<u
     let mut request = client.get(url.clone());
     if let Some(path) = token {
         // Read each time, because it is replaced before it expires.
-        let token = read(path).await.map_err(|error| format!("token_file: {error}"))?;
+        let token = read(path).await.map_err(|error| format!("token_path: {error}"))?;
         let token = String::from_utf8_lossy(&token);
         request = request.header(AUTHORIZATION, format!("Bearer {}", token.trim()));
     }

@@ -93,6 +93,7 @@ impl Config {
             speaks: Speaks::Http2,
             plaintext: self.plaintext,
             tls: Some(self.tls.clone()),
+            connections_max_of_address: None,
         }
     }
 }

@@ -103,6 +103,8 @@ pub(crate) struct Entrance {
     pub(crate) plaintext: Plaintext,
     /// TLS, where there is any.
     pub(crate) tls: Option<tls::Config>,
+    /// How many connections may be of one address, where that is not as elsewhere.
+    pub(crate) connections_max_of_address: Option<usize>,
 }
 
 /// What is spoken.
@@ -122,6 +124,7 @@ pub struct Listener {
     tcp: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
+    connections_max_of_address: Option<usize>,
 }
 
 /// Tells the calls of one connection that it is to end, and streams with it.
@@ -167,7 +170,8 @@ pub enum SetupError {
 impl Listener {
     /// Binds an address, unless it would be open where it must not be.
     pub(crate) async fn bind(entrance: Entrance) -> Result<Self, SetupError> {
-        let Entrance { name, address, speaks, plaintext, tls } = entrance;
+        let Entrance { name, address, speaks, plaintext, tls, connections_max_of_address } =
+            entrance;
         let tls = tls.map_or(Ok(None), |tls| tls.open(name, speaks.protocols(), speaks.strict()));
         let tls = tls.map_err(|error| SetupError::Tls { name, error })?.map(Arc::new);
         if tls.is_none() && plaintext == Plaintext::Loopback && !address.ip().is_loopback() {
@@ -176,7 +180,7 @@ impl Listener {
         let failed = |error| SetupError::Bind { name, address, error };
         let tcp = TcpListener::bind(address).await.map_err(failed)?;
         let address = tcp.local_addr().map_err(failed)?;
-        Ok(Self { name, speaks, tcp, address, tls })
+        Ok(Self { name, speaks, tcp, address, tls, connections_max_of_address })
     }
 
     /// The bound address, with the true port.
@@ -193,7 +197,8 @@ impl Listener {
         }
         let house = Arc::new(self.house(routes, config, stop.clone()));
         let max = config.connections_max.min(descriptors::share()).max(1);
-        let places = Places::new(max, config.connections_max_of_address);
+        let own = self.connections_max_of_address;
+        let places = Places::new(max, own.unwrap_or(config.connections_max_of_address));
         let connections = TaskTracker::new();
         let cut = CancellationToken::new();
         let mut spare = Spare::take();

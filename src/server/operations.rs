@@ -41,6 +41,7 @@ impl Config {
             speaks: Speaks::Http,
             plaintext: Plaintext::Anywhere,
             tls: None,
+            connections_max_of_address: None,
         }
     }
 }

@@ -4,9 +4,8 @@
 //! Health checks are let through, since an overloaded process is not a dead one,
 //! and so are streams, which have limits of their own and do no work of their own.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -15,6 +14,7 @@ use axum::response::Response;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
+use super::places::{Full, Places};
 use crate::caller::{Caller, Peer};
 use crate::error::{self, Error};
 use crate::{dice, pb};
@@ -22,37 +22,14 @@ use crate::{dice, pb};
 /// When those come back who were refused together: apart.
 const RETRY_AFTER_SECS: (f64, f64) = (0.5, 1.5);
 
-/// The calls under way. Clones share them.
-#[derive(Debug, Clone)]
-pub(super) struct Calls(Arc<Counted>);
-
-#[derive(Debug)]
-struct Counted {
-    max: usize,
-    max_of_caller: usize,
-    under_way: Mutex<UnderWay>,
-}
-
-/// Callers without a call under way are not listed, so there are never more of
-/// them than calls.
-#[derive(Debug, Default)]
-struct UnderWay {
-    all: usize,
-    of_caller: HashMap<Who, usize>,
-}
+/// The calls under way, each of which has a place.
+pub(super) type Calls = Places<Who>;
 
 /// A caller, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Who {
+pub(super) enum Who {
     Identity(Arc<str>),
     Address(IpAddr),
-}
-
-/// One call under way, until it is dropped.
-#[derive(Debug)]
-struct Place {
-    calls: Calls,
-    caller: Option<Who>,
 }
 
 static SHED: LazyLock<Counter<u64>> = LazyLock::new(|| {
@@ -79,7 +56,11 @@ pub(super) async fn admit(State(calls): State<Calls>, request: Request, next: Ne
     });
     match calls.enter(caller) {
         Ok(_place) => next.run(request).await,
-        Err(scope) => {
+        Err(full) => {
+            let scope = match full {
+                Full::All => "all",
+                Full::Holder => "caller",
+            };
             SHED.add(1, &[KeyValue::new("scope", scope)]);
             // To write that down would be the work that there is too much of.
             if let Some(known) = known {
@@ -88,51 +69,6 @@ pub(super) async fn admit(State(calls): State<Calls>, request: Request, next: Ne
             let (low, high) = RETRY_AFTER_SECS;
             let retry_after = Duration::from_secs_f64(dice::between(low, high));
             error::response(Error::Overloaded { retry_after })
-        }
-    }
-}
-
-// === impl Calls ===
-
-impl Calls {
-    pub(super) fn new(max: usize, max_of_caller: usize) -> Self {
-        let under_way = Mutex::default();
-        Self(Arc::new(Counted { max, max_of_caller, under_way }))
-    }
-
-    /// Takes a place, or says whose limit is reached.
-    fn enter(&self, caller: Option<Who>) -> Result<Place, &'static str> {
-        let mut under_way = self.under_way();
-        if under_way.all >= self.0.max {
-            return Err("all");
-        }
-        if let Some(caller) = &caller {
-            let of_caller = under_way.of_caller.get(caller).copied().unwrap_or_default();
-            if of_caller >= self.0.max_of_caller {
-                return Err("caller");
-            }
-            under_way.of_caller.insert(caller.clone(), of_caller + 1);
-        }
-        under_way.all += 1;
-        Ok(Place { calls: self.clone(), caller })
-    }
-
-    /// Nothing under the lock can leave half a count behind.
-    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
-        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl Place ===
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut under_way = self.calls.under_way();
-        under_way.all -= 1;
-        let Some(caller) = &self.caller else { return };
-        match under_way.of_caller.get_mut(caller) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(under_way.of_caller.remove(caller)),
         }
     }
 }
@@ -201,8 +137,6 @@ mod tests {
             assert_eq!(check(&calls, &[(GET, 1), (GET, 1), (GET, 1), (GET, 2)]).await, 1);
             assert_eq!(check(&calls, &[(GET, 1), (GET, 2), (GET, 3), (GET, 4)]).await, 1);
         }
-        let under_way = calls.under_way();
-        assert_eq!((under_way.all, under_way.of_caller.len()), (0, 0));
     }
 
     #[tokio::test]

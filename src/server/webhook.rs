@@ -46,6 +46,8 @@ pub struct Config {
     pub body_timeout_ms: u64,
     /// How many bodies are read and stored at the same time.
     pub in_flight_max: usize,
+    /// How many connections may be of one address, or of one /64 of IPv6.
+    pub connections_max_of_address: usize,
     /// How old, or how far in the future, a signature may be, in seconds.
     pub tolerance_secs: i64,
 }
@@ -86,6 +88,7 @@ impl Config {
             speaks: Speaks::Http,
             plaintext: self.plaintext,
             tls: Some(self.tls.clone()),
+            connections_max_of_address: Some(self.connections_max_of_address),
         }
     }
 }

@@ -49,8 +49,13 @@ const VERSIONS: [Version; 8] = [
 const FLOOR: &str = "schema_floor";
 
 /// A migration waits longer than a call may: another replica may be at it, and to
-/// wait for that is a statement too.
-const TIMES: [(&str, &str); 2] = [("lock_timeout", "30s"), ("statement_timeout", "60s")];
+/// wait for that is a statement too. Between its statements it may wait for a
+/// processor, on a machine where everything starts at once.
+const TIMES: [(&str, &str); 3] = [
+    ("lock_timeout", "30s"),
+    ("statement_timeout", "60s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+];
 
 /// Brings the schema up to date. Replicas that start together wait for each
 /// other here: sqlx holds a lock meanwhile.

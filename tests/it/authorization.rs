@@ -283,17 +283,17 @@ async fn serving_anyone_on_other_machines_must_be_said_in_so_many_words() {
     for (environment, said) in [
         (vec![open], "auth.require"),
         (vec![("PAYLINK__AUTH__REQUIRE", "password")], "auth.require"),
-        (vec![("PAYLINK__AUTH__REQUIRE", "certificate")], "auth.policy"),
-        (vec![("PAYLINK__AUTH__POLICY", file)], "auth.require"),
+        (vec![("PAYLINK__AUTH__REQUIRE", "certificate")], "auth.policy_path"),
+        (vec![("PAYLINK__AUTH__POLICY_PATH", file)], "auth.require"),
         (
-            vec![("PAYLINK__AUTH__REQUIRE", "certificate"), ("PAYLINK__AUTH__POLICY", file)],
+            vec![("PAYLINK__AUTH__REQUIRE", "certificate"), ("PAYLINK__AUTH__POLICY_PATH", file)],
             "auth.trust_domains",
         ),
         (
             vec![
                 ("PAYLINK__AUTH__REQUIRE", "certificate"),
                 ("PAYLINK__AUTH__TRUST_DOMAINS", "prod.example"),
-                ("PAYLINK__AUTH__POLICY", file),
+                ("PAYLINK__AUTH__POLICY_PATH", file),
             ],
             "grpc.tls",
         ),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Output;
 
+use paylink::config::{Profile, Sources};
 use paylink::pb;
 use paylink::pb::diagnostics_service_client::DiagnosticsServiceClient;
 use paylink::pb::finding::Verdict;
@@ -169,6 +170,22 @@ async fn an_endpoint_is_found_that_does_not_bring_what_is_needed() {
 }
 
 #[tokio::test]
+async fn an_endpoint_is_found_that_tells_of_payments_and_not_of_links() {
+    let practice = Practice::open("*").await;
+    let environment = vec![("PAYLINK__STRIPE__API_KEY".to_owned(), "sk_test_1".to_owned())];
+    let sources = Sources { profile: Profile::Serve, file: None, environment };
+    let mut kinds = sources.load().unwrap().payments.event_kinds().unwrap();
+    kinds.retain(|kind| !kind.starts_with("payment_link."));
+    let sent = kinds.iter().enumerate().map(|(at, kind)| format!("enabled_events[{at}]={kind}"));
+    let path = format!("/v1/webhook_endpoints/{}", practice.endpoint);
+    practice.paylink.stripe.post(&path, &sent.collect::<Vec<_>>().join("&")).await;
+    practice.check(&[], "webhook.events", "doubtful").await;
+    let output = practice.run(&[], &[]).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("does not send payment_link.created, payment_link.updated"), "{said}");
+}
+
+#[tokio::test]
 async fn an_endpoint_is_found_that_leads_elsewhere() {
     let practice = Practice::open("*").await;
     let another = [("PAYLINK__STRIPE__WEBHOOK_SECRETS", "whsec_hunter")];
@@ -226,8 +243,8 @@ async fn a_policy_that_can_hardly_be_meant_is_found() {
     let rule = "[[rule]]\nidentities = [\"shop\"]\npermissions = [\"links.read\"]\n";
     let keys = practice.folder.write("jwks.json", "{\"keys\":[]}");
     let file = format!(
-        "[auth]\nrequire = [\"token\"]\npolicy = {:?}\n[auth.issuers.id]\n\
-         issuer = \"https://id.example\"\naudience = \"paylink\"\njwks_file = {keys:?}\n",
+        "[auth]\nrequire = [\"token\"]\npolicy_path = {:?}\n[auth.issuers.id]\n\
+         issuer = \"https://id.example\"\naudience = \"paylink\"\njwks_path = {keys:?}\n",
         practice.folder.write("policy.toml", rule),
     );
     let file = practice.folder.write("paylink.toml", &file);

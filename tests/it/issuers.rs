@@ -30,7 +30,7 @@ impl Fetching {
         let policy = folder.write("policy.toml", POLICY);
         let paylink = Paylink::start()
             .with("PAYLINK__AUTH__REQUIRE", "token")
-            .with("PAYLINK__AUTH__POLICY", policy.to_str().unwrap())
+            .with("PAYLINK__AUTH__POLICY_PATH", policy.to_str().unwrap())
             .with("PAYLINK__AUTH__KEYS_INTERVAL_MS", interval_ms)
             .with("PAYLINK__AUTH__ISSUERS__ID__ISSUER", ISSUER)
             .with("PAYLINK__AUTH__ISSUERS__ID__AUDIENCE", "paylink")
@@ -144,7 +144,7 @@ async fn keys_are_fetched_by_https_or_from_this_machine() {
             ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
             ("PAYLINK__STORAGE__URL", "sqlite::memory:"),
             ("PAYLINK__AUTH__REQUIRE", "token"),
-            ("PAYLINK__AUTH__POLICY", policy.to_str().unwrap()),
+            ("PAYLINK__AUTH__POLICY_PATH", policy.to_str().unwrap()),
             ("PAYLINK__AUTH__ISSUERS__ID__ISSUER", ISSUER),
             ("PAYLINK__AUTH__ISSUERS__ID__AUDIENCE", "paylink"),
             ("PAYLINK__AUTH__ISSUERS__ID__JWKS_URL", url),

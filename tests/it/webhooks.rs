@@ -3,9 +3,11 @@
 use futures_util::future::join_all;
 use paylink::pb::payment::State;
 use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 use tonic::Code;
 
-use crate::harness::{Folder, Hook, Page, Paylink, event, now_secs};
+use crate::harness::{Folder, Hook, Page, Paylink, event, now_secs, within};
 
 const COMPLETED: &str = "checkout.session.completed";
 const ASYNC_SUCCEEDED: &str = "checkout.session.async_payment_succeeded";
@@ -53,6 +55,31 @@ async fn a_webhook_that_comes_twice_counts_once() {
     assert_eq!(Hook::of(&expired("evt_mark", "cs_mark")).send(&paylink).await, 200);
     let mark = watch.next().await;
     assert_eq!((mark.sequence, &*mark.stripe_event), (2, "evt_mark"));
+}
+
+#[tokio::test]
+async fn webhooks_may_all_come_through_one_proxy() {
+    let paylink = Paylink::start()
+        .without_webhooks()
+        .with("PAYLINK__CONNECTIONS__CONNECTIONS_MAX_OF_ADDRESS", "1")
+        .await;
+    let silent = (0..4).map(|_| TcpStream::connect(paylink.addresses.webhook));
+    let held = join_all(silent).await;
+    assert_eq!(Hook::of(&expired("evt_1", "cs_1")).send(&paylink).await, 200);
+    drop(held);
+}
+
+#[tokio::test]
+async fn one_address_may_be_kept_from_taking_every_place_for_webhooks() {
+    let paylink = Paylink::start()
+        .without_webhooks()
+        .with("PAYLINK__WEBHOOK__CONNECTIONS_MAX_OF_ADDRESS", "1")
+        .await;
+    let held = TcpStream::connect(paylink.addresses.webhook).await.unwrap();
+    let mut further = TcpStream::connect(paylink.addresses.webhook).await.unwrap();
+    let ended = within(further.read(&mut [0])).await;
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    drop(held);
 }
 
 #[tokio::test]

@@ -87,14 +87,14 @@ impl Guarded {
         let cluster_keys = path(folder.write("cluster.json", &cluster.keys()));
         let paylink = start
             .with("PAYLINK__AUTH__REQUIRE", "token")
-            .with("PAYLINK__AUTH__POLICY", &policy)
+            .with("PAYLINK__AUTH__POLICY_PATH", &policy)
             .with("PAYLINK__AUTH__RELOAD_MS", "20")
             .with("PAYLINK__AUTH__ISSUERS__ID__ISSUER", "https://id.example")
             .with("PAYLINK__AUTH__ISSUERS__ID__AUDIENCE", AUDIENCE)
-            .with("PAYLINK__AUTH__ISSUERS__ID__JWKS_FILE", &keys)
+            .with("PAYLINK__AUTH__ISSUERS__ID__JWKS_PATH", &keys)
             .with("PAYLINK__AUTH__ISSUERS__CLUSTER__ISSUER", "https://cluster.example")
             .with("PAYLINK__AUTH__ISSUERS__CLUSTER__AUDIENCE", AUDIENCE)
-            .with("PAYLINK__AUTH__ISSUERS__CLUSTER__JWKS_FILE", &cluster_keys)
+            .with("PAYLINK__AUTH__ISSUERS__CLUSTER__JWKS_PATH", &cluster_keys)
             .with("PAYLINK__AUTH__ISSUERS__CLUSTER__KUBERNETES", "true")
             .await;
         Self { paylink, issuer, cluster, folder }
@@ -141,7 +141,7 @@ impl Certified {
             .start()
             .with("PAYLINK__AUTH__REQUIRE", "certificate")
             .with("PAYLINK__AUTH__TRUST_DOMAINS", "prod.example")
-            .with("PAYLINK__AUTH__POLICY", policy.to_str().unwrap())
+            .with("PAYLINK__AUTH__POLICY_PATH", policy.to_str().unwrap())
             // All callers come from one address, bad ones and good ones.
             .with("PAYLINK__CONNECTIONS__PENALTY_MS", "0")
             .await;
