@@ -211,6 +211,8 @@ impl App {
     /// streams end, calls finish, what was received is stored, what was seen is exported.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let mut parts = JoinSet::new();
+        // Whoever asks first must not be told that there are no services.
+        health::tell(&self.health, &self.storage, &self.stripe, &self.leaving).await;
         for (listener, routes) in self.listeners {
             parts.spawn(listener.serve(routes, self.config.connections, self.stop.clone()));
         }
@@ -225,7 +227,7 @@ impl App {
             self.stop.clone(),
         ));
         parts.spawn(self.stripe.clone().mind_keys(self.stop.clone()));
-        parts.spawn(health::tell(
+        parts.spawn(health::keep_true(
             self.health.clone(),
             self.storage.clone(),
             self.stripe.clone(),

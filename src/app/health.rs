@@ -40,21 +40,31 @@ pub(super) fn readiness(storage: Storage, stripe: Client, stop: CancellationToke
     })
 }
 
-/// Keeps gRPC health true until the process stops, and says that it does.
+/// Tells once by gRPC health how each service is.
 pub(super) async fn tell(
+    health: &HealthReporter,
+    storage: &Storage,
+    stripe: &Client,
+    stop: &CancellationToken,
+) {
+    let key = stripe.key();
+    let is_ready = now(storage, key, stop).await.is_ok();
+    for service in pb::service_names().chain([""]) {
+        let works = is_ready && (!key.is_refused() || WITHOUT_STRIPE.contains(&service));
+        let status = if works { ServingStatus::Serving } else { ServingStatus::NotServing };
+        health.set_service_status(service, status).await;
+    }
+}
+
+/// Keeps gRPC health true until the process stops, and says that it does.
+pub(super) async fn keep_true(
     health: HealthReporter,
     storage: Storage,
     stripe: Client,
     stop: CancellationToken,
 ) {
     loop {
-        let key = stripe.key();
-        let is_ready = now(&storage, key, &stop).await.is_ok();
-        for service in pb::service_names().chain([""]) {
-            let works = is_ready && (!key.is_refused() || WITHOUT_STRIPE.contains(&service));
-            let status = if works { ServingStatus::Serving } else { ServingStatus::NotServing };
-            health.set_service_status(service, status).await;
-        }
+        tell(&health, &storage, &stripe, &stop).await;
         if stop.is_cancelled() {
             return;
         }

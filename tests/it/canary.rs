@@ -164,10 +164,10 @@ impl Scene {
             ("PAYLINK__GRPC__TLS__KEY_PATH", path("tls.key")),
             ("PAYLINK__GRPC__TLS__CLIENT_CERTIFICATES", "off".into()),
             ("PAYLINK__AUTH__REQUIRE", "token".into()),
-            ("PAYLINK__AUTH__POLICY", path("policy.toml")),
+            ("PAYLINK__AUTH__POLICY_PATH", path("policy.toml")),
             ("PAYLINK__AUTH__ISSUERS__ID__ISSUER", "https://id.example".into()),
             ("PAYLINK__AUTH__ISSUERS__ID__AUDIENCE", "paylink".into()),
-            ("PAYLINK__AUTH__ISSUERS__ID__JWKS_FILE", path("keys.json")),
+            ("PAYLINK__AUTH__ISSUERS__ID__JWKS_PATH", path("keys.json")),
         ]
         .map(|(name, value): (&str, String)| (name.to_owned(), value))
         .into()

@@ -20,8 +20,11 @@ fn entropy() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..ENTROPY_BYTES_MAX)
 }
 
+/// Any message that could be Stripe's. By `object` Stripe says what each of its own is.
 fn any_message() -> impl Strategy<Value = &'static plan::Message> {
-    prop::sample::select(plan::all().iter().collect::<Vec<_>>())
+    let is_ours = |message: &plan::Message| message.fields.iter().any(|f| f.wire_name == "object");
+    let all = plan::all().iter().filter(|message| !is_ours(message));
+    prop::sample::select(all.collect::<Vec<_>>())
 }
 
 /// JSON with the keys of the contract in all the wrong places.
