@@ -212,7 +212,10 @@ impl App {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let mut parts = JoinSet::new();
         // Whoever asks first must not be told that there are no services.
-        health::tell(&self.health, &self.storage, &self.stripe, &self.leaving).await;
+        let (storage, stripe, leaving) = (&self.storage, &self.stripe, &self.leaving);
+        let mut health =
+            health::Teller::new(self.health, storage.clone(), stripe.clone(), leaving.clone());
+        health.tell().await;
         for (listener, routes) in self.listeners {
             parts.spawn(listener.serve(routes, self.config.connections, self.stop.clone()));
         }
@@ -227,12 +230,7 @@ impl App {
             self.stop.clone(),
         ));
         parts.spawn(self.stripe.clone().mind_keys(self.stop.clone()));
-        parts.spawn(health::keep_true(
-            self.health.clone(),
-            self.storage.clone(),
-            self.stripe.clone(),
-            self.leaving.clone(),
-        ));
+        parts.spawn(health.keep_true());
         let stop_sandbox = CancellationToken::new();
         let run = |sandbox: Sandbox| sandbox.run(stop_sandbox.clone().cancelled_owned());
         let mut sandbox: JoinSet<_> = self.sandbox.into_iter().map(run).collect();

@@ -11,6 +11,7 @@
 //! ready. Where the key of running processes is revoked, all of them have the
 //! same: webhooks, streams and stored payments go on, and would end for nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,15 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const WITHOUT_STRIPE: [&str; 4] =
     ["", "paylink.v1.AuditService", "paylink.v1.DiagnosticsService", "paylink.v1.PaymentService"];
 
+/// Keeps gRPC health true.
+pub(super) struct Teller {
+    reporter: HealthReporter,
+    storage: Storage,
+    stripe: Client,
+    stop: CancellationToken,
+    told: HashMap<&'static str, ServingStatus>,
+}
+
 /// Answers whether the process is ready.
 pub(super) fn readiness(storage: Storage, stripe: Client, stop: CancellationToken) -> Ready {
     Arc::new(move || {
@@ -40,35 +50,38 @@ pub(super) fn readiness(storage: Storage, stripe: Client, stop: CancellationToke
     })
 }
 
-/// Tells once by gRPC health how each service is.
-pub(super) async fn tell(
-    health: &HealthReporter,
-    storage: &Storage,
-    stripe: &Client,
-    stop: &CancellationToken,
-) {
-    let key = stripe.key();
-    let is_ready = now(storage, key, stop).await.is_ok();
-    for service in pb::service_names().chain([""]) {
-        let works = is_ready && (!key.is_refused() || WITHOUT_STRIPE.contains(&service));
-        let status = if works { ServingStatus::Serving } else { ServingStatus::NotServing };
-        health.set_service_status(service, status).await;
-    }
-}
+// === impl Teller ===
 
-/// Keeps gRPC health true until the process stops, and says that it does.
-pub(super) async fn keep_true(
-    health: HealthReporter,
-    storage: Storage,
-    stripe: Client,
-    stop: CancellationToken,
-) {
-    loop {
-        tell(&health, &storage, &stripe, &stop).await;
-        if stop.is_cancelled() {
-            return;
+impl Teller {
+    /// Tells how the process is until `stop`, and then that it stops.
+    pub(super) fn new(
+        reporter: HealthReporter,
+        storage: Storage,
+        stripe: Client,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { reporter, storage, stripe, stop, told: HashMap::new() }
+    }
+
+    /// Tells how each service is, where that is something else than was told before.
+    pub(super) async fn tell(&mut self) {
+        let key = self.stripe.key();
+        let is_ready = now(&self.storage, key, &self.stop).await.is_ok();
+        for service in pb::service_names().chain([""]) {
+            let works = is_ready && (!key.is_refused() || WITHOUT_STRIPE.contains(&service));
+            let status = if works { ServingStatus::Serving } else { ServingStatus::NotServing };
+            if self.told.insert(service, status) != Some(status) {
+                self.reporter.set_service_status(service, status).await;
+            }
         }
-        let _ = stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await;
+    }
+
+    /// Goes on until the process stops.
+    pub(super) async fn keep_true(mut self) {
+        while !self.stop.is_cancelled() {
+            let _ = self.stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await;
+            self.tell().await;
+        }
     }
 }
 
