@@ -150,7 +150,12 @@ def _examples(schema):
     chosen = {
         "auth.anyone_may_call": False,
         "storage.url": "sqlite:/data/paylink.db",
+        "stripe.accounts.it.api_key_file": "/etc/paylink/secrets/stripe-api-key",
+        "stripe.accounts.it.webhook_secrets_file": "/etc/paylink/secrets/stripe-webhook-secrets",
+        "stripe.accounts.it.stripe_account": "acct_1QyZ8tLkdIwHu7ix",
+        "stripe.accounts.it.mode": "test",
         "stripe.base_url": "https://api.stripe.com",
+        "stripe.mode": "test",
         "stripe.proxy_url": "http://proxy.example.com:3128",
         "sandbox.public_url": "https://pay.example.com",
         "telemetry.log_filter": "info",
@@ -170,7 +175,7 @@ def _examples(schema):
                 return True
             case {"type": "integer" | "number"}:
                 # A week's worth of days, and below every bound that a pod has.
-                return 7
+                return min(7, node.get("maximum", 7))
             case {"type": "array", "items": items}:
                 return [example(path, items)]
         return "text"
