@@ -26,6 +26,9 @@ const COST_MAX_MIB: u64 = 64;
 /// The memory that a service may have at all, in MiB.
 const MEMORY_MAX_MIB: u64 = 160;
 
+/// All of them come from here, which is more than one address is let in for.
+const SETTINGS: [(&str, &str); 1] = [("PAYLINK__CONNECTIONS__CONNECTIONS_MAX_OF_ADDRESS", "256")];
+
 /// A watcher that has room for one message and reads none after it.
 async fn stuck(address: SocketAddr) -> Streaming<pb::WatchPaymentsResponse> {
     let mut wire = Client::builder(TokioExecutor::new());
@@ -52,7 +55,7 @@ async fn send(address: SocketAddr, events: std::ops::Range<usize>) {
 
 /// Lets some read and others not, and compares the memory with that before.
 async fn check(memory: Memory, name: &str) {
-    let service = Service::start(&memory.url()).await;
+    let service = Service::start_with(&[], &memory.url(), &SETTINGS).await;
     let (events, number) = (200 * *SCALE, (STUCK * *SCALE).min(STUCK_MAX));
     send(service.webhook, 0..events).await;
     let expected = (0..events).map(event_id).collect::<HashSet<_>>();
