@@ -5,6 +5,8 @@ use std::fs;
 use figment2::value::{Dict, Map, Num, Value};
 use figment2::{Error, Metadata, Profile, Provider};
 
+use crate::stripe;
+
 /// Where secrets stand, and whether there are several of one.
 const SECRETS: [(&str, &str, bool); 3] = [
     ("storage", "url", false),
@@ -120,8 +122,7 @@ fn resolve(table: &mut Dict, key: &str, several: bool) -> Result<(), String> {
         (None, _) => return Ok(()),
     };
     let value: Value = if several {
-        let parts = text.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty());
-        parts.map(Value::from).collect::<Vec<_>>().into()
+        stripe::listed(&text).map(Value::from).collect::<Vec<_>>().into()
     } else {
         text.trim().into()
     };

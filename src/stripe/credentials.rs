@@ -150,12 +150,14 @@ fn text(bytes: &[u8]) -> Result<SecretString, String> {
     Ok(text.trim().into())
 }
 
-/// Reads secrets, one a line or separated by commas.
+/// Splits a text that holds several secrets: one a line, or separated by commas.
+pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty())
+}
+
 fn webhook_secrets(bytes: &[u8]) -> Result<Vec<SecretString>, String> {
     let text = text(bytes)?;
-    let parts = text.expose_secret().split([',', '\n']).map(str::trim);
-    let secrets: Vec<SecretString> =
-        parts.filter(|part| !part.is_empty()).map(SecretString::from).collect();
+    let secrets: Vec<SecretString> = listed(text.expose_secret()).map(SecretString::from).collect();
     match secrets.len() {
         0 => Err("has no secret".into()),
         1..=WEBHOOK_SECRETS_MAX => Ok(secrets),
