@@ -1,4 +1,4 @@
-//! The one way that layers look into answers: a body that tells of its end.
+//! How layers look into answers that they do not hold up: a body that tells of its end.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

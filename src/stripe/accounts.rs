@@ -87,9 +87,10 @@ impl stack::Config {
     pub fn client(&self) -> Result<Client, SetupError> {
         let accounts: BTreeMap<String, Config> = self.all_accounts();
         self.check(&accounts)?;
+        let every = Duration::from_millis(self.reload_ms.get());
         let mut built = BTreeMap::new();
         for (name, config) in accounts {
-            let credentials = self.credentials(&name, &config)?;
+            let credentials = Credentials::new(&name, &config, every)?;
             let transport = Transport::http(self, &config, credentials.clone())?;
             let account = self.account(&name, &config, credentials, transport);
             built.insert(name, account);
@@ -154,11 +155,6 @@ impl stack::Config {
             return Err(SetupError::setting("", "accounts", "mix test mode and live mode"));
         }
         Ok(())
-    }
-
-    fn credentials(&self, name: &str, config: &Config) -> Result<Credentials, SetupError> {
-        let every = Duration::from_millis(self.reload_ms.get());
-        Credentials::new(name, config, every)
     }
 
     fn account(
