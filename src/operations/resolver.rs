@@ -82,15 +82,13 @@ impl Operations {
         for state in [OperationState::Sent, OperationState::Unknown] {
             due.extend(self.0.memory.due(state, now_ms, BATCH_MAX).await?);
         }
-        let (mut fetches, mut searches) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+        let (mut fetches, mut searches) = (Vec::new(), Vec::new());
         for operation in due {
             match operation.step(now_ms) {
                 // Its own task does it, or one that is at it already.
                 Step::Send => drop(self.start(operation, Start::Recorded)),
                 Step::Fetch => fetches.push(operation),
-                Step::Search => {
-                    searches.entry(operation.account.clone()).or_default().push(operation);
-                }
+                Step::Search => searches.push(operation),
                 Step::Renew => {
                     tracing::warn!(
                         operation = operation.key,
@@ -112,7 +110,7 @@ impl Operations {
         let outcomes: Vec<_> =
             futures_util::stream::iter(fetching).buffer_unordered(FETCHES_MAX).collect().await;
         outcomes.into_iter().collect::<Result<Vec<()>, _>>()?;
-        for (account, operations) in searches {
+        for (account, operations) in by_account(searches) {
             self.search(&account, operations).await?;
         }
         self.keep_house(agenda).await
@@ -235,4 +233,13 @@ impl Operations {
 struct Traces {
     made: Vec<Made>,
     is_whole: bool,
+}
+
+/// Sorts operations by the account that they are of.
+fn by_account(operations: Vec<Operation>) -> BTreeMap<String, Vec<Operation>> {
+    let mut sorted: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for operation in operations {
+        sorted.entry(operation.account.clone()).or_default().push(operation);
+    }
+    sorted
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::QUESTION_TIME;
+use super::{QUESTION_TIME, by_account};
 use crate::operations::{Operations, signals};
 use crate::pb;
 use crate::storage::{self, Operation, OperationState};
@@ -35,12 +35,8 @@ impl Operations {
             now_ms.saturating_sub(i64::try_from(AGE_MAX.as_millis()).unwrap_or(i64::MAX));
         let mut renewed = self.0.memory.renewed(since_ms).await?;
         renewed.retain(makes_a_link);
-        let mut accounts: Vec<_> = renewed.iter().map(|one| one.account.clone()).collect();
-        accounts.sort_unstable();
-        accounts.dedup();
-        for account in accounts {
-            let of_account = renewed.iter().filter(|one| one.account == account);
-            self.sweep_account(&account, of_account, now_ms).await?;
+        for (account, renewed) in by_account(renewed) {
+            self.sweep_account(&account, renewed, now_ms).await?;
         }
         Ok(())
     }
@@ -48,7 +44,7 @@ impl Operations {
     async fn sweep_account(
         &self,
         account: &str,
-        renewed: impl Iterator<Item = &Operation>,
+        renewed: Vec<Operation>,
         now_ms: i64,
     ) -> Result<(), storage::Error> {
         let deadline = Instant::now() + QUESTION_TIME;
@@ -60,12 +56,12 @@ impl Operations {
             }
         };
         for operation in renewed {
-            let Finding { own, orphans } = look(operation, &links);
+            let Finding { own, orphans } = look(&operation, &links);
             for orphan in orphans {
                 self.deactivate(account, orphan, &operation.key).await;
             }
             if let Some(own) = own {
-                let found = operation.clone().found(own.to_owned(), now_ms);
+                let found = operation.found(own.to_owned(), now_ms);
                 self.0.memory.put(found).await?;
             }
         }
