@@ -21,27 +21,10 @@ pub(super) struct Arrival {
 
 /// Inserts the events among these jobs. When it fails, none is inserted for good.
 pub(super) async fn insert(
-    mut transaction: Transaction<'_>,
+    transaction: Transaction<'_>,
     jobs: &mut [Box<dyn Job>],
 ) -> Result<(), Error> {
-    let mut arrivals = Vec::new();
-    for arrival in jobs.iter_mut().filter_map(|job| job.arrival()) {
-        if is_late(arrival.deadline) {
-            arrival.result = Err(Error::Late);
-        } else {
-            arrivals.push(arrival);
-        }
-    }
-    if arrivals.is_empty() {
-        return Ok(());
-    }
-    let events: Vec<_> = arrivals.iter().map(|arrival| &arrival.event).collect();
-    let mut new = transaction.insert_events(&events).await?;
-    for arrival in arrivals {
-        // Of two with one id, the first is new.
-        arrival.result = Ok(new.remove(&arrival.event.id) || planted::is(Bug::CountedAgain));
-    }
-    Ok(())
+    insert_all(transaction, jobs.iter_mut().filter_map(|job| job.arrival())).await
 }
 
 // === impl Arrival ===
@@ -59,15 +42,10 @@ impl Arrival {
 }
 
 impl Job for Arrival {
-    fn run<'a>(&'a mut self, mut transaction: Transaction<'a>) -> BoxFuture<'a, bool> {
+    fn run<'a>(&'a mut self, transaction: Transaction<'a>) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            if is_late(self.deadline) {
-                self.result = Err(Error::Late);
-                return true;
-            }
-            let new = transaction.insert_events(&[&self.event]).await;
-            self.result = new.map(|new| !new.is_empty());
-            self.result.is_ok()
+            let inserted = insert_all(transaction, [&mut *self]).await;
+            inserted.map_err(|error| self.result = Err(error)).is_ok()
         })
     }
 
@@ -79,4 +57,29 @@ impl Job for Arrival {
         let result = self.result.and_then(|is_new| committed.map(|()| is_new));
         drop(self.caller.send(result));
     }
+}
+
+/// Inserts events by one statement, but those that nobody waits for any more.
+async fn insert_all(
+    mut transaction: Transaction<'_>,
+    arrivals: impl IntoIterator<Item = &mut Arrival>,
+) -> Result<(), Error> {
+    let mut in_time = Vec::new();
+    for arrival in arrivals {
+        if is_late(arrival.deadline) {
+            arrival.result = Err(Error::Late);
+        } else {
+            in_time.push(arrival);
+        }
+    }
+    if in_time.is_empty() {
+        return Ok(());
+    }
+    let events: Vec<_> = in_time.iter().map(|arrival| &arrival.event).collect();
+    let mut new = transaction.insert_events(&events).await?;
+    for arrival in in_time {
+        // Of two with one id, the first is new.
+        arrival.result = Ok(new.remove(&arrival.event.id) || planted::is(Bug::CountedAgain));
+    }
+    Ok(())
 }
