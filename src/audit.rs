@@ -1,12 +1,12 @@
 //! The records of calls, for those who may read them. `server::audit` leaves them.
 
-use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
 use crate::contract;
 use crate::pb;
 use crate::pb::audit_service_server::AuditService;
+use crate::pb::time::millis;
 use crate::storage::{AuditListing, Storage};
 
 /// The records of calls.
@@ -54,8 +54,4 @@ impl AuditService for AuditLog {
             next_page_token: next.unwrap_or_default(),
         }))
     }
-}
-
-fn millis(time: &Timestamp) -> i64 {
-    time.seconds.saturating_mul(1_000).saturating_add(i64::from(time.nanos) / 1_000_000)
 }

@@ -347,14 +347,5 @@ fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "less than a second has 30 bits of nanoseconds"
-)]
-fn timestamp(millis: i64) -> prost_types::Timestamp {
-    let nanos = millis.rem_euclid(1_000) * 1_000_000;
-    prost_types::Timestamp { seconds: millis.div_euclid(1_000), nanos: nanos as i32 }
-}
-
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 pub mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod time;
 pub mod walk;
 
 #[expect(

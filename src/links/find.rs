@@ -6,6 +6,7 @@ use crate::caller::Caller;
 use crate::contract::Draft;
 use crate::endings;
 use crate::pb;
+use crate::pb::time::millis;
 use crate::storage::{Cursor, LinkListing, Storage, Term};
 
 /// Lists one page. The next one starts after the last link of this one, whatever
@@ -46,9 +47,6 @@ pub(super) fn listing(
     let only = caller.only_owner().map(Term::Owner);
     let owner = Some(Term::Owner(&filter.owner)).filter(|_| named(&filter.owner));
     let notes = filter.metadata.iter().map(|(key, value)| Term::Note(key, value));
-    let millis = |time: &prost_types::Timestamp| {
-        time.seconds.saturating_mul(1_000).saturating_add(i64::from(time.nanos) / 1_000_000)
-    };
     LinkListing {
         // The first is looked up, and the others are asked of what it finds.
         terms: {

@@ -9,6 +9,7 @@ use super::standing::{self, Decided};
 use super::{now_ms, signals};
 use crate::caller::account_name;
 use crate::pb::payment::State;
+use crate::pb::time::millis;
 use crate::pb::{self, fulfillment};
 use crate::storage::{self, Change, Fact, Known, Transaction};
 
@@ -224,7 +225,7 @@ fn claimable_at_ms(payment: &pb::Payment) -> Option<i64> {
         fulfillment::State::Unspecified => Some(0),
         fulfillment::State::Claimed => {
             let end = fulfillment.lease_expire_time.unwrap_or_default();
-            Some(end.seconds.saturating_mul(1_000) + i64::from(end.nanos) / 1_000_000)
+            Some(millis(&end))
         }
     }
 }

@@ -8,9 +8,10 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, FromRow, Row as _};
 
 use super::chain::Place;
-use super::query::{self, Query};
+use super::query::Query;
 use super::{Error, Storage, Transaction};
 use crate::pb;
+use crate::pb::time::timestamp;
 
 /// Which records to list.
 #[derive(Debug, Clone, Default)]
@@ -211,7 +212,7 @@ impl FromRow<'_, AnyRow> for pb::AuditRecord {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             sequence: row.try_get(0)?,
-            record_time: Some(query::time(row.try_get(1)?)),
+            record_time: Some(timestamp(row.try_get(1)?)),
             validate_only: row.try_get::<i64, _>(2)? != 0,
             previous_hash: hex::encode(row.try_get::<Vec<u8>, _>(3)?),
             hash: hex::encode(row.try_get::<Vec<u8>, _>(4)?),

@@ -10,9 +10,10 @@ use sha2::Digest as _;
 use sqlx::AnyConnection;
 
 use super::chain::{self, Hash, Place};
-use super::query::{self, Query};
+use super::query::Query;
 use super::{Error, Storage, Transaction};
 use crate::pb;
+use crate::pb::time::timestamp;
 
 /// How much of the feed to read at once.
 #[derive(Debug, Clone, Copy)]
@@ -263,7 +264,7 @@ fn change(row: Row) -> Result<Option<(pb::PaymentEvent, Place, usize)>, Error> {
         sequence,
         payment: Some(payment),
         previous_state,
-        record_time: Some(query::time(recorded_at_ms)),
+        record_time: Some(timestamp(recorded_at_ms)),
         stripe_event,
         hash: hex::encode(place.hash),
         previous_hash: hex::encode(previous_hash),

@@ -4,11 +4,12 @@
 use prost::Message as _;
 
 use super::payments::Cursor;
-use super::query::{self, Query};
+use super::query::Query;
 use super::{Error, Storage, Transaction};
 use crate::caller::DEFAULT_ACCOUNT;
 use crate::pb;
 use crate::pb::payment_link::DeactivationReason;
+use crate::pb::time::timestamp;
 
 /// A link as it was seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,7 +177,7 @@ impl Transaction<'_> {
                 link.line_items = known.link.line_items;
             }
         }
-        link.create_time = Some(query::time(created_at_ms));
+        link.create_time = Some(timestamp(created_at_ms));
         let seen = SeenLink { link, created_at_ms, ..new.clone() };
         self.put_row(&seen).await?;
         self.put_terms(&seen).await?;

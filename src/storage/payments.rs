@@ -5,6 +5,7 @@ use prost::Message as _;
 use super::query::Query;
 use super::{Error, Storage, Transaction};
 use crate::pb;
+use crate::pb::time::millis;
 
 /// A payment, and what only this service needs of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,10 +59,7 @@ impl Cursor {
     /// Gives the place of a payment. One whose time is not known is the oldest.
     #[must_use]
     pub fn of(payment: &pb::Payment) -> Self {
-        let created_at_ms = payment.created.as_ref().map_or(0, |created| {
-            let millis = i64::from(created.nanos) / 1_000_000;
-            created.seconds.saturating_mul(1_000).saturating_add(millis)
-        });
+        let created_at_ms = payment.created.as_ref().map_or(0, millis);
         Self { created_at_ms, id: payment.id.clone() }
     }
 

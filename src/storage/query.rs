@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 
-use prost_types::Timestamp;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Any, Arguments as _, AssertSqlSafe, Encode, Executor, FromRow, Type};
 
@@ -115,14 +114,4 @@ impl Values<'_> {
     pub(super) fn end(self) {
         self.query.push(")");
     }
-}
-
-/// Gives a time as the contract has it.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "less than a second has 30 bits of nanoseconds"
-)]
-pub(super) fn time(millis: i64) -> Timestamp {
-    let nanos = millis.rem_euclid(1_000) * 1_000_000;
-    Timestamp { seconds: millis.div_euclid(1_000), nanos: nanos as i32 }
 }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use prost_types::Timestamp;
-
 use crate::contract::{Reason, Violation};
 use crate::error::PaymentError;
-use crate::payments::{ledger, timestamp};
+use crate::payments::ledger;
 use crate::pb::fulfillment::State;
 use crate::pb::payment::OrderStanding;
+use crate::pb::time::{millis, timestamp};
 use crate::pb::{self, Fulfillment};
 use crate::storage::Known;
 
@@ -50,7 +49,11 @@ pub(super) fn claimed(known: &Known, claiming: &Claiming) -> Result<pb::Payment,
         return Err(PaymentError::NotShippable { id: id(), state });
     }
     if fulfillment.state() == State::Claimed {
-        let left_ms = millis(fulfillment.lease_expire_time).saturating_sub(claiming.now_ms);
+        let left_ms = fulfillment
+            .lease_expire_time
+            .as_ref()
+            .map_or(0, millis)
+            .saturating_sub(claiming.now_ms);
         if let Ok(left_ms @ 1..) = u64::try_from(left_ms) {
             return Err(PaymentError::Claimed { left: Duration::from_millis(left_ms) });
         }
@@ -101,11 +104,6 @@ fn held(known: &Known, claim: &str) -> Result<Fulfillment, PaymentError> {
     let lost = || PaymentError::ClaimLost { id: known.payment.id.clone() };
     let fulfillment = known.payment.fulfillment.clone().ok_or_else(lost)?;
     if known.claim == claim { Ok(fulfillment) } else { Err(lost()) }
-}
-
-fn millis(time: Option<Timestamp>) -> i64 {
-    let time = time.unwrap_or_default();
-    time.seconds.saturating_mul(1_000).saturating_add(i64::from(time.nanos) / 1_000_000)
 }
 
 #[cfg(test)]
