@@ -25,6 +25,10 @@ use crate::harness::{
     poster_request, until, with_token,
 };
 
+use self::search::Search;
+
+mod search;
+
 const PARTS: [&str; 3] = ["grpc", "webhook", "operations"];
 const KEY: &str = "sk_test_canaryKeyThatNobodyMaySee";
 const BAD_KEY: &str = "sk_live_canaryKeyOfTheOtherMode";
@@ -60,16 +64,6 @@ const BODIES: [&str; 9] = [
     "quarantine.body",
 ];
 
-/// What is looked for, and all places in which it was found.
-#[derive(Default)]
-struct Search {
-    secrets: Vec<String>,
-    personal: Vec<String>,
-    found: Vec<String>,
-    /// How much was looked through.
-    bytes: usize,
-}
-
 /// A process before a Stripe of its own, with all of its secrets in files.
 struct Scene {
     folder: Folder,
@@ -79,42 +73,6 @@ struct Scene {
     listener: Identity,
     issuer: Issuer,
     token: String,
-}
-
-// === impl Search ===
-
-impl Search {
-    /// Looks for everything, in the ways in which a value can be written.
-    fn look(&mut self, place: &str, bytes: &[u8]) {
-        let canaries = [self.secrets.clone(), self.personal.clone()].concat();
-        self.look_for(&canaries, place, bytes);
-    }
-
-    /// Looks for what nothing at all may hold.
-    fn look_for_secrets(&mut self, place: &str, bytes: &[u8]) {
-        self.look_for(&self.secrets.clone(), place, bytes);
-    }
-
-    fn look_for(&mut self, canaries: &[String], place: &str, bytes: &[u8]) {
-        self.bytes += bytes.len();
-        let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
-        for canary in canaries {
-            for form in forms(canary) {
-                if let Some(at) = text.find(&form) {
-                    let before: String = text[..at].chars().rev().take(200).collect();
-                    let before: String = before.chars().rev().collect();
-                    self.found.push(format!("{canary} is in {place}, after: {before}"));
-                }
-            }
-        }
-    }
-}
-
-/// A value as it is, in hexadecimal digits, and as a list of bytes.
-fn forms(canary: &str) -> [String; 3] {
-    let listed = format!("{:?}", canary.as_bytes());
-    let listed = listed.trim_matches(['[', ']']).to_owned();
-    [canary.to_ascii_lowercase(), hex::encode(canary), listed]
 }
 
 // === impl Scene ===
