@@ -203,6 +203,8 @@ impl Listener {
         let cut = CancellationToken::new();
         let mut spare = Spare::take();
         while let Some(accepted) = stop.run_until_cancelled(self.accept(&mut spare)).await {
+            // A rush of connections lets the calls of those who are there come between.
+            tokio::task::yield_now().await;
             let Some((socket, address)) = accepted else { continue };
             match places.enter(Some(network(address.ip()))) {
                 Ok(place) => {
