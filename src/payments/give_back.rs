@@ -98,9 +98,11 @@ impl Payments {
                 refund.id = refund.id,
                 "A refund has failed of a payment that is to be given back"
             ),
-            Err(status) => {
-                tracing::warn!(%status, payment.id = payment, "A payment is not given back for now");
-            }
+            Err(status) => tracing::warn!(
+                %status,
+                payment.id = payment,
+                "A payment is not given back for now"
+            ),
         }
         let pause_ms = PAUSE_MS.saturating_mul(1 << attempts.min(16)).min(PAUSE_MS_MAX);
         Ok(Some(now_ms().saturating_add(pause_ms)))

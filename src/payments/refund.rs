@@ -86,7 +86,8 @@ impl Payments {
         // The caller is told what has happened at Stripe, and not of this: an event adds a
         // refund as well, and what is set aside for none is free after a while.
         if let Err(error) = noted {
-            tracing::warn!(%error, payment.id = request.payment, "The outcome of a refund is not noted");
+            let id = request.payment;
+            tracing::warn!(%error, payment.id = id, "The outcome of a refund is not noted");
         }
         Ok(made?)
     }

@@ -1,9 +1,13 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::dice;
 use crate::payments::tests::bench::{AMOUNT, Bench, Reply, completed};
 
 const SUCCEEDED: Reply = Reply::Made("succeeded");
+/// How many histories are played, and how much happens in each.
+const SEEDS: u64 = 40;
+const STEPS: u32 = 24;
 
 /// Gives back what is due by now.
 async fn take_turn(bench: &Bench) {
@@ -24,13 +28,6 @@ async fn is_due(bench: &Bench) -> bool {
 
 async fn refunded(bench: &Bench, payment: &str) -> i64 {
     bench.payment(payment).await.amount_refunded
-}
-
-fn refund_failed(id: &str) -> Value {
-    json!({"id": "evt_failed", "type": "refund.failed", "data": {"object": {
-        "id": id, "object": "refund", "amount": AMOUNT, "status": "failed",
-        "payment_intent": "pi_cs_1", "charge": "ch_1", "balance_transaction": "txn_1",
-    }}})
 }
 
 /// A page whose buyer has subscribed, of an order.
@@ -121,7 +118,7 @@ async fn a_refund_that_fails_late_is_made_again() {
     bench.duplicate("cs_1").await;
     take_turn(&bench).await;
     assert!(!is_due(&bench).await);
-    bench.told("cs_1", &[refund_failed("re_0")]).await;
+    bench.fail("cs_1", "re_0").await;
     assert_eq!(refunded(&bench, "cs_1").await, 0);
     take_turn(&bench).await;
     let keys = bench.keys();
@@ -170,4 +167,67 @@ async fn what_is_refused_for_ever_is_given_up() {
     }
     assert_eq!(bench.keys().len(), ATTEMPTS_MAX as usize);
     assert_eq!(refunded(&bench, "cs_1").await, 0);
+}
+
+/// Something that can become of a question, by chance.
+fn any_reply() -> Reply {
+    match dice::between(0.0, 6.0) {
+        throw if throw < 1.0 => Reply::Made("failed"),
+        throw if throw < 2.0 => Reply::Refused,
+        throw if throw < 3.0 => Reply::Unreachable,
+        throw if throw < 5.0 => Reply::Lost,
+        _ => SUCCEEDED,
+    }
+}
+
+/// Refunds some by hand, under one of a few ids, and perhaps once more.
+async fn refund_by_hand(bench: &Bench, number: u32) {
+    let by_hand = pb::RefundPaymentRequest {
+        request_id: Uuid::from_u128(number.into()).to_string(),
+        payment: "cs_1".to_owned(),
+        amount: 600 + i64::from(number),
+        ..Default::default()
+    };
+    // Some are refused, and it is enough that none takes too much.
+    let _ = bench.payments.refund(&Caller::itself(REFUND_TIME), by_hand).await;
+}
+
+/// Lets the newest refund fail that has not.
+async fn fail_one(bench: &Bench) {
+    let refunds = bench.payment("cs_1").await.refunds;
+    if let Some(refund) = refunds.iter().rfind(|one| ledger::is_out(one)) {
+        bench.fail("cs_1", &refund.id).await;
+    }
+}
+
+#[tokio::test]
+async fn whatever_happens_no_more_goes_back_than_came_and_in_the_end_all_of_it() {
+    const HANDS: u32 = 3;
+    for seed in 1..=SEEDS {
+        dice::seed(seed);
+        let replies: Vec<_> = (0..2 * STEPS).map(|_| any_reply()).collect();
+        let bench = Bench::start(replies).await;
+        bench.duplicate("cs_1").await;
+        for step in 0..STEPS {
+            match dice::between(0.0, 8.0) {
+                throw if throw < 1.0 => fail_one(&bench).await,
+                throw if throw < 4.0 => refund_by_hand(&bench, step % HANDS).await,
+                _ => take_turn_later(&bench, "cs_1").await,
+            }
+            assert!(bench.gone() <= AMOUNT, "seed {seed}: {} at step {step}", bench.gone());
+        }
+        bench.calm();
+        for number in 0..HANDS {
+            refund_by_hand(&bench, number).await;
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            if !is_due(&bench).await {
+                break;
+            }
+            take_turn_later(&bench, "cs_1").await;
+        }
+        let told = refunded(&bench, "cs_1").await;
+        assert_eq!((bench.gone(), told), (AMOUNT, AMOUNT), "seed {seed}");
+        assert!(!is_due(&bench).await);
+    }
 }

@@ -47,6 +47,8 @@ struct Stripe {
     replies: Mutex<VecDeque<Reply>>,
     /// The key and the parameters of each question.
     asked: Mutex<Vec<(String, Map<String, Value>)>>,
+    /// What each key has brought, and brings again.
+    results: Mutex<BTreeMap<String, (StatusCode, Value)>>,
     held: Semaphore,
     released: Semaphore,
 }
@@ -69,6 +71,7 @@ impl Bench {
             storage: storage.clone(),
             replies: Mutex::new(replies.into_iter().collect()),
             asked: Mutex::default(),
+            results: Mutex::default(),
             held: Semaphore::new(0),
             released: Semaphore::new(0),
         });
@@ -119,6 +122,31 @@ impl Bench {
         self.stripe.asked.lock().unwrap().last().unwrap().1.clone()
     }
 
+    /// How much has gone back, whether or not anybody was told.
+    pub(in crate::payments) fn gone(&self) -> i64 {
+        let results = self.stripe.results.lock().unwrap();
+        let gone = results.values().filter(|(_, body)| body["status"] == "succeeded");
+        gone.map(|(_, body)| body["amount"].as_i64().unwrap()).sum()
+    }
+
+    /// Lets a refund fail that was made, and tells of it.
+    pub(in crate::payments) async fn fail(&self, payment: &str, refund: &str) {
+        let object = {
+            let mut results = self.stripe.results.lock().unwrap();
+            let (_, body) = results.values_mut().find(|(_, body)| body["id"] == refund).unwrap();
+            body["status"] = "failed".into();
+            body.clone()
+        };
+        let id = format!("evt_{refund}");
+        let event = json!({"id": id, "type": "refund.failed", "data": {"object": object}});
+        self.told(payment, &[event]).await;
+    }
+
+    /// Lets every refund be made from now on.
+    pub(in crate::payments) fn calm(&self) {
+        self.stripe.replies.lock().unwrap().clear();
+    }
+
     /// Waits until Stripe holds a question back.
     pub(in crate::payments) async fn is_held(&self) {
         tokio::time::timeout(WAIT_MAX, self.stripe.held.acquire()).await.unwrap().unwrap().forget();
@@ -145,8 +173,10 @@ impl Stripe {
         let mut reply =
             self.replies.lock().unwrap().pop_front().unwrap_or(Reply::Made("succeeded"));
         loop {
-            let (status, body) = match reply {
+            let is_lost = matches!(reply, Reply::Lost);
+            let result = match reply {
                 Reply::Made(status) => (StatusCode::OK, refund(number, &form, status)),
+                Reply::Lost => (StatusCode::OK, refund(number, &form, "succeeded")),
                 Reply::Refused => {
                     let error = json!({"type": "invalid_request_error", "message": "no"});
                     (StatusCode::BAD_REQUEST, json!({ "error": error }))
@@ -155,7 +185,6 @@ impl Stripe {
                     let phase = stripe::error::Phase::Connect;
                     return Err(stripe::Error::Unreachable { phase });
                 }
-                Reply::Lost => return Err(stripe::Error::AnswerLost { write: true }),
                 Reply::Held(then) => {
                     self.held.add_permits(1);
                     self.released.acquire().await.unwrap().forget();
@@ -169,12 +198,13 @@ impl Stripe {
                     continue;
                 }
             };
-            return exchange::answer(
-                call,
-                status,
-                &HeaderMap::new(),
-                Bytes::from(body.to_string()),
-            );
+            let mut results = self.results.lock().unwrap();
+            let (status, body) = results.entry(key).or_insert(result);
+            if is_lost {
+                return Err(stripe::Error::AnswerLost { write: true });
+            }
+            let body = Bytes::from(body.to_string());
+            return exchange::answer(call, *status, &HeaderMap::new(), body);
         }
     }
 }
