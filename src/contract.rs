@@ -93,6 +93,13 @@ pub fn check<R: Message + Name>(request: &R) -> Check {
     check
 }
 
+/// Drafts a request that has passed, and to which this service has added something of
+/// its own: the bounds of the contract are those of callers.
+#[must_use]
+pub fn completed<R: Message + Name>(request: &R) -> Draft {
+    check(request).draft
+}
+
 // === impl Check ===
 
 impl Check {

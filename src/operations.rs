@@ -15,6 +15,7 @@
 //! | `REJECTED` | Stripe refused it for what it is | the same error |
 //! | `LOST` | it could not be found out | an error that says so |
 
+mod error;
 mod key;
 mod memory;
 mod origin;
@@ -25,16 +26,18 @@ mod state;
 
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
-use tracing::Span;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
+pub use self::error::Error;
 pub use self::key::is_key;
 use self::key::{KEY_PREFIX, key};
 pub use self::memory::Memory;
@@ -42,7 +45,7 @@ pub use self::origin::Origin;
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::contract::Draft;
-use crate::storage::{self, Operation, OperationState};
+use crate::storage::{Operation, OperationState};
 use crate::stripe::call::Answer;
 use crate::stripe::{self, Resourceful, Write};
 use crate::telemetry;
@@ -98,43 +101,6 @@ enum Progress {
     Ended(Result<Answer, Error>),
 }
 
-/// Why a write gave no answer. Clones tell it to each who waited.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
-    /// Stripe refused, or could not be asked.
-    #[error("{error}")]
-    Stripe {
-        /// Where the operation stands.
-        state: OperationState,
-        /// What Stripe said, or what came in between.
-        error: stripe::Error,
-    },
-    /// It could not be recorded, so it was not sent.
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-    /// The id was used for another request.
-    #[error("the request_id was used for a request with other parameters")]
-    IdReused,
-    /// Callers must give an id here.
-    #[error("a request_id is required")]
-    IdMissing,
-    /// What became of it is being found out.
-    #[error("what became of the write is being found out")]
-    Pending,
-    /// What became of it could not be found out.
-    #[error("what became of the write could not be found out")]
-    Lost,
-    /// The caller's time was up; the operation goes on.
-    #[error("the deadline has passed")]
-    Deadline {
-        /// Where the operation stood.
-        state: OperationState,
-    },
-    /// As many writes are under way as this process allows.
-    #[error("too many writes are under way")]
-    Busy,
-}
-
 /// How long results must be kept at least, in days.
 const KEEP_DAYS_MIN: u32 = 7;
 /// How many reports of webhooks may wait for the resolver. It finds the others
@@ -152,18 +118,6 @@ impl Config {
     /// How long a write may take.
     fn time(&self) -> Duration {
         Duration::from_millis(self.time_ms.get())
-    }
-}
-
-// === impl Error ===
-
-impl Error {
-    /// Whether the write certainly had no effect, and will have none unless it
-    /// is asked for again.
-    #[must_use]
-    pub fn had_no_effect(&self) -> bool {
-        let Error::Stripe { state, .. } = self else { return false };
-        matches!(state, OperationState::New | OperationState::Rejected)
     }
 }
 
@@ -262,9 +216,18 @@ impl Operations {
     pub async fn drain(&self, time: Duration) {
         self.0.tasks.close();
         if tokio::time::timeout(time, self.0.tasks.wait()).await.is_err() {
-            let count = self.0.tasks.len();
+            let count = self.0.running.lock().unwrap_or_else(PoisonError::into_inner).len();
             tracing::warn!(count, "Writes are left to the next process");
         }
+    }
+
+    /// Does in a task of its own what belongs to a write. A caller who leaves does not cut
+    /// it off, and the end of the process waits for it as for the write.
+    pub fn beside<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.0.tasks.spawn(work.in_current_span())
     }
 
     /// Makes a change under the draft's request id. A draft that is only to be
@@ -361,20 +324,6 @@ impl Progress {
             // Nothing was sent yet, but it will be, whether or not anyone waits.
             Progress::Recording | Progress::Sent => OperationState::Sent,
             Progress::Ended(_) => OperationState::Done,
-        }
-    }
-}
-
-// === impl Error ===
-
-impl Error {
-    /// Says which field of the draft a refused parameter is.
-    fn in_words_of(self, draft: &Draft) -> Self {
-        match self {
-            Error::Stripe { state, error } => {
-                Error::Stripe { state, error: error.in_words_of(draft) }
-            }
-            error => error,
         }
     }
 }

@@ -59,7 +59,7 @@ use self::news::News;
 pub use self::operations::{Operation, OperationCount, OperationState};
 pub use self::orders::OverOrder;
 pub use self::payments::{Cursor, Known, Listing};
-pub use self::refund_requests::RefundRequest;
+pub use self::refund_requests::{Hold, RefundRequest};
 use self::signals::Signals;
 use self::together::Together;
 use self::writer::{Batch, Writer};

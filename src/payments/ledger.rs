@@ -19,7 +19,7 @@ use crate::storage::Fact;
 pub(super) use self::read::{
     KINDS, TOLD_TWICE, Told, collected, details, is_told_by, read, refunded, session, state_of,
 };
-pub(super) use self::view::{is_shippable, is_too_late, left, own_intent, view};
+pub(super) use self::view::{is_out, is_shippable, is_too_late, left, own_intent, view};
 
 /// Adds facts to those that are known, and gives the ones that are news.
 pub(super) fn join(known: &mut Vec<Fact>, told: Vec<Fact>) -> Vec<Fact> {
@@ -71,7 +71,7 @@ pub(super) fn lack(told: &Told, known: Option<&pb::Payment>) -> Option<Lack> {
             refunds.push(refund.clone());
         }
     }
-    let sum: i64 = refunds.iter().filter(|one| view::is_out(one)).map(|one| one.amount).sum();
+    let sum: i64 = refunds.iter().filter(|one| is_out(one)).map(|one| one.amount).sum();
     (sum != gone.amount).then(|| Lack::Refunds { charge: gone.charge.clone() })
 }
 

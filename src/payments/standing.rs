@@ -54,21 +54,26 @@ pub(super) async fn decide(
     Ok(decided)
 }
 
-/// Since when a payment is to be given back: one that came too late, from then on
-/// until nothing is left of it.
+/// Since when a payment is to be given back that came too late: since there is something
+/// left of it. A subscription's money can be known later than its page, and a refund can
+/// fail that had taken all.
 pub(super) fn give_back_at_ms(
     before: Option<&Known>,
     payment: &pb::Payment,
     now_ms: i64,
 ) -> Option<i64> {
-    let left = ledger::own_intent(payment).and_then(|intent| ledger::left(payment, intent));
-    if !ledger::is_too_late(payment) || left.unwrap_or_default() <= 0 {
+    if !is_to_go(payment) {
         return None;
     }
-    match before {
-        Some(before) if ledger::is_too_late(&before.payment) => before.give_back_at_ms,
-        _ => Some(now_ms),
+    match before.filter(|before| is_to_go(&before.payment)) {
+        Some(before) => before.give_back_at_ms,
+        None => Some(now_ms),
     }
+}
+
+fn is_to_go(payment: &pb::Payment) -> bool {
+    let left = ledger::own_intent(payment).and_then(|intent| ledger::left(payment, intent));
+    ledger::is_too_late(payment) && left.is_some_and(|left| left > 0)
 }
 
 fn has_come(state: State) -> bool {

@@ -1,3 +1,5 @@
+pub(super) mod bench;
+
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -63,20 +65,34 @@ pub(super) fn config() -> Config {
     }
 }
 
-/// Payments over a Stripe that cannot be reached.
-fn over(storage: Storage, config: &Config) -> Payments {
-    let stripe = stripe::Config {
+/// A Stripe that is asked once, however it fails.
+fn hasty() -> stripe::Config {
+    stripe::Config {
         base_url: "http://127.0.0.1:1".into(),
         attempts_max: 1,
         breaker_open_ms: 1,
         breaker_open_ms_max: 1,
         ..stripe::Config::testing()
-    };
-    let stripe = stripe.client().unwrap();
+    }
+}
+
+/// Payments over a Stripe that cannot be reached.
+fn over(storage: Storage, config: &Config) -> Payments {
+    over_stripe(storage, config, hasty().client().unwrap(), 8)
+}
+
+/// Payments that are given back where they come too late, and of whose writes so many
+/// may be under way.
+fn over_stripe(
+    storage: Storage,
+    config: &Config,
+    stripe: stripe::Client,
+    running_max: usize,
+) -> Payments {
     let writes = operations::Config {
         require_request_id: false,
         time_ms: NonZeroU64::new(1_000).unwrap(),
-        running_max: NonZeroUsize::new(8).unwrap(),
+        running_max: NonZeroUsize::new(running_max).unwrap(),
         keep_days: NonZeroU32::new(7).unwrap(),
     };
     let memory = Arc::new(storage.clone());
@@ -87,7 +103,7 @@ fn over(storage: Storage, config: &Config) -> Payments {
         retry_max_ms: NonZeroU32::new(1_000).unwrap(),
     };
     let endings = Endings::new(&endings, storage.clone(), stripe.clone(), writes.clone(), clock);
-    Payments::new(config, storage, stripe, writes, endings, false, CancellationToken::new())
+    Payments::new(config, storage, stripe, writes, endings, true, CancellationToken::new())
 }
 
 pub(super) async fn open(config: &Config) -> Payments {

@@ -1,11 +1,12 @@
 //! The table `refund_requests`: refunds that were asked for, and what they take.
 
-use super::{Error, Transaction};
+use super::query::Query;
+use super::{Error, Storage, Transaction};
 
 /// A refund that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundRequest {
-    /// The caller's id of the request.
+    /// The id under which the request is remembered.
     pub request_id: String,
     /// The payment.
     pub payment_id: String,
@@ -15,14 +16,63 @@ pub struct RefundRequest {
     pub amount: i64,
     /// The request, encoded.
     pub request: Vec<u8>,
-    /// Stripe's id of the refund; empty until Stripe has said yes.
-    pub refund_id: String,
-    /// When it was asked for.
+    /// What it takes.
+    pub hold: Hold,
+    /// When it was asked for last.
     pub asked_at_ms: i64,
 }
 
+/// What a refund takes that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// It may become a refund: its amount is set aside.
+    SetAside,
+    /// It has become the refund of this id, which counts by itself.
+    Made(String),
+    /// It had no effect, and will have none unless it is asked for again.
+    Free,
+}
+
+/// What stands for [`Hold::Free`] in the place of a refund's id.
+const FREE: &str = "none";
+
 /// A row of the table.
 type Row = (String, String, String, i64, Vec<u8>, String, i64);
+
+// === impl Hold ===
+
+impl Hold {
+    fn read(refund_id: String) -> Self {
+        match refund_id.as_str() {
+            "" => Self::SetAside,
+            FREE => Self::Free,
+            _ => Self::Made(refund_id),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::SetAside => "",
+            Self::Made(refund_id) => refund_id,
+            Self::Free => FREE,
+        }
+    }
+}
+
+// === impl Storage ===
+
+impl Storage {
+    /// Gives what was asked for under any of these ids.
+    pub async fn refund_requests(&self, ids: &[String]) -> Result<Vec<RefundRequest>, Error> {
+        let mut query = Query::new(
+            "SELECT request_id, payment_id, payment_intent, amount, request, refund_id, asked_at_ms
+             FROM refund_requests WHERE request_id IN ",
+        );
+        query.bind_all(ids)?;
+        let rows: Vec<Row> = query.rows(self.readers()).await?;
+        Ok(rows.into_iter().map(request).collect())
+    }
+}
 
 // === impl Transaction ===
 
@@ -42,8 +92,8 @@ impl Transaction<'_> {
         Ok(row.map(request))
     }
 
-    /// Gives the refunds of a payment that were asked for since then, and to
-    /// which Stripe has not said yes.
+    /// Gives the refunds of a payment that were asked for since then, and whose amounts
+    /// are set aside.
     pub async fn open_refund_requests(
         &mut self,
         payment_id: &str,
@@ -61,19 +111,21 @@ impl Transaction<'_> {
         Ok(rows.into_iter().map(request).collect())
     }
 
-    /// Keeps that a refund is asked for.
+    /// Keeps that a refund is asked for, again if need be: what it asks for stays.
     pub async fn put_refund_request(&mut self, request: &RefundRequest) -> Result<(), Error> {
         sqlx::query(
             "INSERT INTO refund_requests
              (request_id, payment_id, payment_intent, amount, request, refund_id, asked_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (request_id) DO UPDATE SET
+             refund_id = excluded.refund_id, asked_at_ms = excluded.asked_at_ms",
         )
         .bind(&request.request_id)
         .bind(&request.payment_id)
         .bind(&request.payment_intent)
         .bind(request.amount)
         .bind(&request.request)
-        .bind(&request.refund_id)
+        .bind(request.hold.as_str())
         .bind(request.asked_at_ms)
         .execute(&mut *self.0)
         .await?;
@@ -94,25 +146,24 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Forgets a refund to which Stripe has said no.
-    pub async fn drop_refund_request(&mut self, request_id: &str) -> Result<(), Error> {
-        sqlx::query("DELETE FROM refund_requests WHERE request_id = $1")
-            .bind(request_id)
-            .execute(&mut *self.0)
-            .await?;
+    /// Lets go of what a refund has set aside that had no effect. Nothing is let go where
+    /// somebody has asked for it again meanwhile: that may have an effect.
+    pub async fn free_refund_request(&mut self, request: &RefundRequest) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE refund_requests SET refund_id = $3
+             WHERE request_id = $1 AND asked_at_ms = $2 AND refund_id = ''",
+        )
+        .bind(&request.request_id)
+        .bind(request.asked_at_ms)
+        .bind(Hold::Free.as_str())
+        .execute(&mut *self.0)
+        .await?;
         Ok(())
     }
 }
 
 fn request(row: Row) -> RefundRequest {
     let (request_id, payment_id, payment_intent, amount, request, refund_id, asked_at_ms) = row;
-    RefundRequest {
-        request_id,
-        payment_id,
-        payment_intent,
-        amount,
-        request,
-        refund_id,
-        asked_at_ms,
-    }
+    let hold = Hold::read(refund_id);
+    RefundRequest { request_id, payment_id, payment_intent, amount, request, hold, asked_at_ms }
 }

@@ -75,3 +75,11 @@ pub(crate) async fn fresh() -> Storage {
     let url = cluster::url(&name).unwrap_or_else(|| "sqlite::memory:".to_owned());
     Config::testing(url).open().await.unwrap()
 }
+
+/// Does to a memory what no paylink would.
+pub(crate) async fn spoil(storage: &Storage, statement: &'static str) {
+    let spoilt = storage.write(move |transaction| {
+        Box::pin(async move { Ok(sqlx::query(statement).execute(&mut *transaction.0).await?) })
+    });
+    spoilt.await.unwrap();
+}

@@ -137,6 +137,39 @@ async fn a_duplicate_is_refunded_where_the_configuration_says_so() {
 }
 
 #[tokio::test]
+async fn the_first_period_of_a_second_subscription_is_refunded_too() {
+    let start = Paylink::start().without_webhooks();
+    let paylink = start.with("PAYLINK__ORDERS__REFUND_DUPLICATES", "true").await;
+    let mut item = poster();
+    let interval = pb::recurring::Interval::Month.into();
+    item.price_data.as_mut().unwrap().recurring =
+        Some(pb::BasicRecurring { interval, ..Default::default() });
+    let mut pages = Vec::new();
+    for _ in 0..2 {
+        let link = pb::PaymentLink {
+            line_items: vec![item.clone()],
+            order_ref: "order 1".to_owned(),
+            ..Default::default()
+        };
+        let link = pb::CreatePaymentLinkRequest { payment_link: Some(link), ..Default::default() };
+        let link = paylink.links().create_payment_link(link).await.unwrap().into_inner();
+        pages.push(Page::open(&link.url).await);
+    }
+    for page in &pages {
+        page.pay(GOOD_CARD).await;
+    }
+    // Both have subscribed before any event was told.
+    paylink.stripe.tell(paylink.addresses.webhook);
+    let report = pb::ReconcilePaymentsRequest::default();
+    paylink.payments().reconcile_payments(report).await.unwrap();
+    until(async || paylink.stripe.list("/v1/refunds").await.len() == 1).await;
+    until(async || order(&paylink, "order 1", false).await.unwrap().state() == State::Paid).await;
+    let order = order(&paylink, "order 1", false).await.unwrap();
+    let second = order.payments.iter().find(|one| one.id != order.paid_by).unwrap();
+    assert_eq!((second.amount_refunded, second.refunds.len()), (2500, 1));
+}
+
+#[tokio::test]
 async fn a_closed_order_has_no_link_that_can_be_paid() {
     let paylink = Paylink::start().await;
     let link = link_of(&paylink, "order 1").await;

@@ -3,10 +3,11 @@
 use futures_util::future::join_all;
 use paylink::pb;
 use paylink::pb::payment::{DisputeState, State};
+use paylink::pb::payment_link::SubscriptionData;
 use paylink::pb::refund::{Reason, Status as Refund};
 use tonic::{Code, Status};
 
-use crate::harness::{Answers, Paylink, code_of, until, violations};
+use crate::harness::{Answers, Page, Paylink, code_of, poster_request, until, violations};
 
 const GOOD_CARD: &str = "4242424242424242";
 const DISPUTED_CARD: &str = "4000000000000259";
@@ -134,6 +135,36 @@ async fn a_refund_under_way_counts_and_one_that_fails_gives_back() {
         known.state() == State::Paid && known.refunds[0].status() == Refund::Failed
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_billed_after_a_trial_is_refunded_by_its_own_intent() {
+    let paylink = Paylink::start().await;
+    let mut monthly = poster_request();
+    let link = monthly.payment_link.as_mut().unwrap();
+    let interval = pb::recurring::Interval::Month.into();
+    link.line_items[0].price_data.as_mut().unwrap().recurring =
+        Some(pb::BasicRecurring { interval, ..Default::default() });
+    let trial_period_days = Some(7);
+    link.subscription_data = Some(SubscriptionData { trial_period_days, ..Default::default() });
+    let link = paylink.links().create_payment_link(monthly).await.unwrap().into_inner();
+    let page = Page::open(&link.url).await;
+    page.pay(GOOD_CARD).await;
+    until(async || paylink.payment(page.session()).await.is_ok()).await;
+    paylink.stripe.advance_clock(8 * DAY_SECS);
+    let billed = async || {
+        let invoices = paylink.payment(page.session()).await.unwrap().invoices;
+        let means = invoices.iter().flat_map(|invoice| &invoice.payments);
+        means.filter_map(|one| one.payment.clone()).map(|one| one.payment_intent).next()
+    };
+    until(async || billed().await.is_some()).await;
+    let trial = paylink.payment(page.session()).await.unwrap();
+    assert_eq!(trial.state(), State::NoPaymentRequired);
+    let nothing = (Code::FailedPrecondition, "NOTHING_PAID".to_owned());
+    assert_eq!(code_of(&refund(&paylink, request(&trial, 0)).await.unwrap_err()), nothing);
+    let payment_intent = billed().await.unwrap();
+    let all = pb::RefundPaymentRequest { payment_intent, ..request(&trial, 0) };
+    assert_eq!(refund(&paylink, all).await.unwrap().amount, 2_500);
 }
 
 #[tokio::test]

@@ -52,9 +52,14 @@ fn invoiced(id: &str, number: u32, status: &str, attempts: i64) -> Told {
 }
 
 fn paid_by(id: &str, number: u32, intent: &str) -> Told {
+    paid_in_part(id, number, intent, 100)
+}
+
+fn paid_in_part(id: &str, number: u32, intent: &str, amount: i64) -> Told {
     let object = json!({
-        "id": format!("inpay_{number}"), "object": "invoice_payment",
+        "id": format!("inpay_{intent}"), "object": "invoice_payment",
         "invoice": format!("in_{number}"), "payment": {"payment_intent": intent},
+        "amount_paid": amount,
     });
     event(id, "invoice_payment.paid", &object).unwrap()
 }
@@ -280,6 +285,35 @@ fn a_later_invoice_is_refunded_by_itself() {
     assert_eq!((first.amount_refunded, second.amount_refunded), (0, 40));
     assert_eq!((left(&payment, "pi_1"), left(&payment, "pi_2")), (Some(100), Some(60)));
     assert_eq!(left(&payment, "pi_3"), None);
+}
+
+#[test]
+fn what_follows_a_trial_is_refunded_though_the_page_cost_nothing() {
+    let told = [
+        page("evt_0", COMPLETED, "no_payment_required", 0),
+        invoiced("evt_1", 2, "paid", 1),
+        paid_by("evt_2", 2, "pi_2"),
+        refunded("evt_3", 1, "succeeded", 40, "pi_2"),
+    ];
+    let payment = replay(&told).unwrap();
+    assert_eq!(payment.state(), State::NoPaymentRequired);
+    assert_eq!((left(&payment, "pi_1"), left(&payment, "pi_2")), (None, Some(60)));
+}
+
+#[test]
+fn of_an_invoice_that_two_have_paid_each_gets_back_what_it_brought() {
+    let of = |number, later, one: &str, other: &str| {
+        [
+            invoiced(&format!("evt_{later}"), number, "paid", 1),
+            paid_in_part(&format!("evt_{later}a"), number, one, 30),
+            paid_in_part(&format!("evt_{later}b"), number, other, 70),
+        ]
+    };
+    let paid = page("evt_0", COMPLETED, "paid", 100);
+    let told = [&[paid][..], &of(1, 1, "pi_1", "pi_2"), &of(2, 2, "pi_3", "pi_4")].concat();
+    let payment = replay(&told).unwrap();
+    let left = ["pi_1", "pi_2", "pi_3", "pi_4"].map(|intent| left(&payment, intent));
+    assert_eq!(left, [Some(30), Some(70), Some(30), Some(70)]);
 }
 
 #[test]

@@ -49,17 +49,25 @@ pub(in crate::payments) fn is_too_late(payment: &pb::Payment) -> bool {
 /// How much of what a payment intent brought can still be refunded, less the
 /// refunds under way; `None` where it brought nothing that is known.
 pub(in crate::payments) fn left(payment: &pb::Payment, intent: &str) -> Option<i64> {
-    let later = invoices_of(&payment.invoices, &payment.invoice);
-    let paid = match later.get(intent) {
-        Some(at) => payment.invoices.get(*at)?.amount_paid,
-        None if intent == own_intent(payment)? => payment.amount_received,
-        None => return None,
-    };
-    let came = matches!(payment.state(), State::Paid | State::PartiallyRefunded | State::Refunded);
     let of_intent = payment.refunds.iter().filter(|one| one.payment_intent == intent);
     let gone = of_intent.filter(|one| is_out(one) && !is_release(payment, one));
-    let gone = gone.map(|one| one.amount);
-    came.then(|| paid.saturating_sub(gone.sum()))
+    let gone = gone.map(|one| one.amount).sum();
+    Some(brought(payment, intent)?.saturating_sub(gone))
+}
+
+/// How much money a payment intent has brought, where that is known. An invoice can be
+/// paid by several, and a later one whatever has become of the page.
+fn brought(payment: &pb::Payment, intent: &str) -> Option<i64> {
+    let came = matches!(payment.state(), State::Paid | State::PartiallyRefunded | State::Refunded);
+    let is_meant = |one: &&pb::invoice::Payment| {
+        one.payment.as_ref().is_some_and(|means| means.payment_intent == intent)
+    };
+    let of_invoices = payment.invoices.iter();
+    let mut of_invoices = of_invoices.filter(|invoice| came || invoice.id != payment.invoice);
+    match of_invoices.find_map(|invoice| invoice.payments.iter().find(is_meant)) {
+        Some(paid) => Some(paid.amount_paid),
+        None => (came && own_intent(payment) == Some(intent)).then_some(payment.amount_received),
+    }
 }
 
 /// The payment intent of what the buyer has paid on the page.
@@ -73,7 +81,7 @@ pub(in crate::payments) fn own_intent(payment: &pb::Payment) -> Option<&str> {
 }
 
 /// Whether the money of a refund has left, or is about to.
-pub(super) fn is_out(refund: &pb::Refund) -> bool {
+pub(in crate::payments) fn is_out(refund: &pb::Refund) -> bool {
     !matches!(refund.status(), refund::Status::Failed | refund::Status::Canceled)
 }
 
@@ -184,9 +192,12 @@ fn dispute_state(disputes: &[pb::Dispute]) -> DisputeState {
 }
 
 /// Whether a refund only lets go of what was set aside and never taken. Stripe
-/// makes such refunds, which move nothing on the balance.
+/// makes such refunds, which move nothing on the balance. One that is under way has
+/// moved nothing yet, whatever it is.
 fn is_release(payment: &pb::Payment, refund: &pb::Refund) -> bool {
-    refund.balance_transaction.is_empty() && payment.amount_received < payment.amount_total
+    let moved_nothing = refund.balance_transaction.is_empty();
+    let has_ended = refund.status() == refund::Status::Succeeded;
+    has_ended && moved_nothing && payment.amount_received < payment.amount_total
 }
 
 fn seconds(time: Option<prost_types::Timestamp>) -> i64 {

@@ -130,3 +130,20 @@ fn a_canceled_intent_leaves_other_ends_alone() {
         assert_eq!(replay(&told).unwrap().state(), expected);
     }
 }
+
+#[test]
+fn of_a_part_that_was_captured_a_refund_under_way_counts() {
+    let refund = |id: &str, number: u32, status: &str, amount: i64| {
+        let object = json!({
+            "id": format!("re_{number}"), "object": "refund", "amount": amount, "status": status,
+            "payment_intent": "pi_1", "charge": "ch_1",
+        });
+        event(id, "refund.updated", &object).unwrap()
+    };
+    let mut told = vec![page("evt_0", COMPLETED, "unpaid", 100), captured("evt_1", 60)];
+    // What was not captured was let go.
+    told.push(refund("evt_2", 1, "succeeded", 40));
+    assert_eq!(left(&replay(&told).unwrap(), "pi_1"), Some(60));
+    told.push(refund("evt_3", 2, "pending", 50));
+    assert_eq!(left(&replay(&told).unwrap(), "pi_1"), Some(10));
+}
