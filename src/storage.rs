@@ -48,6 +48,7 @@ pub use self::answers::Answered;
 pub use self::audit::{AuditListing, AuditPage};
 pub use self::chain::{Hash, Place};
 use self::connect::{Connections, Kind};
+pub use self::consumers::Consumer;
 pub use self::endings::Ending;
 pub use self::error::Error;
 pub use self::events::{DueEvent, EventState, Inbox, NewEvent};
