@@ -59,7 +59,7 @@ pub use self::links::{LinkListing, SeenLink, Term};
 use self::news::News;
 pub use self::operations::{Operation, OperationCount, OperationState};
 pub use self::orders::OverOrder;
-pub use self::payments::{Cursor, Known, Listing};
+pub use self::payments::{Claimable, Cursor, Known, Listing};
 pub use self::refund_requests::RefundRequest;
 use self::signals::Signals;
 use self::writer::{Batch, Writer};

@@ -197,10 +197,9 @@ async fn change(
         return Ok(None);
     }
     let now_ms = now_ms();
-    let decided_by = told_by.to_owned();
     let claimable_at_ms = claimable_at_ms(&payment);
     let give_back_at_ms = standing::give_back_at_ms(before, &payment, now_ms);
-    let known = Known { payment, decided_by, claim, claimable_at_ms, give_back_at_ms };
+    let known = Known { payment, claim, claimable_at_ms, give_back_at_ms };
 
     let previous = before.map_or(State::Unspecified, |before| before.payment.state());
     let payment = &known.payment;
