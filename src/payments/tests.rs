@@ -72,7 +72,10 @@ fn over(storage: Storage, config: &Config) -> Payments {
         breaker_open_ms_max: 1,
         ..stripe::Config::testing()
     };
-    let stripe = stripe.client().unwrap();
+    over_stripe(stripe.client().unwrap(), storage, config)
+}
+
+pub(super) fn over_stripe(stripe: stripe::Client, storage: Storage, config: &Config) -> Payments {
     let writes = operations::Config {
         require_request_id: false,
         time_ms: NonZeroU64::new(1_000).unwrap(),
