@@ -8,7 +8,6 @@
 //! [`Storage`] and its writes to [`Transaction`], in one SQL for both databases.
 
 mod answers;
-mod arrivals;
 mod audit;
 mod chain;
 mod connect;
@@ -33,6 +32,7 @@ mod refund_requests;
 pub mod retention;
 mod schema;
 mod signals;
+mod together;
 mod writer;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -62,6 +62,7 @@ pub use self::orders::OverOrder;
 pub use self::payments::{Claimable, Cursor, Known, Listing};
 pub use self::refund_requests::RefundRequest;
 use self::signals::Signals;
+use self::together::Together;
 use self::writer::{Batch, Writer};
 use crate::caller;
 
@@ -173,6 +174,12 @@ impl Storage {
             + 'static,
     {
         self.enqueue(writer::job(work, caller::deadline())).await
+    }
+
+    /// Writes a row as [`Storage::write`] would, by statements that it shares with what is
+    /// written of its kind at the same time.
+    async fn put<R: Together>(&self, row: R) -> Result<R::Outcome, Error> {
+        self.enqueue(together::job(row, caller::deadline())).await
     }
 
     /// Hands a job to the writer, and waits for its answer.

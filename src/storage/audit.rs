@@ -5,10 +5,11 @@
 //! length in 4, all with the highest byte first.
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, FromRow, Row as _};
+use sqlx::{FromRow, Row as _};
 
 use super::chain::Place;
-use super::query::Query;
+use super::query::{Query, Values};
+use super::together::Together;
 use super::{Error, Storage, Transaction};
 use crate::pb;
 use crate::pb::time::timestamp;
@@ -47,10 +48,15 @@ pub struct AuditPage {
     pub through: Option<i64>,
 }
 
+/// A record that is to be appended.
+struct Entry {
+    record: pb::AuditRecord,
+    recorded_at_ms: i64,
+    is_again: bool,
+}
+
 /// How many records one page looks at, which bounds what a filter costs that fits few.
 const SCAN_MAX: i64 = 10_000;
-
-type Bound<'q> = sqlx::query::Query<'q, Any, sqlx::any::AnyArguments>;
 
 // === impl Storage ===
 
@@ -63,15 +69,7 @@ impl Storage {
         recorded_at_ms: i64,
         is_again: bool,
     ) -> Result<(), Error> {
-        self.write(move |mut transaction| {
-            Box::pin(async move {
-                if is_again && transaction.has_audit(&record, recorded_at_ms).await? {
-                    return Ok(());
-                }
-                transaction.append_audit(&record, recorded_at_ms).await
-            })
-        })
-        .await
+        self.put(Entry { record, recorded_at_ms, is_again }).await
     }
 
     /// Lists records.
@@ -107,44 +105,58 @@ impl Storage {
     }
 }
 
-// === impl Transaction ===
+// === impl Entry ===
 
-impl Transaction<'_> {
-    async fn append_audit(
-        &mut self,
-        record: &pb::AuditRecord,
-        recorded_at_ms: i64,
-    ) -> Result<(), Error> {
-        let previous = self.last_audit().await?;
-        let place = previous.next(|mut hash| {
+impl Together for Entry {
+    type Outcome = ();
+
+    async fn write(mut transaction: Transaction<'_>, all: &[&Entry]) -> Result<Vec<()>, Error> {
+        let mut insert = Query::new(
+            "INSERT INTO audit
+             (sequence, recorded_at_ms, validate_only, previous_hash, hash, caller, owner,
+              account, method, object, made, code, reason, request_id, stripe_request_id,
+              traceparent) VALUES ",
+        );
+        let mut last = transaction.last_audit().await?;
+        for entry in all {
+            if entry.is_again && transaction.has_audit(entry).await? {
+                continue;
+            }
+            let place = entry.place(&last);
+            let row = insert.row().with(place.sequence)?.with(entry.recorded_at_ms)?;
+            let row = row.with(i64::from(entry.record.validate_only))?;
+            let row = row.with(last.hash.to_vec())?.with(place.hash.to_vec())?;
+            let texts = texts(&entry.record).into_iter();
+            texts.map(str::to_owned).try_fold(row, Values::with)?.end();
+            last = place;
+        }
+        if insert.has_rows() {
+            insert.execute(&mut *transaction.0).await?;
+        }
+        transaction.1.audited = Some(last);
+        Ok(vec![(); all.len()])
+    }
+}
+
+impl Entry {
+    /// The place after another.
+    fn place(&self, previous: &Place) -> Place {
+        previous.next(|mut hash| {
             use sha2::Digest as _;
-            hash.update(recorded_at_ms.to_be_bytes());
-            hash.update([u8::from(record.validate_only)]);
-            for text in texts(record) {
+            hash.update(self.recorded_at_ms.to_be_bytes());
+            hash.update([u8::from(self.record.validate_only)]);
+            for text in texts(&self.record) {
                 hash.update(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
                 hash.update(text);
             }
             hash
-        });
-        let insert: Bound<'_> = sqlx::query(
-            "INSERT INTO audit
-             (sequence, recorded_at_ms, validate_only, previous_hash, hash, caller, owner,
-              account, method, object, made, code, reason, request_id, stripe_request_id,
-              traceparent)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        );
-        let insert = insert
-            .bind(place.sequence)
-            .bind(recorded_at_ms)
-            .bind(i64::from(record.validate_only))
-            .bind(previous.hash.to_vec())
-            .bind(place.hash.to_vec());
-        let insert = texts(record).into_iter().fold(insert, Bound::bind);
-        insert.execute(&mut *self.0).await?;
-        self.1.audited = Some(place);
-        Ok(())
+        })
     }
+}
 
+// === impl Transaction ===
+
+impl Transaction<'_> {
     /// The newest record as of this write. It is read once in a batch, whose writes
     /// are the only ones under way.
     async fn last_audit(&mut self) -> Result<Place, Error> {
@@ -163,11 +175,8 @@ impl Transaction<'_> {
     }
 
     /// Whether one of the newest records is of the same call.
-    async fn has_audit(
-        &mut self,
-        record: &pb::AuditRecord,
-        recorded_at_ms: i64,
-    ) -> Result<bool, Error> {
+    async fn has_audit(&mut self, entry: &Entry) -> Result<bool, Error> {
+        let Entry { record, recorded_at_ms, .. } = entry;
         let last = self.last_audit().await?;
         let same = sqlx::query_scalar(
             "SELECT count(*) FROM audit WHERE sequence > $1 AND request_id = $2

@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::arrivals::Arrival;
 use super::query::Query;
+use super::together::Together;
 use super::{Error, Storage, Transaction, chain};
-use crate::caller;
 use crate::planted::{self, Bug};
 
 /// An event as it arrived.
@@ -69,6 +68,23 @@ pub struct Inbox {
     pub oldest_at_ms: Option<i64>,
 }
 
+// === impl NewEvent ===
+
+impl Together for NewEvent {
+    /// Whether it is new.
+    type Outcome = bool;
+
+    async fn write(
+        mut transaction: Transaction<'_>,
+        events: &[&NewEvent],
+    ) -> Result<Vec<bool>, Error> {
+        let mut new = transaction.insert_events(events).await?;
+        // Of two with one id, the first is new.
+        let is_new = |event: &&NewEvent| new.remove(&event.id) || planted::is(Bug::CountedAgain);
+        Ok(events.iter().map(is_new).collect())
+    }
+}
+
 // === impl EventState ===
 
 impl EventState {
@@ -88,8 +104,7 @@ impl Storage {
     /// returns once it is safe.
     pub async fn insert_event(&self, event: NewEvent) -> Result<bool, Error> {
         let storage = self.clone();
-        let inserted =
-            async move { storage.enqueue(Arrival::job(event, caller::deadline())).await };
+        let inserted = async move { storage.put(event).await };
         if planted::is(Bug::AcknowledgedUnsafe) {
             tokio::spawn(inserted);
             return Ok(true);

@@ -1,10 +1,13 @@
 //! The tables `links` and `link_terms`: links as Stripe last showed them, and
 //! what they can be found by.
 
+use std::collections::{HashMap, HashSet};
+
 use prost::Message as _;
 
 use super::payments::Cursor;
 use super::query::Query;
+use super::together::Together;
 use super::{Error, Storage, Transaction};
 use crate::caller::DEFAULT_ACCOUNT;
 use crate::pb;
@@ -36,6 +39,12 @@ pub enum Term<'a> {
     Note(&'a str, &'a str),
     /// A product that it sells.
     Product(&'a str),
+}
+
+/// A link as it was seen just now.
+struct Sight {
+    seen: SeenLink,
+    now_ms: i64,
 }
 
 /// Which links to list.
@@ -77,6 +86,26 @@ impl SeenLink {
             own.line_items.clear();
         }
         own == *shown
+    }
+}
+
+// === impl Sight ===
+
+impl Together for Sight {
+    type Outcome = ();
+
+    async fn write(mut transaction: Transaction<'_>, all: &[&Sight]) -> Result<Vec<()>, Error> {
+        let mut left = all.to_vec();
+        // Of two pictures of one link, the second is laid on the first.
+        while !left.is_empty() {
+            let mut ids = HashSet::new();
+            let (firsts, others): (Vec<_>, Vec<_>) =
+                left.into_iter().partition(|sight| ids.insert(&sight.seen.link.id));
+            let firsts: Vec<_> = firsts.iter().map(|sight| (&sight.seen, sight.now_ms)).collect();
+            transaction.put_links(&firsts).await?;
+            left = others;
+        }
+        Ok(vec![(); all.len()])
     }
 }
 
@@ -147,10 +176,7 @@ impl Storage {
 
     /// Keeps what was seen of a link, with what follows from it for its end.
     pub async fn put_link(&self, seen: SeenLink, now_ms: i64) -> Result<(), Error> {
-        self.write(move |mut transaction| {
-            Box::pin(async move { transaction.put_link(&seen, now_ms).await })
-        })
-        .await
+        self.put(Sight { seen, now_ms }).await
     }
 }
 
@@ -160,72 +186,79 @@ impl Transaction<'_> {
     /// Keeps what was seen of a link, unless a newer picture is known. Its end is
     /// noted in the table of endings, and one whose order is over ends at once.
     pub async fn put_link(&mut self, new: &SeenLink, now_ms: i64) -> Result<(), Error> {
-        let known: Option<Row> =
-            sqlx::query_as(SELECT).bind(&new.link.id).fetch_optional(&mut *self.0).await?;
-        let known = known.map(seen).transpose()?;
-        // A picture of the future was taken before the clock was set back.
-        let newer = new.seen_at_ms.saturating_add(1)..=now_ms;
-        if known.as_ref().is_some_and(|known| newer.contains(&known.seen_at_ms)) {
+        self.put_links(&[(new, now_ms)]).await
+    }
+
+    /// Keeps what was seen of links, each of which is there once, and when it was.
+    async fn put_links(&mut self, all: &[(&SeenLink, i64)]) -> Result<(), Error> {
+        let ids: Vec<String> = all.iter().map(|(new, _)| new.link.id.clone()).collect();
+        let known = self.known_links(&ids).await?;
+        let newer = all.iter().filter_map(|(new, now_ms)| {
+            Some((newer(new, known.get(&new.link.id), *now_ms)?, *now_ms))
+        });
+        let newer: Vec<_> = newer.collect();
+        if newer.is_empty() {
             return Ok(());
         }
-        let mut link = new.link.clone();
-        let mut created_at_ms = new.created_at_ms;
-        if let Some(known) = known {
-            created_at_ms = created_at_ms.min(known.created_at_ms);
-            // Events do not tell what is sold, which never changes.
-            if link.line_items.is_empty() {
-                link.line_items = known.link.line_items;
-            }
+        self.put_rows(newer.iter().map(|(seen, _)| seen)).await?;
+        let again = newer.iter().map(|(seen, _)| &seen.link.id);
+        let again: Vec<String> = again.filter(|id| known.contains_key(*id)).cloned().collect();
+        if !again.is_empty() {
+            let mut forget = Query::new("DELETE FROM link_terms WHERE link_id IN ");
+            forget.bind_all(&again)?;
+            forget.execute(&mut *self.0).await?;
         }
-        link.create_time = Some(timestamp(created_at_ms));
-        let seen = SeenLink { link, created_at_ms, ..new.clone() };
-        self.put_row(&seen).await?;
-        self.put_terms(&seen).await?;
-        self.note_end(&seen, now_ms).await
+        self.put_terms(newer.iter().map(|(seen, _)| seen)).await?;
+        for (seen, now_ms) in &newer {
+            let is_new = !known.contains_key(&seen.link.id);
+            self.note_end(seen, is_new, *now_ms).await?;
+        }
+        Ok(())
     }
 
-    async fn put_row(&mut self, seen: &SeenLink) -> Result<(), Error> {
-        let SeenLink { account, link, created_at_ms, seen_at_ms } = seen;
-        sqlx::query(
-            "INSERT INTO links (id, created_at_ms, seen_at_ms, active, link, account)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (id) DO UPDATE SET
+    /// Gives what is known of links, by their ids.
+    async fn known_links(&mut self, ids: &[String]) -> Result<HashMap<String, SeenLink>, Error> {
+        let mut select = Query::new(
+            "SELECT account, id, created_at_ms, seen_at_ms, link FROM links WHERE id IN ",
+        );
+        select.bind_all(ids)?;
+        let rows: Vec<Row> = select.rows(&mut *self.0).await?;
+        rows.into_iter().map(|row| Ok((row.1.clone(), seen(row)?))).collect()
+    }
+
+    async fn put_rows(&mut self, all: impl Iterator<Item = &SeenLink>) -> Result<(), Error> {
+        let mut insert = Query::new(
+            "INSERT INTO links (id, created_at_ms, seen_at_ms, active, link, account) VALUES ",
+        );
+        for SeenLink { account, link, created_at_ms, seen_at_ms } in all {
+            let row =
+                insert.row().with(link.id.clone())?.with(*created_at_ms)?.with(*seen_at_ms)?;
+            let row = row.with(i64::from(link.active))?.with(link.encode_to_vec())?;
+            row.with(account.clone())?.end();
+        }
+        insert.push(
+            " ON CONFLICT (id) DO UPDATE SET
              created_at_ms = excluded.created_at_ms, seen_at_ms = excluded.seen_at_ms,
              active = excluded.active, link = excluded.link",
-        )
-        .bind(&link.id)
-        .bind(created_at_ms)
-        .bind(seen_at_ms)
-        .bind(i64::from(link.active))
-        .bind(link.encode_to_vec())
-        .bind(account)
-        .execute(&mut *self.0)
-        .await?;
-        Ok(())
+        );
+        insert.execute(&mut *self.0).await
     }
 
-    async fn put_terms(&mut self, seen: &SeenLink) -> Result<(), Error> {
-        let SeenLink { account, link, created_at_ms, .. } = seen;
-        sqlx::query("DELETE FROM link_terms WHERE link_id = $1")
-            .bind(&link.id)
-            .execute(&mut *self.0)
-            .await?;
-        for term in terms(link) {
-            sqlx::query(
-                "INSERT INTO link_terms (term, created_at_ms, link_id) VALUES ($1, $2, $3)
-                 ON CONFLICT (term, created_at_ms, link_id) DO NOTHING",
-            )
-            .bind(at(account, &term))
-            .bind(created_at_ms)
-            .bind(&link.id)
-            .execute(&mut *self.0)
-            .await?;
+    async fn put_terms(&mut self, all: impl Iterator<Item = &SeenLink>) -> Result<(), Error> {
+        let mut insert =
+            Query::new("INSERT INTO link_terms (term, created_at_ms, link_id) VALUES ");
+        for SeenLink { account, link, created_at_ms, .. } in all {
+            for term in terms(link) {
+                let row = insert.row().with(at(account, &term))?.with(*created_at_ms)?;
+                row.with(link.id.clone())?.end();
+            }
         }
-        Ok(())
+        insert.push(" ON CONFLICT (term, created_at_ms, link_id) DO NOTHING");
+        insert.execute(&mut *self.0).await
     }
 
-    /// Draws the conclusions for the link's end.
-    async fn note_end(&mut self, seen: &SeenLink, now_ms: i64) -> Result<(), Error> {
+    /// Draws the conclusions for the link's end. None is noted of one that was not known.
+    async fn note_end(&mut self, seen: &SeenLink, is_new: bool, now_ms: i64) -> Result<(), Error> {
         let SeenLink { account, link, .. } = seen;
         let expired = DeactivationReason::Expired;
         match link.expire_time.filter(|_| link.active) {
@@ -233,6 +266,7 @@ impl Transaction<'_> {
                 let end_ms = end.seconds.saturating_mul(1_000);
                 self.put_ending((account, &link.id), expired, end_ms).await?;
             }
+            None if is_new => {}
             None => self.drop_ending(&link.id, expired).await?,
         }
         if link.active
@@ -263,6 +297,25 @@ impl Transaction<'_> {
 }
 
 const SELECT: &str = "SELECT account, id, created_at_ms, seen_at_ms, link FROM links WHERE id = $1";
+
+/// Lays a picture on what is known of a link, unless that is of a later time.
+fn newer(new: &SeenLink, known: Option<&SeenLink>, now_ms: i64) -> Option<SeenLink> {
+    // A picture of the future was taken before the clock was set back.
+    let later = new.seen_at_ms.saturating_add(1)..=now_ms;
+    if known.is_some_and(|known| later.contains(&known.seen_at_ms)) {
+        return None;
+    }
+    let mut newer = new.clone();
+    if let Some(known) = known {
+        newer.created_at_ms = newer.created_at_ms.min(known.created_at_ms);
+        // Events do not tell what is sold, which never changes.
+        if newer.link.line_items.is_empty() {
+            newer.link.line_items.clone_from(&known.link.line_items);
+        }
+    }
+    newer.link.create_time = Some(timestamp(newer.created_at_ms));
+    Some(newer)
+}
 
 /// The text of a term among the links of an account. No term begins with a line break.
 fn at(account: &str, term: &str) -> String {

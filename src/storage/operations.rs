@@ -1,11 +1,15 @@
 //! The table `operations`: what was asked to be changed at Stripe, and what
 //! became of it.
 
-use bytes::Bytes;
-use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{Any, Row as _};
+use std::collections::HashSet;
 
-use super::{Error, Storage};
+use bytes::Bytes;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::query::Query;
+use super::together::Together;
+use super::{Error, Storage, Transaction};
 
 /// An operation, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +104,12 @@ macro_rules! select {
     };
 }
 
+/// An operation that is to be kept, unless there is one of its key.
+struct New(Operation);
+
+/// An operation that was changed since it was read at its version.
+struct Changed(Operation);
+
 // === impl OperationState ===
 
 impl OperationState {
@@ -131,18 +141,7 @@ impl OperationState {
 impl Storage {
     /// Keeps an operation, unless there is one of its key: then gives that one.
     pub async fn insert_operation(&self, new: Operation) -> Result<Option<Operation>, Error> {
-        self.write(move |transaction| {
-            Box::pin(async move {
-                let inserted =
-                    bound(sqlx::query(INSERT), &new).execute(&mut *transaction.0).await?;
-                if inserted.rows_affected() > 0 {
-                    return Ok(None);
-                }
-                let found = sqlx::query(SELECT).bind(&*new.key).fetch_one(&mut *transaction.0);
-                Ok(Some(operation(&found.await?)?))
-            })
-        })
-        .await
+        self.put(New(new)).await
     }
 
     /// Gives the operation of a key.
@@ -154,30 +153,7 @@ impl Storage {
     /// Changes an operation that was read at that version. Says whether it was;
     /// otherwise somebody else has changed it since.
     pub async fn put_operation(&self, changed: Operation) -> Result<bool, Error> {
-        self.write(move |transaction| {
-            Box::pin(async move {
-                let updated = sqlx::query(UPDATE)
-                    .bind(&*changed.key)
-                    .bind(&changed.form[..])
-                    .bind(changed.state.as_str())
-                    .bind(changed.generation)
-                    .bind(changed.attempts)
-                    .bind(changed.sent_at_ms)
-                    .bind(changed.due_at_ms)
-                    .bind(&*changed.holder)
-                    .bind(i64::from(changed.in_doubt))
-                    .bind(i64::from(changed.is_failure_stored))
-                    .bind(changed.searches)
-                    .bind(changed.searched_at_ms)
-                    .bind(&*changed.resource)
-                    .bind(&changed.answer[..])
-                    .bind(changed.version)
-                    .execute(&mut *transaction.0)
-                    .await?;
-                Ok(updated.rows_affected() > 0)
-            })
-        })
-        .await
+        self.put(Changed(changed)).await
     }
 
     /// Gives operations in a state that are due, the longest due first.
@@ -237,50 +213,91 @@ impl Storage {
     }
 }
 
-const SELECT: &str = select!("WHERE key = $1");
+// === impl New ===
 
-const INSERT: &str = "INSERT INTO operations
-    (key, account, tenant, method, request_id, fingerprint, path, form, state, generation,
-     attempts, created_at_ms, sent_at_ms, due_at_ms, holder, in_doubt, is_failure_stored,
-     searches, searched_at_ms, resource, answer, version, traceparent)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-     $20, $21, $22, $23)
-    ON CONFLICT (key) DO NOTHING";
+impl Together for New {
+    /// What there is already.
+    type Outcome = Option<Operation>;
 
-const UPDATE: &str = "UPDATE operations SET
-    form = $2, state = $3, generation = $4, attempts = $5, sent_at_ms = $6, due_at_ms = $7,
-    holder = $8, in_doubt = $9, is_failure_stored = $10, searches = $11, searched_at_ms = $12,
-    resource = $13, answer = $14, version = version + 1
-    WHERE key = $1 AND version = $15";
-
-type Query<'q> = sqlx::query::Query<'q, Any, AnyArguments>;
-
-fn bound<'q>(query: Query<'q>, new: &'q Operation) -> Query<'q> {
-    query
-        .bind(&*new.key)
-        .bind(&*new.account)
-        .bind(&*new.owner)
-        .bind(&*new.method)
-        .bind(&*new.request_id)
-        .bind(&new.fingerprint[..])
-        .bind(&*new.path)
-        .bind(&new.form[..])
-        .bind(new.state.as_str())
-        .bind(new.generation)
-        .bind(new.attempts)
-        .bind(new.created_at_ms)
-        .bind(new.sent_at_ms)
-        .bind(new.due_at_ms)
-        .bind(&*new.holder)
-        .bind(i64::from(new.in_doubt))
-        .bind(i64::from(new.is_failure_stored))
-        .bind(new.searches)
-        .bind(new.searched_at_ms)
-        .bind(&*new.resource)
-        .bind(&new.answer[..])
-        .bind(new.version)
-        .bind(&*new.traceparent)
+    async fn write(
+        transaction: Transaction<'_>,
+        rows: &[&New],
+    ) -> Result<Vec<Option<Operation>>, Error> {
+        let mut insert = Query::new(
+            "INSERT INTO operations
+             (key, account, tenant, method, request_id, fingerprint, path, form, state, generation,
+              attempts, created_at_ms, sent_at_ms, due_at_ms, holder, in_doubt, is_failure_stored,
+              searches, searched_at_ms, resource, answer, version, traceparent) VALUES ",
+        );
+        for New(new) in rows {
+            let row = insert.row().with(new.key.clone())?.with(new.account.clone())?;
+            let row = row.with(new.owner.clone())?.with(new.method.clone())?;
+            let row = row.with(new.request_id.clone())?.with(new.fingerprint.clone())?;
+            let row = row.with(new.path.clone())?.with(new.form.to_vec())?;
+            let row = row
+                .with(new.state.as_str().to_owned())?
+                .with(new.generation)?
+                .with(new.attempts)?;
+            let row = row.with(new.created_at_ms)?.with(new.sent_at_ms)?.with(new.due_at_ms)?;
+            let row = row.with(new.holder.clone())?.with(i64::from(new.in_doubt))?;
+            let row = row.with(i64::from(new.is_failure_stored))?.with(new.searches)?;
+            let row = row.with(new.searched_at_ms)?.with(new.resource.clone())?;
+            let row = row.with(new.answer.to_vec())?.with(new.version)?;
+            row.with(new.traceparent.clone())?.end();
+        }
+        insert.push(" ON CONFLICT (key) DO NOTHING RETURNING key");
+        let inserted: Vec<(String,)> = insert.rows(&mut *transaction.0).await?;
+        let mut inserted: HashSet<String> = inserted.into_iter().map(|(key,)| key).collect();
+        let mut found = Vec::with_capacity(rows.len());
+        for New(new) in rows {
+            // Of two with one key, the first is new.
+            found.push(if inserted.remove(&new.key) {
+                None
+            } else {
+                let known = sqlx::query(SELECT).bind(&*new.key).fetch_one(&mut *transaction.0);
+                Some(operation(&known.await?)?)
+            });
+        }
+        Ok(found)
+    }
 }
+
+// === impl Changed ===
+
+impl Together for Changed {
+    /// Whether it was; otherwise somebody else has changed it since it was read.
+    type Outcome = bool;
+
+    async fn write(transaction: Transaction<'_>, rows: &[&Changed]) -> Result<Vec<bool>, Error> {
+        let mut update = Query::new(
+            "UPDATE operations SET
+             form = new.column2, state = new.column3, generation = new.column4,
+             attempts = new.column5, sent_at_ms = new.column6, due_at_ms = new.column7,
+             holder = new.column8, in_doubt = new.column9, is_failure_stored = new.column10,
+             searches = new.column11, searched_at_ms = new.column12, resource = new.column13,
+             answer = new.column14, version = version + 1 FROM (VALUES ",
+        );
+        let mut keys = HashSet::new();
+        // Of two that were read at one version, the first changes it.
+        let firsts = rows.iter().filter(|Changed(changed)| keys.insert(&changed.key));
+        for Changed(changed) in firsts {
+            let row = update.row().with(changed.key.clone())?.with(changed.form.to_vec())?;
+            let row = row.with(changed.state.as_str().to_owned())?.with(changed.generation)?;
+            let row = row.with(changed.attempts)?.with(changed.sent_at_ms)?;
+            let row = row.with(changed.due_at_ms)?.with(changed.holder.clone())?;
+            let row = row.with(i64::from(changed.in_doubt))?;
+            let row = row.with(i64::from(changed.is_failure_stored))?.with(changed.searches)?;
+            let row = row.with(changed.searched_at_ms)?.with(changed.resource.clone())?;
+            row.with(changed.answer.to_vec())?.with(changed.version)?.end();
+        }
+        update.push(") AS new WHERE key = new.column1 AND version = new.column15 RETURNING key");
+        let updated: Vec<(String,)> = update.rows(&mut *transaction.0).await?;
+        let mut updated: HashSet<String> = updated.into_iter().map(|(key,)| key).collect();
+        Ok(rows.iter().map(|Changed(changed)| updated.remove(&changed.key)).collect())
+    }
+}
+
+const SELECT: &str = select!("WHERE key = $1");
 
 fn operation(row: &AnyRow) -> Result<Operation, Error> {
     let text = |column: &str| row.try_get::<String, _>(column);

@@ -66,10 +66,15 @@ impl Query {
 
     /// Goes on with a row of values in brackets, beside those before it.
     pub(super) fn row(&mut self) -> Values<'_> {
-        self.is_counted = true;
+        self.is_counted |= self.rows > 0;
         self.push(if self.rows == 0 { "(" } else { ", (" });
         self.rows += 1;
         Values { query: self, is_empty: true }
+    }
+
+    /// Whether there is a row of values.
+    pub(super) fn has_rows(&self) -> bool {
+        self.rows > 0
     }
 
     /// Gives the rows.

@@ -4,6 +4,7 @@ mod consumers;
 mod reading;
 mod replicas;
 mod retention;
+mod together;
 mod writing;
 
 use super::testing::{Disk, cluster};
@@ -22,6 +23,34 @@ pub(super) fn event(id: &str) -> NewEvent {
         received_at_ms: 2_000,
         body: b"{}".to_vec(),
         state: EventState::Pending,
+        traceparent: String::new(),
+    }
+}
+
+pub(super) fn operation(key: &str) -> Operation {
+    Operation {
+        key: key.into(),
+        account: String::new(),
+        owner: String::new(),
+        method: "paylink.v1.CreateProductRequest".into(),
+        request_id: "1".into(),
+        fingerprint: b"print".to_vec(),
+        path: "/v1/products".into(),
+        form: "name=Poster".into(),
+        state: OperationState::Sent,
+        generation: 0,
+        attempts: 1,
+        created_at_ms: 1,
+        sent_at_ms: 1,
+        due_at_ms: 1,
+        holder: String::new(),
+        in_doubt: false,
+        is_failure_stored: false,
+        searches: 0,
+        searched_at_ms: 0,
+        resource: String::new(),
+        answer: Vec::new().into(),
+        version: 0,
         traceparent: String::new(),
     }
 }

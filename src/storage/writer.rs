@@ -16,21 +16,21 @@ use sqlx::{Any, AnyConnection, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::arrivals::{self, Arrival};
 use super::chain::Place;
 use super::connect::{Connections, Kind, postgres};
 use super::feed;
 use super::news::News;
+use super::together;
 use super::{Config, Error, Transaction, signals};
 use crate::planted::{self, Bug};
 
 /// A write in the queue.
-pub(super) trait Job: Send {
+pub(super) trait Job: std::any::Any + Send {
     /// Does the work, again if need be, and keeps its result; says whether the
     /// batch may be committed. Work that nobody waits for any more is left out.
     fn run<'a>(&'a mut self, transaction: Transaction<'a>) -> BoxFuture<'a, bool>;
-    /// The event that this is about, if it does nothing but insert one.
-    fn arrival(&mut self) -> Option<&mut Arrival> {
+    /// Which others in its batch it is done together with, if any.
+    fn kind(&self) -> Option<together::Kind> {
         None
     }
     /// Tells the caller the result, or why the commit failed.
@@ -160,19 +160,12 @@ impl Writer {
     ) -> Result<(), Error> {
         let mut transaction = self.begin(connection).await?;
         let mut batch = Batch::default();
-        if arrivals::insert(Transaction(&mut transaction, &mut batch), jobs).await.is_err() {
-            transaction.rollback().await?;
-            return self.run_apart(connection, jobs).await;
+        if run_together(&mut transaction, &mut batch, jobs).await {
+            return self.end(transaction, batch).await;
         }
-        for job in jobs.iter_mut().filter_map(|job| job.arrival().is_none().then_some(job)) {
-            if !job.run(Transaction(&mut transaction, &mut batch)).await {
-                transaction.rollback().await?;
-                // A lone write has nobody to be kept apart from.
-                let is_alone = jobs.len() == 1;
-                return if is_alone { Ok(()) } else { self.run_apart(connection, jobs).await };
-            }
-        }
-        self.end(transaction, batch).await
+        transaction.rollback().await?;
+        // A lone write has nobody to be kept apart from.
+        if jobs.len() == 1 { Ok(()) } else { self.run_apart(connection, jobs).await }
     }
 
     /// Runs the batch so that a write which fails leaves the others alone.
@@ -227,4 +220,31 @@ impl Writer {
             error => error,
         })
     }
+}
+
+/// Runs jobs, those of a kind together, and says whether none has failed.
+async fn run_together(
+    connection: &mut AnyConnection,
+    batch: &mut Batch,
+    jobs: &mut [Box<dyn Job>],
+) -> bool {
+    let mut kinds = Vec::new();
+    for kind in jobs.iter().filter_map(|job| job.kind()) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    for kind in kinds {
+        let of_kind = jobs.iter_mut().filter(|job| job.kind() == Some(kind));
+        let of_kind = of_kind.map(|job| &mut **job).collect();
+        if !(kind.run)(Transaction(connection, batch), of_kind).await {
+            return false;
+        }
+    }
+    for job in jobs.iter_mut().filter(|job| job.kind().is_none()) {
+        if !job.run(Transaction(connection, batch)).await {
+            return false;
+        }
+    }
+    true
 }

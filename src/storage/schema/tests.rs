@@ -1,6 +1,6 @@
 use super::*;
 use crate::storage::testing::Disk;
-use crate::storage::{Operation, OperationState};
+use crate::storage::tests::{event, operation};
 
 /// What a version may do that only adds. `UPDATE` fills what it has added itself,
 /// which no earlier release reads. An index holds nothing that is not in its table.
@@ -114,7 +114,7 @@ async fn after(later: &'static str) -> Result<(), Error> {
     let applied = "SELECT max(version) FROM _sqlx_migrations";
     let applied: i64 = sqlx::query_scalar(applied).fetch_one(again.readers()).await.unwrap();
     assert_eq!(applied, number);
-    assert!(again.insert_event(crate::storage::tests::event("evt_1")).await.unwrap());
+    assert!(again.insert_event(event("evt_1")).await.unwrap());
     again.close().await;
     Ok(())
 }
@@ -130,34 +130,6 @@ async fn a_database_that_a_later_release_has_added_to_is_worked_with() {
     after("CREATE TABLE later (b TEXT); ALTER TABLE payments ADD COLUMN later TEXT;")
         .await
         .unwrap();
-}
-
-fn operation(key: &str) -> Operation {
-    Operation {
-        key: key.into(),
-        account: String::new(),
-        owner: String::new(),
-        method: "paylink.v1.CreateProductRequest".into(),
-        request_id: "1".into(),
-        fingerprint: b"print".to_vec(),
-        path: "/v1/products".into(),
-        form: "name=Poster".into(),
-        state: OperationState::Sent,
-        generation: 0,
-        attempts: 1,
-        created_at_ms: 1,
-        sent_at_ms: 1,
-        due_at_ms: 1,
-        holder: String::new(),
-        in_doubt: false,
-        is_failure_stored: false,
-        searches: 0,
-        searched_at_ms: 0,
-        resource: String::new(),
-        answer: Vec::new().into(),
-        version: 0,
-        traceparent: String::new(),
-    }
 }
 
 #[tokio::test]
@@ -181,8 +153,8 @@ async fn an_open_memory_goes_on_while_a_later_release_adds_to_it() {
         }
         let again = storage.insert_operation(before.clone()).await.unwrap();
         assert_eq!(again.as_ref(), Some(&before));
-        let event = format!("evt_{at}");
-        assert!(storage.insert_event(crate::storage::tests::event(&event)).await.unwrap());
+        let id = format!("evt_{at}");
+        assert!(storage.insert_event(event(&id)).await.unwrap());
         assert_eq!(storage.due_events(i64::MAX, 0, 9).await.unwrap().len(), at + 1);
         assert_eq!(storage.payment("cs_1").await.unwrap(), None);
         storage.feed_ends().await.unwrap();
