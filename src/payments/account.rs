@@ -145,16 +145,10 @@ pub(super) async fn find(
     transaction: &mut Transaction<'_>,
     told: &Told,
 ) -> Result<Option<String>, storage::Error> {
-    if told.payment.is_some() {
-        return Ok(told.payment.clone());
+    match &told.payment {
+        Some(id) => Ok(Some(id.clone())),
+        None => transaction.payment_of(&told.keys).await,
     }
-    for key in &told.keys {
-        let payment = transaction.payment_of(key).await?;
-        if payment.is_some() {
-            return Ok(payment);
-        }
-    }
-    Ok(None)
 }
 
 /// Adds facts to one payment, and writes that.

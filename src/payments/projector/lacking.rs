@@ -90,15 +90,14 @@ pub(super) async fn lacking(
 }
 
 async fn known(storage: &Storage, told: &Told) -> Result<Option<pb::Payment>, storage::Error> {
-    if let Some(id) = &told.payment {
-        return storage.payment(id).await;
+    let id = match &told.payment {
+        Some(id) => Some(id.clone()),
+        None => storage.payment_of(&told.keys).await?,
+    };
+    match id {
+        Some(id) => storage.payment(&id).await,
+        None => Ok(None),
     }
-    for key in &told.keys {
-        if let Some(id) = storage.payment_of(key).await? {
-            return storage.payment(&id).await;
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]
