@@ -61,6 +61,14 @@ pub struct Claimable {
     pub limit: u32,
 }
 
+/// Which `client_reference_id` payments are looked for by.
+enum Reference<'a> {
+    Any,
+    This(&'a str),
+    /// What an earlier release has written: only the payment itself has it.
+    Unknown,
+}
+
 /// The place of a payment or a link among all of its kind, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
@@ -158,30 +166,59 @@ impl Storage {
     /// Gives payments that can be claimed now, the oldest first.
     pub async fn claimable(
         &self,
-        wanted: Claimable,
+        wanted: &Claimable,
+        now_ms: i64,
+    ) -> Result<Vec<pb::Payment>, Error> {
+        // One question for each, since only that finds them by their index; in this order,
+        // for an unknown one can become known in between.
+        let references = match wanted.client_reference_id.as_str() {
+            "" => vec![Reference::Any],
+            reference => vec![Reference::Unknown, Reference::This(reference)],
+        };
+        let mut found = Vec::new();
+        for reference in references {
+            found.extend(self.claimable_by(reference, wanted, now_ms).await?);
+        }
+        found.sort_by_cached_key(|payment| {
+            let Cursor { created_at_ms, id } = Cursor::of(payment);
+            (created_at_ms, id)
+        });
+        found.dedup_by(|one, other| one.id == other.id);
+        found.truncate(wanted.limit as usize);
+        Ok(found)
+    }
+
+    async fn claimable_by(
+        &self,
+        reference: Reference<'_>,
+        wanted: &Claimable,
         now_ms: i64,
     ) -> Result<Vec<pb::Payment>, Error> {
         let mut query = Query::new(
             "SELECT id, payment FROM payments
              WHERE claimable_at_ms IS NOT NULL AND account = ",
         );
-        query.bind(wanted.account)?.push(" AND claimable_at_ms <= ").bind(now_ms)?;
-        if let Some(owner) = wanted.owner {
-            query.push(" AND owner = ").bind(owner)?;
+        query.bind(wanted.account.clone())?.push(" AND claimable_at_ms <= ").bind(now_ms)?;
+        if let Some(owner) = &wanted.owner {
+            query.push(" AND owner = ").bind(owner.clone())?;
         }
         if !wanted.payment_links.is_empty() {
             query.push(" AND payment_link IN ").bind_all(&wanted.payment_links)?;
         }
+        match reference {
+            Reference::Any => {}
+            Reference::Unknown => drop(query.push(" AND client_reference_id IS NULL")),
+            Reference::This(reference) => {
+                query.push(" AND client_reference_id = ").bind(reference.to_owned())?;
+            }
+        }
         if !wanted.states.is_empty() {
-            query.push(" AND state IN ").bind_all(&wanted.states)?;
+            // As a sum, for the index by states knows nothing of what can be claimed.
+            query.push(" AND (state + 0) IN ").bind_all(&wanted.states)?;
         }
-        if !wanted.client_reference_id.is_empty() {
-            query.push(" AND (client_reference_id = ").bind(wanted.client_reference_id)?;
-            query.push(" OR client_reference_id IS NULL)");
-        }
-        if let Some(Cursor { created_at_ms, id }) = wanted.after {
-            query.push(" AND (created_at_ms, id) > (").bind(created_at_ms)?;
-            query.push(", ").bind(id)?.push(")");
+        if let Some(Cursor { created_at_ms, id }) = &wanted.after {
+            query.push(" AND (created_at_ms, id) > (").bind(*created_at_ms)?;
+            query.push(", ").bind(id.clone())?.push(")");
         }
         query.push(" ORDER BY created_at_ms, id LIMIT ").bind(i64::from(wanted.limit))?;
         let rows: Vec<(String, Vec<u8>)> = query.rows(self.readers()).await?;

@@ -20,7 +20,8 @@ pub(super) const SCAN_MAX: usize = if cfg!(test) { 1_000 } else { 20_000 };
 pub(super) struct Search<'a> {
     storage: &'a Storage,
     filter: Filter,
-    after: Option<Cursor>,
+    /// What is looked for next.
+    wanted: Claimable,
     looked_at: usize,
     is_over: bool,
 }
@@ -29,7 +30,8 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     pub(super) fn new(storage: &'a Storage, filter: Filter) -> Self {
-        Self { storage, filter, after: None, looked_at: 0, is_over: false }
+        let wanted = Claimable { limit: PAGE, ..filter.wanted() };
+        Self { storage, filter, wanted, looked_at: 0, is_over: false }
     }
 
     /// Gives the ids of the next payments that fit, none at the end. Between two calls it
@@ -38,9 +40,7 @@ impl<'a> Search<'a> {
     pub(super) async fn next(&mut self) -> Result<Vec<String>, Status> {
         let mut found = Vec::new();
         while found.is_empty() && !self.is_over && self.looked_at < SCAN_MAX {
-            let wanted =
-                Claimable { after: self.after.clone(), limit: PAGE, ..self.filter.wanted() };
-            let page = self.storage.claimable(wanted, now_ms()).await?;
+            let page = self.storage.claimable(&self.wanted, now_ms()).await?;
             self.is_over = page.len() < PAGE as usize;
             for payment in page {
                 if found.len() >= CANDIDATES {
@@ -48,7 +48,7 @@ impl<'a> Search<'a> {
                     break;
                 }
                 self.looked_at += 1;
-                self.after = Some(Cursor::of(&payment));
+                self.wanted.after = Some(Cursor::of(&payment));
                 if self.filter.fits(&payment) {
                     found.push(payment.id);
                 }

@@ -2,6 +2,9 @@
 -- the row: then only the payment itself has it.
 ALTER TABLE payments ADD COLUMN client_reference_id TEXT COLLATE "C";
 
+CREATE INDEX payments_claimable_of_link
+ON payments (account, payment_link, created_at_ms, id)
+WHERE claimable_at_ms IS NOT NULL;
 CREATE INDEX payments_claimable_of_reference
 ON payments (account, client_reference_id, created_at_ms, id)
 WHERE claimable_at_ms IS NOT NULL;
