@@ -140,9 +140,17 @@ async fn stripe() -> SocketAddr {
     };
     let (page, nothing) = (list(&[LINK; 10]), list(&[]));
     let one = move || async move { json(LINK.to_owned()) };
+    // Every link that is made is another one.
+    let made =
+        move || async move {
+            json(LINK.replace(
+                "plink_1QyZ9aLkdIwHu7ixPq3",
+                &format!("plink_{}", Uuid::new_v4().simple()),
+            ))
+        };
     let all = move || async move { json(page.clone()) };
     let routes = Router::new()
-        .route("/v1/payment_links", post(one).get(all))
+        .route("/v1/payment_links", post(made).get(all))
         .route("/v1/payment_links/{id}", get(one))
         .fallback(move || async move { json(nothing.clone()) });
     serve(routes).await
@@ -170,7 +178,10 @@ async fn cost(service: &Service, call: impl AsyncFn(&mut Links)) -> Cost {
     let origin: http::Uri = format!("http://{}", service.grpc).parse().unwrap();
     let connections: Vec<Links> = (0..CONNECTIONS)
         .map(|_| {
-            let wire = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+            let mut connector = HttpConnector::new();
+            // What is small is not kept back until more comes, as in every gRPC client.
+            connector.set_nodelay(true);
+            let wire = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
             Links::with_origin(wire, origin.clone())
         })
         .collect();

@@ -224,6 +224,7 @@ impl Links {
         let noted = self.clone().note(seen);
         if link.expire_time.is_some() || !link.order_ref.is_empty() {
             noted.await;
+            self.endings.wake();
         } else {
             tokio::spawn(noted);
         }
@@ -232,9 +233,8 @@ impl Links {
 
     async fn note(self, seen: SeenLink) {
         let (id, now_ms) = (seen.link.id.clone(), seen.seen_at_ms);
-        match self.storage.put_link(seen, now_ms).await {
-            Ok(()) => self.endings.wake(),
-            Err(error) => tracing::warn!(%error, link.id = id, "A link is not in the index yet"),
+        if let Err(error) = self.storage.put_link(seen, now_ms).await {
+            tracing::warn!(%error, link.id = id, "A link is not in the index yet");
         }
     }
 }

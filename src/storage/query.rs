@@ -10,6 +10,10 @@ use sqlx::{Any, Arguments as _, AssertSqlSafe, Encode, Executor, FromRow, Type};
 
 use super::Error;
 
+/// Texts with up to so many rows of values are kept prepared: most batches are as small,
+/// and of larger ones the rows cost more than the text.
+const PREPARED_ROWS_MAX: usize = 8;
+
 /// A query in the making. The text comes from our own constants; what callers
 /// say is bound.
 #[derive(Default)]
@@ -66,7 +70,7 @@ impl Query {
 
     /// Goes on with a row of values in brackets, beside those before it.
     pub(super) fn row(&mut self) -> Values<'_> {
-        self.is_counted |= self.rows > 0;
+        self.is_counted |= self.rows >= PREPARED_ROWS_MAX;
         self.push(if self.rows == 0 { "(" } else { ", (" });
         self.rows += 1;
         Values { query: self, is_empty: true }

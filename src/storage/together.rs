@@ -36,7 +36,7 @@ pub(super) struct Kind {
 
 /// A row in the queue of the writer.
 struct Row<R: Together> {
-    row: R,
+    content: R,
     deadline: Option<Instant>,
     result: Result<R::Outcome, Error>,
     caller: oneshot::Sender<Result<R::Outcome, Error>>,
@@ -46,9 +46,9 @@ struct Row<R: Together> {
 type Queued<T> = (Box<dyn Job>, oneshot::Receiver<Result<T, Error>>);
 
 /// Makes a job of a row, which is not written after `deadline`.
-pub(super) fn job<R: Together>(row: R, deadline: Option<Instant>) -> Queued<R::Outcome> {
+pub(super) fn job<R: Together>(content: R, deadline: Option<Instant>) -> Queued<R::Outcome> {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Row { row, deadline, result: Err(Error::Closed), caller }), answer)
+    (Box::new(Row { content, deadline, result: Err(Error::Closed), caller }), answer)
 }
 
 // === impl Kind ===
@@ -104,7 +104,7 @@ async fn write<R: Together>(transaction: Transaction<'_>, mut rows: Vec<&mut Row
         return true;
     }
     let written = {
-        let rows: Vec<&R> = rows.iter().map(|row| &row.row).collect();
+        let rows: Vec<&R> = rows.iter().map(|row| &row.content).collect();
         R::write(transaction, &rows).await
     };
     match written {

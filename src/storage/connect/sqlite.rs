@@ -99,7 +99,11 @@ fn escaped(path: &Path) -> String {
 
 fn settings(config: &Config) -> String {
     let wait_ms = config.busy_timeout_ms;
-    format!("PRAGMA busy_timeout = {wait_ms}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
+    // What only a statement needs, to undo itself, is no file.
+    format!(
+        "PRAGMA busy_timeout = {wait_ms}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
+         PRAGMA temp_store = MEMORY;"
+    )
 }
 
 /// Reads back the settings that a commit's durability depends on, since SQLite

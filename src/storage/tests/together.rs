@@ -40,14 +40,14 @@ async fn of_changes_of_one_version_the_first_counts() {
         storage.insert_operation(operation(key)).await.unwrap();
     }
     let ways = [("a", 2, 0), ("a", 3, 0), ("b", 4, 1), ("gone", 5, 0)];
-    let changes = ways.map(|(key, attempts, version)| {
+    let puts = ways.map(|(key, attempts, version)| {
         let state = OperationState::Done;
-        storage.put_operation(Operation { attempts, version, state, ..operation(key) })
+        storage.put_operation(Operation { state, attempts, version, ..operation(key) })
     });
-    let changed = join_all(changes).await.into_iter().map(Result::unwrap);
+    let changed = join_all(puts).await.into_iter().map(Result::unwrap);
     assert_eq!(changed.collect::<Vec<_>>(), [true, false, false, false]);
     let (a, b) = (storage.operation("a").await.unwrap(), storage.operation("b").await.unwrap());
-    let done = Operation { attempts: 2, version: 1, state: OperationState::Done, ..operation("a") };
+    let done = Operation { state: OperationState::Done, attempts: 2, version: 1, ..operation("a") };
     assert_eq!((a, b), (Some(done), Some(operation("b"))));
     assert_eq!(storage.operation("gone").await.unwrap(), None);
 }
