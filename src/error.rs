@@ -37,6 +37,7 @@
 //! | a payment that must not be shipped | `FAILED_PRECONDITION` | `NOT_SHIPPABLE` | `PreconditionFailure` |
 //! | a payment that another worker ships | `ABORTED` | `FULFILLMENT_CLAIMED` | RI |
 //! | a payment that was shipped | `FAILED_PRECONDITION` | `FULFILLMENT_COMPLETED` | `PreconditionFailure` |
+//! | a filter that fits none of very many payments | `FAILED_PRECONDITION` | `FILTER_TOO_WIDE` | |
 //! | a claim that another has replaced | `FAILED_PRECONDITION` | `CLAIM_LOST` | `PreconditionFailure` |
 //! | a refund of what was not paid | `FAILED_PRECONDITION` | `NOTHING_PAID` | `PreconditionFailure` |
 //! | a refund of more than is left | `FAILED_PRECONDITION` | `REFUND_TOO_LARGE` | `PreconditionFailure` |

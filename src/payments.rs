@@ -46,7 +46,7 @@ use crate::error::{Error, PaymentError};
 use crate::operations::Operations;
 use crate::pb;
 use crate::pb::payment_service_server::PaymentService;
-use crate::storage::Storage;
+use crate::storage::{Consumer, Storage};
 use crate::stripe;
 
 /// How payments are kept up to date and told, and the bounds of both.
@@ -71,7 +71,7 @@ pub struct Config {
     pub retry_max_ms: NonZeroU32,
     /// How long a stream may leave unread what is ready for it, in milliseconds.
     pub slow_consumer_ms: NonZeroU64,
-    /// How many consumers may acknowledge positions.
+    /// How many consumers each owner may have at each account, and all that have no owner.
     pub consumers_max: u32,
     /// How this installation learns of payments.
     pub source: Source,
@@ -227,11 +227,15 @@ impl Payments {
     ) -> Result<pb::AcknowledgePaymentsResponse, Status> {
         let place = position::find(&request.position, &self.storage).await?;
         let consumers_max = self.config.consumers_max.into();
-        let consumer = caller.own_name(&request.consumer);
+        let consumer = Consumer {
+            name: caller.own_name(&request.consumer),
+            account: caller.account().to_owned(),
+            owner: caller.owner().unwrap_or_default().to_owned(),
+        };
         let kept = self.storage.write(move |mut transaction| {
             Box::pin(async move {
-                let position = request.position;
-                transaction.acknowledge(&consumer, place.sequence, &position, consumers_max).await
+                let place = (place.sequence, request.position.as_str());
+                transaction.acknowledge(&consumer, place, consumers_max, now_ms()).await
             })
         });
         let position = kept.await?.ok_or(PaymentError::TooManyConsumers)?;

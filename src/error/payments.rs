@@ -34,6 +34,16 @@ pub enum PaymentError {
         /// The payment.
         id: String,
     },
+    /// So many payments can be claimed, and so few of them fit the filter, that the search
+    /// was given up.
+    #[error(
+        "none of the {looked_at} oldest payments that can be claimed fits the filter; name \
+         payment_links or a client_reference_id, which are found however many there are"
+    )]
+    FilterTooWide {
+        /// How many payments were looked at.
+        looked_at: usize,
+    },
     /// The claim is not the last one of the payment.
     #[error("the claim is not the payment's last one")]
     ClaimLost {
@@ -88,6 +98,7 @@ impl From<PaymentError> for Status {
             }
             E::Claimed { left } => told(Code::Aborted, "FULFILLMENT_CLAIMED").again_after(*left),
             E::Completed { id } => precondition("FULFILLMENT_COMPLETED", id),
+            E::FilterTooWide { .. } => told(Code::FailedPrecondition, "FILTER_TOO_WIDE"),
             E::ClaimLost { id } => precondition("CLAIM_LOST", id),
             E::NothingPaid { id } => precondition("NOTHING_PAID", id),
             E::TooMuch { id, left } => {

@@ -145,16 +145,10 @@ pub(super) async fn find(
     transaction: &mut Transaction<'_>,
     told: &Told,
 ) -> Result<Option<String>, storage::Error> {
-    if told.payment.is_some() {
-        return Ok(told.payment.clone());
+    match &told.payment {
+        Some(id) => Ok(Some(id.clone())),
+        None => transaction.payment_of(&told.keys).await,
     }
-    for key in &told.keys {
-        let payment = transaction.payment_of(key).await?;
-        if payment.is_some() {
-            return Ok(payment);
-        }
-    }
-    Ok(None)
 }
 
 /// Adds facts to one payment, and writes that.
@@ -197,10 +191,9 @@ async fn change(
         return Ok(None);
     }
     let now_ms = now_ms();
-    let decided_by = told_by.to_owned();
     let claimable_at_ms = claimable_at_ms(&payment);
     let give_back_at_ms = standing::give_back_at_ms(before, &payment, now_ms);
-    let known = Known { payment, decided_by, claim, claimable_at_ms, give_back_at_ms };
+    let known = Known { payment, claim, claimable_at_ms, give_back_at_ms };
 
     let previous = before.map_or(State::Unspecified, |before| before.payment.state());
     let payment = &known.payment;

@@ -22,7 +22,7 @@ use self::pages::Pages;
 use self::patience::Patient;
 use self::seats::{Seat, Seats};
 use super::filter::Filter;
-use super::{Config, position};
+use super::{Config, now_ms, position};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::pb;
@@ -132,7 +132,8 @@ impl Feed {
         if request.consumer.is_empty() {
             return position::find(&request.position, &self.storage).await;
         }
-        let acknowledged = self.storage.acknowledged(&caller.own_name(&request.consumer)).await?;
+        let consumer = caller.own_name(&request.consumer);
+        let acknowledged = self.storage.acknowledged(&consumer, now_ms()).await?;
         position::find(&acknowledged.unwrap_or_default(), &self.storage).await
     }
 }

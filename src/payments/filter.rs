@@ -2,6 +2,7 @@
 
 use crate::caller::Caller;
 use crate::pb;
+use crate::storage::Claimable;
 
 /// What a payment must be like.
 #[derive(Debug, Clone, Default)]
@@ -35,9 +36,17 @@ impl Filter {
         Self { account: caller.account().to_owned(), owner, ..self }
     }
 
-    /// The owner whose payments alone are meant, where there is one.
-    pub(super) fn only_owner(&self) -> Option<&str> {
-        self.owner.as_deref()
+    /// What of it the memory can look for. It may find more than is meant.
+    pub(super) fn wanted(&self) -> Claimable {
+        let pb::PaymentFilter { payment_links, states, client_reference_id, .. } = &self.asked;
+        Claimable {
+            account: self.account.clone(),
+            owner: self.owner.clone(),
+            payment_links: payment_links.clone(),
+            states: states.clone(),
+            client_reference_id: client_reference_id.clone(),
+            ..Claimable::default()
+        }
     }
 
     /// The one link of all payments that are meant, where there is one.

@@ -2,6 +2,7 @@
 //! or given back. Each request is answered once, and again with the same.
 
 mod rules;
+mod search;
 
 use std::time::Duration;
 
@@ -9,24 +10,17 @@ use tonic::Status;
 use uuid::Uuid;
 
 use self::rules::Claiming;
+use self::search::Search;
 use super::filter::Filter;
 use super::{Payments, account, is_seen, now_ms};
 use crate::caller::Caller;
 use crate::contract::{self, Draft};
 use crate::error::{Error, PaymentError};
 use crate::pb;
-use crate::storage::{self, Answered, Cursor, Known, Transaction};
+use crate::storage::{self, Answered, Known, Transaction};
 
 /// How long a claim lasts that does not say.
 const LEASE_DEFAULT: Duration = Duration::from_mins(5);
-/// How many payments one transaction tries to claim, the oldest first.
-const CANDIDATES: usize = 32;
-/// How many payments are read at once to find candidates among them.
-const PAGE: i64 = 256;
-/// How many payments are looked at for one claim, which bounds what a filter
-/// that fits nothing costs.
-const SCAN_MAX: usize = 20_000;
-
 /// A refusal that is the caller's to know, or what storage says.
 type Outcome<T> = Result<Result<T, Status>, storage::Error>;
 
@@ -42,13 +36,40 @@ impl Payments {
         let draft = contract::check(&request).and(rules::claim(&request)).pass()?;
         let id = self.admitted(&draft, caller)?;
         request.request_id = draft.request_id().to_string();
-        let candidates = self.candidates(caller, &request).await?;
-        let (told, caller) = (caller, caller.clone());
-        let named = !request.payment.is_empty();
+        let filter = Filter::new(String::new(), request.filter.clone()).seen_by(caller);
+        let mut search = Search::new(&self.storage, filter);
+        let is_named = !request.payment.is_empty();
+        // Of workers who ask at once, all find the same; who comes too late looks on.
+        loop {
+            let candidates =
+                if is_named { vec![request.payment.clone()] } else { search.next().await? };
+            let is_last = candidates.is_empty();
+            if let Some(answer) = self.try_each(caller, &request, &id, candidates).await? {
+                caller.is_about(answer.payment.as_ref().map_or("", |payment| &payment.id));
+                return Ok(answer);
+            }
+            if is_last {
+                search.end()?;
+                return Ok(pb::ClaimFulfillmentResponse::default());
+            }
+        }
+    }
+
+    /// Claims the first of these that can be, or answers as before. `None` where there is
+    /// none; of a payment that the request names it is said why.
+    async fn try_each(
+        &self,
+        caller: &Caller,
+        request: &pb::ClaimFulfillmentRequest,
+        id: &str,
+        candidates: Vec<String>,
+    ) -> Result<Option<pb::ClaimFulfillmentResponse>, Status> {
+        let (caller, request, id) = (caller.clone(), request.clone(), id.to_owned());
+        let is_named = !request.payment.is_empty();
         let answer = self.storage.write(move |mut transaction| {
             Box::pin(async move {
                 if let Some(answer) = replay(&mut transaction, &request, &id).await? {
-                    return Ok(answer);
+                    return Ok(answer.map(Some));
                 }
                 let lease = u64::try_from(request.lease_seconds).ok().filter(|lease| *lease > 0);
                 let claiming = Claiming {
@@ -65,28 +86,25 @@ impl Payments {
                     match rules::claimed(&known, &claiming) {
                         Ok(payment) => {
                             let claim = claiming.claim.clone();
-                            change(&mut transaction, &known, payment.clone(), &claim).await?;
+                            account::put(&mut transaction, &known, payment.clone(), claim.clone())
+                                .await?;
                             let payment = Some(payment);
                             let answer = pb::ClaimFulfillmentResponse { payment, claim };
                             keep(&mut transaction, &request, &answer, &id).await?;
-                            return Ok(Ok(answer));
+                            return Ok(Ok(Some(answer)));
                         }
-                        Err(refusal) if named => return Ok(Err(refusal.into())),
+                        Err(refusal) if is_named => return Ok(Err(refusal.into())),
                         // Another worker was faster, or the payment has changed.
                         Err(_) => {}
                     }
                 }
-                if named {
+                if is_named {
                     return Ok(Err(Error::PaymentNotFound { id: request.payment }.into()));
                 }
-                Ok(Ok(pb::ClaimFulfillmentResponse::default()))
+                Ok(Ok(None))
             })
         });
-        let answer = self.told(answer.await)?;
-        if let Some(payment) = &answer.payment {
-            told.is_about(&payment.id);
-        }
-        Ok(answer)
+        self.told(answer.await)
     }
 
     /// Closes a claim for good.
@@ -143,7 +161,8 @@ impl Payments {
                 match rule(&request, &known) {
                     Err(refusal) => Ok(Err(refusal.into())),
                     Ok(ended) => {
-                        change(&mut transaction, &known, ended.clone(), &known.claim).await?;
+                        let claim = known.claim.clone();
+                        account::put(&mut transaction, &known, ended.clone(), claim).await?;
                         keep(&mut transaction, &request, &ended, &id).await?;
                         Ok(Ok(ended))
                     }
@@ -157,34 +176,6 @@ impl Payments {
     fn admitted(&self, draft: &Draft, caller: &Caller) -> Result<String, Status> {
         self.writes.admit(draft, caller)?;
         Ok(caller.remembered_as(draft.request_id()).to_string())
-    }
-
-    /// Names the payments that a request may claim, the first choice first.
-    async fn candidates(
-        &self,
-        caller: &Caller,
-        request: &pb::ClaimFulfillmentRequest,
-    ) -> Result<Vec<String>, Status> {
-        if !request.payment.is_empty() {
-            return Ok(vec![request.payment.clone()]);
-        }
-        let filter = Filter::new(String::new(), request.filter.clone()).seen_by(caller);
-        let (mut after, mut found, mut looked_at) = (None, Vec::new(), 0);
-        while found.len() < CANDIDATES && looked_at < SCAN_MAX {
-            let link = filter.only_link();
-            let owner = filter.only_owner();
-            let (account, cursor) = (caller.account(), after.take());
-            let page = self.storage.claimable(account, owner, link, now_ms(), cursor, PAGE).await?;
-            looked_at += page.len();
-            after = page.last().map(Cursor::of);
-            let fitting = page.into_iter().filter(|payment| filter.fits(payment));
-            found.extend(fitting.map(|payment| payment.id));
-            if after.is_none() {
-                break;
-            }
-        }
-        found.truncate(CANDIDATES);
-        Ok(found)
     }
 
     /// Wakes the watchers of a change, and unwraps its answer.
@@ -223,16 +214,6 @@ async fn keep(
 ) -> Result<(), storage::Error> {
     let answered = Answered { request: request.encode_to_vec(), answer: answer.encode_to_vec() };
     transaction.put_answer(id, answered, now_ms()).await
-}
-
-async fn change(
-    transaction: &mut Transaction<'_>,
-    before: &Known,
-    payment: pb::Payment,
-    claim: &str,
-) -> Result<(), storage::Error> {
-    account::put(transaction, before, payment, claim.to_owned()).await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::pb::{self, payment::State};
 use crate::storage::Fact;
 
 pub(super) use self::read::{
-    KINDS, TOLD_TWICE, Told, collected, details, is_told_by, read, refunded, session, state_of,
+    KINDS, TOLD_TWICE, Told, collected, details, in_full, is_told_by, read, refunded, state_of,
 };
 pub(super) use self::view::{is_out, is_shippable, is_too_late, left, own_intent, view};
 
@@ -75,11 +75,30 @@ pub(super) fn lack(told: &Told, known: Option<&pb::Payment>) -> Option<Lack> {
     (sum != gone.amount).then(|| Lack::Refunds { charge: gone.charge.clone() })
 }
 
+/// Whether a session that is in this state by itself tells more than what is known of its
+/// payment.
+pub(super) fn tells_more(state: State, known: Option<&pb::Payment>) -> bool {
+    known.is_none_or(|known| before_refunds(known) < state || is_bare(state, known))
+}
+
+/// The state of a payment as the page was left, whatever went back since.
+pub(super) fn before_refunds(payment: &pb::Payment) -> State {
+    match payment.state() {
+        State::PartiallyRefunded | State::Refunded => State::Paid,
+        state => state,
+    }
+}
+
+/// Whether it is not known what was bought, though the buyer has submitted the page.
+fn is_bare(state: State, payment: &pb::Payment) -> bool {
+    state > State::Expired && payment.line_items.is_empty()
+}
+
 fn lacks_details(told: &Told) -> bool {
     let mut sessions = told.facts.iter().filter(|fact| fact.subject == read::SESSION);
     sessions.any(|fact| {
         let page = pb::Payment::decode(fact.body.as_slice()).unwrap_or_default();
-        page.state() > State::Expired && page.line_items.is_empty()
+        is_bare(page.state(), &page)
     })
 }
 

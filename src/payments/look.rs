@@ -6,12 +6,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tonic::Status;
 
+use super::Payments;
+use super::account::{self, Added};
 use super::ledger::{self, Told};
-use super::reconcile::{Failure, before_refunds};
-use super::{Payments, account};
+use super::reconcile::Failure;
 use crate::caller::Caller;
-use crate::pb;
-use crate::pb::payment::State;
+use crate::storage;
 
 /// How many links are asked about at the same time.
 const LINKS_AT_ONCE: usize = 4;
@@ -38,8 +38,12 @@ impl Payments {
             for session in page.items {
                 let Some(state) = ledger::state_of(&session) else { continue };
                 let known = self.storage.payment(&session.id).await?;
-                if known.as_ref().is_none_or(|known| before_refunds(known) < state) {
-                    self.take_in(caller.account().to_owned(), session, state).await?;
+                if ledger::tells_more(state, known.as_ref()) {
+                    let asking = Caller::itself(READ_TIME).at(caller.account());
+                    let full = self.stripe.payment_in_full(&session.id, &asking).await?;
+                    if let Some(told) = ledger::in_full(session, &full, state) {
+                        self.add(caller.account(), full.id, told).await?;
+                    }
                 }
             }
             match page.next {
@@ -50,35 +54,19 @@ impl Payments {
         Ok(())
     }
 
-    async fn take_in(
+    /// Adds what no event of an account has told, and tells what that has changed.
+    pub(super) async fn add(
         &self,
-        account: String,
-        page: pb::Payment,
-        state: State,
-    ) -> Result<(), Failure> {
-        let Some(told) = self.in_full(&account, &page, state).await? else { return Ok(()) };
+        at: &str,
+        id: String,
+        told: Told,
+    ) -> Result<Added, storage::Error> {
+        let at = at.to_owned();
         let written = self.storage.write(move |mut transaction| {
-            Box::pin(
-                async move { account::add(&mut transaction, &page.id, told, (&account, "")).await },
-            )
+            Box::pin(async move { account::add(&mut transaction, &id, told, (&at, "")).await })
         });
         let added = written.await?;
         self.announce(added);
-        Ok(())
-    }
-
-    /// What a session tells, with what its list does not show.
-    pub(super) async fn in_full(
-        &self,
-        account: &str,
-        page: &pb::Payment,
-        state: State,
-    ) -> Result<Option<Told>, Failure> {
-        let caller = Caller::itself(READ_TIME).at(account);
-        let full = self.stripe.payment_in_full(&page.id, &caller).await?;
-        Ok(ledger::session(page.clone(), state, "").map(|mut told| {
-            told.facts.push(ledger::details(&full, ""));
-            told
-        }))
+        Ok(added)
     }
 }

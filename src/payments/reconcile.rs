@@ -21,10 +21,10 @@ use tokio::sync::OwnedMutexGuard;
 use tonic::Status;
 use tracing::Instrument as _;
 
+use self::allowance::Allowance;
 pub(super) use self::schedule::Schedule;
-pub(super) use self::sweep::before_refunds;
 use super::ledger::{self, Told};
-use super::{Payments, account, links as link_events, now_ms, signals};
+use super::{Payments, Source, links as link_events, now_ms, signals};
 use crate::caller::{Caller, DEFAULT_ACCOUNT};
 use crate::error::PaymentError;
 use crate::pb::ReconcilePaymentsResponse as Report;
@@ -42,8 +42,8 @@ const WINDOW_SECS: i64 = 72 * 60 * 60;
 const HORIZON_SECS: i64 = 30 * 24 * 60 * 60;
 /// How many kinds of events Stripe lists in answer to one question.
 const KINDS_MAX: usize = 20;
-/// How many differences a report names.
-const UNEXPLAINED_MAX: usize = 100;
+/// How many differences a report names, and how many are looked at again at once.
+const UNEXPLAINED_MAX: u32 = 100;
 
 const LEASE_NAME: &str = "reconciliation";
 
@@ -99,6 +99,7 @@ impl Payments {
             run.poll(since_secs).await?;
             run.sweep(since_secs).await?;
             run.ask_overdue().await?;
+            run.ask_unexplained().await?;
             run.links().await
         };
         let outcome = outcome.await;
@@ -166,7 +167,8 @@ impl<'a> Run<'a> {
     ) -> Result<Option<i64>, Failure> {
         let (mut after, mut newest) = (None, None);
         loop {
-            self.before_reading().await?;
+            // Where nothing else tells of payments, a poll is made whatever is left.
+            self.before_reading(self.payments.config.source == Source::Poll).await?;
             let caller = self.caller();
             let stripe = &self.payments.stripe;
             let page = stripe.events(kinds, since_secs, after.as_deref(), &caller).await?;
@@ -197,14 +199,15 @@ impl<'a> Run<'a> {
         Caller::itself(READ_TIME).at(&self.account)
     }
 
-    /// Keeps the lease and counts what is about to be read.
-    async fn before_reading(&mut self) -> Result<(), Failure> {
+    /// Keeps the lease and counts what is about to be read. What is vital is read though
+    /// the month's allowance has no room for it.
+    async fn before_reading(&mut self, is_vital: bool) -> Result<(), Failure> {
         self.hold().await?;
-        let spent = allowance::spend(self.payments, &self.account).await?;
-        if self.is_bounded && spent > self.payments.config.reads_per_month_max.into() {
+        let allowance = Allowance::of(self.payments, &self.account).await?;
+        if self.is_bounded && !is_vital && allowance.spare() <= 0 {
             return Err(Failure::Allowance);
         }
-        Ok(())
+        Ok(allowance.spend(self.payments, &self.account).await?)
     }
 
     async fn hold(&mut self) -> Result<(), Failure> {
@@ -213,13 +216,7 @@ impl<'a> Run<'a> {
 
     /// Adds what no event has told of a payment.
     async fn repair(&mut self, id: String, told: Told) -> Result<(), Failure> {
-        let at = self.account.clone();
-        let written = self.payments.storage.write(move |mut transaction| {
-            Box::pin(async move { account::add(&mut transaction, &id, told, (&at, "")).await })
-        });
-        let added = written.await?;
-        self.payments.announce(added);
-        if added.changed {
+        if self.payments.add(&self.account, id, told).await?.changed {
             self.report.payments_repaired = self.report.payments_repaired.saturating_add(1);
             MISSED.add(1, &[]);
         }
@@ -235,13 +232,16 @@ impl<'a> Run<'a> {
                 difference,
                 "Stripe tells something else of a payment"
             );
-            if self.report.unexplained.len() < UNEXPLAINED_MAX {
+            if self.report.unexplained.len() < UNEXPLAINED_MAX as usize {
                 let (payment, difference) = (id.clone(), difference.to_owned());
                 self.report.unexplained.push(Unexplained { payment, difference });
             }
         }
+        let account = self.account.clone();
         let noted = self.payments.storage.write(move |mut transaction| {
-            Box::pin(async move { transaction.put_unexplained(&id, what, now_ms()).await })
+            Box::pin(
+                async move { transaction.put_unexplained(&account, &id, what, now_ms()).await },
+            )
         });
         Ok(noted.await?)
     }
@@ -251,3 +251,6 @@ impl<'a> Run<'a> {
 fn of_account(name: &str, account: &str) -> String {
     if account == DEFAULT_ACCOUNT { name.to_owned() } else { format!("{name}@{account}") }
 }
+
+#[cfg(test)]
+mod tests;

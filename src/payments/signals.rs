@@ -22,7 +22,9 @@ static PENDING: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.inbox.pending")
         .with_unit("{event}")
-        .with_description("Events that their payments do not know of yet.")
+        .with_description(
+            "Events that are to be added to payments; not those whose payment is not known yet.",
+        )
         .build()
 });
 
@@ -30,9 +32,7 @@ static AGE: LazyLock<Gauge<i64>> = LazyLock::new(|| {
     global::meter("paylink")
         .i64_gauge("paylink.inbox.oldest_age")
         .with_unit("s")
-        .with_description(
-            "How long ago the oldest event arrived that its payment does not know of.",
-        )
+        .with_description("How long ago the oldest of these events arrived.")
         .build()
 });
 

@@ -83,7 +83,7 @@ fn over(storage: Storage, config: &Config) -> Payments {
 
 /// Payments that are given back where they come too late, and of whose writes so many
 /// may be under way.
-fn over_stripe(
+pub(super) fn over_stripe(
     storage: Storage,
     config: &Config,
     stripe: stripe::Client,

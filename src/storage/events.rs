@@ -35,15 +35,16 @@ pub struct NewEvent {
 /// What has become of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventState {
-    /// Its payment does not know of it yet.
+    /// It is to be added to its payment.
     Pending,
     /// Its payment knows.
     Done,
-    /// It tells of nothing that is recorded here.
+    /// It tells of nothing that is recorded here, or of a payment that is not known yet:
+    /// then it is in `waiting`, and is pending again once the payment is.
     Ignored,
 }
 
-/// An event that waits for its payment to learn of it.
+/// An event that is to be added to its payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueEvent {
     /// Stripe's id, `evt_…`.
@@ -61,7 +62,7 @@ pub struct DueEvent {
 /// What waits in the inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inbox {
-    /// How many events their payments do not know of yet.
+    /// How many events are to be added to their payments.
     pub count: i64,
     /// When the oldest of them arrived.
     pub oldest_at_ms: Option<i64>,
@@ -150,7 +151,7 @@ impl Storage {
         Ok(rows.into_iter().map(event).collect())
     }
 
-    /// Counts the events that wait for their payments to learn of them.
+    /// Counts the events that are to be added to their payments.
     pub async fn pending_events(&self) -> Result<Inbox, Error> {
         let pending = sqlx::query_as(
             "SELECT count(*), min(received_at_ms) FROM events WHERE state = 'pending'",

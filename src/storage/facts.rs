@@ -1,6 +1,8 @@
 //! The tables `facts`, `payment_keys` and `waiting`: what Stripe said of each
 //! payment, and how what names no payment finds its own.
 
+use sqlx::AnyConnection;
+
 use super::query::Query;
 use super::{Error, Storage, Transaction};
 
@@ -21,10 +23,9 @@ pub struct Fact {
 // === impl Storage ===
 
 impl Storage {
-    /// Gives the payment that was paid with something.
-    pub async fn payment_of(&self, key: &str) -> Result<Option<String>, Error> {
-        let found = sqlx::query_scalar("SELECT payment_id FROM payment_keys WHERE key = $1");
-        Ok(found.bind(key).fetch_optional(self.readers()).await?)
+    /// Gives the payment that was paid with the first of these of which one is known.
+    pub async fn payment_of(&self, keys: &[String]) -> Result<Option<String>, Error> {
+        payment_of(&mut *self.readers().acquire().await?, keys).await
     }
 }
 
@@ -64,10 +65,10 @@ impl Transaction<'_> {
         query.execute(&mut *self.0).await
     }
 
-    /// Gives the payment that was paid with something, as of this transaction.
-    pub async fn payment_of(&mut self, key: &str) -> Result<Option<String>, Error> {
-        let found = sqlx::query_scalar("SELECT payment_id FROM payment_keys WHERE key = $1");
-        Ok(found.bind(key).fetch_optional(&mut *self.0).await?)
+    /// Gives the payment that was paid with the first of these of which one is known, as of
+    /// this transaction.
+    pub async fn payment_of(&mut self, keys: &[String]) -> Result<Option<String>, Error> {
+        payment_of(&mut *self.0, keys).await
     }
 
     /// Keeps what a payment was paid with, and makes the events due that waited
@@ -125,4 +126,18 @@ impl Transaction<'_> {
         .await?;
         Ok(())
     }
+}
+
+async fn payment_of(
+    connection: &mut AnyConnection,
+    keys: &[String],
+) -> Result<Option<String>, Error> {
+    for key in keys {
+        let found = sqlx::query_scalar("SELECT payment_id FROM payment_keys WHERE key = $1");
+        let found = found.bind(key).fetch_optional(&mut *connection).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }

@@ -39,6 +39,18 @@ impl Storage {
         .await
     }
 
+    /// Gives payments of an account that Stripe tells something else of, those first that
+    /// were looked at longest ago.
+    pub async fn unexplained_of(&self, account: &str, limit: u32) -> Result<Vec<String>, Error> {
+        // Of what an earlier release has noted, only the payment says whose it is.
+        let ids = sqlx::query_scalar(
+            "SELECT payment_id FROM unexplained LEFT JOIN payments ON id = payment_id
+             WHERE coalesce(payments.account, unexplained.account) = $1
+             ORDER BY found_at_ms, payment_id LIMIT $2",
+        );
+        Ok(ids.bind(account).bind(i64::from(limit)).fetch_all(self.readers()).await?)
+    }
+
     /// Counts the payments that Stripe tells something else of.
     pub async fn unexplained(&self) -> Result<i64, Error> {
         let count = sqlx::query_scalar("SELECT count(*) FROM unexplained");
@@ -61,9 +73,10 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Keeps what differs of a payment, or that nothing does any more.
+    /// Keeps what differs of a payment of an account, or that nothing does any more.
     pub async fn put_unexplained(
         &mut self,
+        account: &str,
         payment_id: &str,
         difference: Option<&str>,
         now_ms: i64,
@@ -76,12 +89,15 @@ impl Transaction<'_> {
             return Ok(());
         };
         sqlx::query(
-            "INSERT INTO unexplained (payment_id, difference, found_at_ms) VALUES ($1, $2, $3)
-             ON CONFLICT (payment_id) DO UPDATE SET difference = excluded.difference",
+            "INSERT INTO unexplained (payment_id, difference, found_at_ms, account)
+             VALUES ($1, $2, $3, $4)
+             ON CONFLICT (payment_id) DO UPDATE SET
+             difference = excluded.difference, found_at_ms = excluded.found_at_ms",
         )
         .bind(payment_id)
         .bind(difference)
         .bind(now_ms)
+        .bind(account)
         .execute(&mut *self.0)
         .await?;
         Ok(())

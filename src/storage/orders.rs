@@ -1,8 +1,6 @@
 //! The table `orders`: orders that are over, by a payment or by their closing.
 
-use prost::Message as _;
-
-use super::{Error, Storage, Transaction};
+use super::{Error, Storage, Transaction, payments};
 use crate::pb;
 use crate::pb::order::CloseReason;
 use crate::pb::payment_link::DeactivationReason;
@@ -63,11 +61,7 @@ impl Storage {
         .bind(account)
         .fetch_all(self.readers())
         .await?;
-        let decode = |(id, bytes): (String, Vec<u8>)| {
-            pb::Payment::decode(bytes.as_slice())
-                .map_err(|_| Error::Corrupt { what: format!("payment {id}") })
-        };
-        rows.into_iter().map(decode).collect()
+        rows.iter().map(|(id, bytes)| payments::decode(id, bytes)).collect()
     }
 
     /// Gives the accounts and ids of payments that are to be given back by now, the

@@ -12,8 +12,6 @@ use crate::pb::time::millis;
 pub struct Known {
     /// The payment.
     pub payment: pb::Payment,
-    /// The id of the event that changed it last; empty where none did.
-    pub decided_by: String,
     /// The last claim to ship it; empty when there was none.
     pub claim: String,
     /// From when on it can be claimed, in milliseconds since 1970; never where `None`.
@@ -23,9 +21,9 @@ pub struct Known {
     pub give_back_at_ms: Option<i64>,
 }
 
-/// A row: id, payment, the event that decided it, claim, when it can be claimed and
-/// since when it is to be given back.
-type Row = (String, Vec<u8>, String, String, Option<i64>, Option<i64>);
+/// A row: id, payment, claim, when it can be claimed and since when it is to be given
+/// back.
+type Row = (String, Vec<u8>, String, Option<i64>, Option<i64>);
 
 /// Which payments to list.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +40,33 @@ pub struct Listing {
     pub after: Option<Cursor>,
     /// How many, at most.
     pub limit: u32,
+}
+
+/// Which payments to claim.
+#[derive(Debug, Clone, Default)]
+pub struct Claimable {
+    /// Those of this Stripe account.
+    pub account: String,
+    /// Only those of this owner.
+    pub owner: Option<String>,
+    /// Only those of these links; of all where there are none.
+    pub payment_links: Vec<String>,
+    /// Only those in these states; in any where there are none.
+    pub states: Vec<i32>,
+    /// Only those that carry this reference, or may carry it; any where it is empty.
+    pub client_reference_id: String,
+    /// Only those that come after this one.
+    pub after: Option<Cursor>,
+    /// How many, at most.
+    pub limit: u32,
+}
+
+/// Which `client_reference_id` payments are looked for by.
+enum Reference<'a> {
+    Any,
+    This(&'a str),
+    /// What an earlier release has written: only the payment itself has it.
+    Unknown,
 }
 
 /// The place of a payment or a link among all of its kind, the newest first.
@@ -138,32 +163,64 @@ impl Storage {
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
 
-    /// Gives payments of an account that can be claimed now, the oldest first.
+    /// Gives payments that can be claimed now, the oldest first.
     pub async fn claimable(
         &self,
-        account: &str,
-        owner: Option<&str>,
-        payment_link: Option<&str>,
+        wanted: &Claimable,
         now_ms: i64,
-        after: Option<Cursor>,
-        limit: i64,
+    ) -> Result<Vec<pb::Payment>, Error> {
+        // One question for each, since only that finds them by their index; in this order,
+        // for an unknown one can become known in between.
+        let references = match wanted.client_reference_id.as_str() {
+            "" => vec![Reference::Any],
+            reference => vec![Reference::Unknown, Reference::This(reference)],
+        };
+        let mut found = Vec::new();
+        for reference in references {
+            found.extend(self.claimable_by(reference, wanted, now_ms).await?);
+        }
+        found.sort_by_cached_key(|payment| {
+            let Cursor { created_at_ms, id } = Cursor::of(payment);
+            (created_at_ms, id)
+        });
+        found.dedup_by(|one, other| one.id == other.id);
+        found.truncate(wanted.limit as usize);
+        Ok(found)
+    }
+
+    async fn claimable_by(
+        &self,
+        reference: Reference<'_>,
+        wanted: &Claimable,
+        now_ms: i64,
     ) -> Result<Vec<pb::Payment>, Error> {
         let mut query = Query::new(
             "SELECT id, payment FROM payments
              WHERE claimable_at_ms IS NOT NULL AND account = ",
         );
-        query.bind(account.to_owned())?.push(" AND claimable_at_ms <= ").bind(now_ms)?;
-        if let Some(owner) = owner {
-            query.push(" AND owner = ").bind(owner.to_owned())?;
+        query.bind(wanted.account.clone())?.push(" AND claimable_at_ms <= ").bind(now_ms)?;
+        if let Some(owner) = &wanted.owner {
+            query.push(" AND owner = ").bind(owner.clone())?;
         }
-        if let Some(payment_link) = payment_link {
-            query.push(" AND payment_link = ").bind(payment_link.to_owned())?;
+        if !wanted.payment_links.is_empty() {
+            query.push(" AND payment_link IN ").bind_all(&wanted.payment_links)?;
         }
-        if let Some(Cursor { created_at_ms, id }) = after {
-            query.push(" AND (created_at_ms, id) > (").bind(created_at_ms)?;
-            query.push(", ").bind(id)?.push(")");
+        match reference {
+            Reference::Any => {}
+            Reference::Unknown => drop(query.push(" AND client_reference_id IS NULL")),
+            Reference::This(reference) => {
+                query.push(" AND client_reference_id = ").bind(reference.to_owned())?;
+            }
         }
-        query.push(" ORDER BY created_at_ms, id LIMIT ").bind(limit)?;
+        if !wanted.states.is_empty() {
+            // As a sum, for the index by states knows nothing of what can be claimed.
+            query.push(" AND (state + 0) IN ").bind_all(&wanted.states)?;
+        }
+        if let Some(Cursor { created_at_ms, id }) = &wanted.after {
+            query.push(" AND (created_at_ms, id) > (").bind(*created_at_ms)?;
+            query.push(", ").bind(id.clone())?.push(")");
+        }
+        query.push(" ORDER BY created_at_ms, id LIMIT ").bind(i64::from(wanted.limit))?;
         let rows: Vec<(String, Vec<u8>)> = query.rows(self.readers()).await?;
         rows.iter().map(|(id, bytes)| decode(id, bytes)).collect()
     }
@@ -183,20 +240,21 @@ impl Transaction<'_> {
             return Ok(Vec::new());
         }
         let mut query = Query::new(
-            "SELECT id, payment, decided_by, claim, claimable_at_ms, give_back_at_ms
+            "SELECT id, payment, claim, claimable_at_ms, give_back_at_ms
              FROM payments WHERE id IN ",
         );
         query.bind_all(ids)?;
         let rows: Vec<Row> = query.rows(&mut *self.0).await?;
         rows.into_iter()
-            .map(|(id, bytes, decided_by, claim, claimable_at_ms, give_back_at_ms)| {
+            .map(|(id, bytes, claim, claimable_at_ms, give_back_at_ms)| {
                 let payment = decode(&id, &bytes)?;
-                Ok(Known { payment, decided_by, claim, claimable_at_ms, give_back_at_ms })
+                Ok(Known { payment, claim, claimable_at_ms, give_back_at_ms })
             })
             .collect()
     }
 
-    /// Replaces what is known of payments. No two are the same.
+    /// Replaces what is known of payments. No two are the same. `decided_by` is a column of
+    /// earlier releases, which nothing reads.
     pub async fn put_known(&mut self, all: &[&Known], updated_at_ms: i64) -> Result<(), Error> {
         if all.is_empty() {
             return Ok(());
@@ -204,26 +262,29 @@ impl Transaction<'_> {
         let mut query = Query::new(
             "INSERT INTO payments
              (id, payment_link, state, created_at_ms, updated_at_ms, decided_by, payment, claim,
-              claimable_at_ms, owner, order_ref, give_back_at_ms, account) VALUES ",
+              claimable_at_ms, owner, order_ref, give_back_at_ms, account, client_reference_id)
+             VALUES ",
         );
         for known in all {
             let pb::Payment { id, payment_link, state, .. } = &known.payment;
-            let pb::Payment { owner, order_ref, account, .. } = &known.payment;
+            let pb::Payment { owner, order_ref, account, client_reference_id, .. } = &known.payment;
             let row = query.row().with(id.clone())?.with(payment_link.clone())?.with(*state)?;
             let row = row.with(Cursor::of(&known.payment).created_at_ms)?.with(updated_at_ms)?;
-            let row = row.with(known.decided_by.clone())?.with(known.payment.encode_to_vec())?;
+            let row = row.with(String::new())?.with(known.payment.encode_to_vec())?;
             let row = row.with(known.claim.clone())?.with(known.claimable_at_ms)?;
             let row = row.with(owner.clone())?.with(order_ref.clone())?;
-            row.with(known.give_back_at_ms)?.with(account.clone())?.end();
+            let row = row.with(known.give_back_at_ms)?.with(account.clone())?;
+            row.with(client_reference_id.clone())?.end();
         }
         query.push(
             " ON CONFLICT (id) DO UPDATE SET
              payment_link = excluded.payment_link, state = excluded.state,
              created_at_ms = excluded.created_at_ms, updated_at_ms = excluded.updated_at_ms,
-             decided_by = excluded.decided_by, payment = excluded.payment,
-             claim = excluded.claim, claimable_at_ms = excluded.claimable_at_ms,
+             payment = excluded.payment, claim = excluded.claim,
+             claimable_at_ms = excluded.claimable_at_ms,
              owner = excluded.owner, order_ref = excluded.order_ref,
-             give_back_at_ms = excluded.give_back_at_ms, account = excluded.account",
+             give_back_at_ms = excluded.give_back_at_ms, account = excluded.account,
+             client_reference_id = excluded.client_reference_id",
         );
         query.execute(&mut *self.0).await
     }
@@ -233,11 +294,10 @@ impl Transaction<'_> {
 impl Known {
     /// A payment that one event has told of, for tests.
     pub(crate) fn testing(payment: pb::Payment) -> Self {
-        let (decided_by, claim) = ("evt_1".to_owned(), String::new());
-        Self { payment, decided_by, claim, claimable_at_ms: None, give_back_at_ms: None }
+        Self { payment, claim: String::new(), claimable_at_ms: None, give_back_at_ms: None }
     }
 }
 
-fn decode(id: &str, bytes: &[u8]) -> Result<pb::Payment, Error> {
+pub(super) fn decode(id: &str, bytes: &[u8]) -> Result<pb::Payment, Error> {
     pb::Payment::decode(bytes).map_err(|_| Error::Corrupt { what: format!("payment {id}") })
 }

@@ -54,6 +54,8 @@ pub struct Config {
     pub event_days: u32,
     /// The feed. A consumer who was away for longer must begin again.
     pub feed_days: u32,
+    /// Consumers of the feed that are not used. One that comes back is a new one.
+    pub consumer_days: u32,
     /// Records of calls. The newest stays whatever its age, so that the chain goes on.
     pub audit_days: u32,
 }
@@ -98,7 +100,7 @@ impl Storage {
         };
         let (bodies, events) = (before(config.event_body_days), before(config.event_days));
         let (feed, requests) = (before(config.feed_days), before(REQUEST_DAYS));
-        let audit = before(config.audit_days);
+        let (consumers, audit) = (before(config.consumer_days), before(config.audit_days));
         self.write(move |mut transaction| {
             Box::pin(async move {
                 let mut rows = 0;
@@ -114,6 +116,10 @@ impl Storage {
                 }
                 if let Some(before_ms) = feed {
                     rows = rows.max(transaction.forget_feed(before_ms).await?);
+                }
+                if let Some(before_ms) = consumers {
+                    let forgotten = transaction.forget_consumers(before_ms, now_ms, BATCH_MAX);
+                    rows = rows.max(forgotten.await?);
                 }
                 if let Some(before_ms) = audit {
                     rows = rows.max(transaction.forget_audit(before_ms, BATCH_MAX).await?);

@@ -34,6 +34,7 @@ impl Config {
                 event_body_days: 0,
                 event_days: 0,
                 feed_days: 0,
+                consumer_days: 0,
                 audit_days: 0,
             },
         }

@@ -1,5 +1,6 @@
 mod audit;
 mod chain;
+mod consumers;
 mod reading;
 mod replicas;
 mod retention;

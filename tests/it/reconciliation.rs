@@ -15,6 +15,15 @@ async fn pay(paylink: &Paylink) -> String {
     page.session().to_owned()
 }
 
+/// Stripe's word that it had failed to make events.
+fn failed_to_make_events() -> serde_json::Value {
+    json!({
+        "id": "evt_thin", "object": "v2.core.event", "livemode": false,
+        "type": "v2.core.health.event_generation_failure.resolved",
+        "created": "2026-01-01T00:00:00Z",
+    })
+}
+
 async fn reconcile(paylink: &Paylink) -> pb::ReconcilePaymentsResponse {
     let request = pb::ReconcilePaymentsRequest::default();
     paylink.payments().reconcile_payments(request).await.unwrap().into_inner()
@@ -53,6 +62,20 @@ async fn a_payment_whose_event_was_never_made_is_found_by_its_session() {
 }
 
 #[tokio::test]
+async fn a_payment_is_told_whole_though_the_key_was_wrong_when_it_was_made() {
+    let folder = Folder::new();
+    let start = Paylink::start().storage(&folder);
+    let paylink =
+        start.clone().with("PAYLINK__STRIPE__API_KEY", "rk_test_no_checkout_sessions").await;
+    let page = Page::open(&paylink.link().await.url).await;
+    let heard = paylink.stripe.gate.heard();
+    page.pay(GOOD_CARD).await;
+    paylink.stripe.gate.heard_more_than(heard).await;
+    let paylink = start.before(paylink.stop().await).await;
+    assert_eq!(paylink.watch("").await.payment().await.line_items.len(), 1);
+}
+
+#[tokio::test]
 async fn a_payment_that_stripe_tells_something_else_of_is_named() {
     let paylink = Paylink::start().without_webhooks().await;
     let session = pay(&paylink).await;
@@ -71,6 +94,7 @@ async fn an_installation_without_webhooks_works_by_polling_alone() {
         .without_webhooks()
         .with("PAYLINK__PAYMENTS__SOURCE", "poll")
         .with("PAYLINK__PAYMENTS__POLL_ONLY_INTERVAL_MS", "50")
+        .with("PAYLINK__PAYMENTS__READS_PER_MONTH_MAX", "4000000000")
         .await;
     let mut watch = paylink.watch("").await;
     let session = pay(&paylink).await;
@@ -86,12 +110,7 @@ async fn stripes_word_that_it_failed_to_make_events_starts_a_comparison() {
     let folder = Folder::new();
     let paylink = Paylink::start().without_webhooks().storage(&folder).await;
     let session = pay(&paylink).await;
-    let thin = json!({
-        "id": "evt_thin", "object": "v2.core.event", "livemode": false,
-        "type": "v2.core.health.event_generation_failure.resolved",
-        "created": "2026-01-01T00:00:00Z",
-    });
-    assert_eq!(Hook::of(&thin).send(&paylink).await, 200);
+    assert_eq!(Hook::of(&failed_to_make_events()).send(&paylink).await, 200);
     assert_eq!(paylink.watch("").await.payment().await.id, session);
 }
 
@@ -99,9 +118,7 @@ async fn stripes_word_that_it_failed_to_make_events_starts_a_comparison() {
 async fn background_reads_end_with_the_months_allowance() {
     let paylink = Paylink::start()
         .without_webhooks()
-        .with("PAYLINK__PAYMENTS__SOURCE", "poll")
-        .with("PAYLINK__PAYMENTS__POLL_ONLY_INTERVAL_MS", "10")
-        .with("PAYLINK__PAYMENTS__HURRY_INTERVAL_MS", "10")
+        .with("PAYLINK__PAYMENTS__POLL_INTERVAL_MS", "10")
         .with("PAYLINK__PAYMENTS__READS_PER_MONTH_MAX", "5")
         .await;
     until(async || paylink.stripe.gate.heard() >= 5).await;
@@ -116,6 +133,20 @@ async fn background_reads_end_with_the_months_allowance() {
     })
     .await;
     assert_eq!(paylink.watch("").await.payment().await.state(), State::Paid);
+}
+
+#[tokio::test]
+async fn polling_alone_goes_on_when_the_months_allowance_is_used_up() {
+    let paylink = Paylink::start()
+        .without_webhooks()
+        .with("PAYLINK__PAYMENTS__SOURCE", "poll")
+        .with("PAYLINK__PAYMENTS__READS_PER_MONTH_MAX", "1")
+        .await;
+    paylink.stripe.gate.heard_more_than(0).await;
+    let session = pay(&paylink).await;
+    // It is due at once, and not when an hour has passed.
+    assert_eq!(Hook::of(&failed_to_make_events()).send(&paylink).await, 200);
+    assert_eq!(paylink.watch("").await.payment().await.id, session);
 }
 
 #[tokio::test]

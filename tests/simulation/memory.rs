@@ -173,9 +173,8 @@ async fn append(storage: &Storage, is_undone: bool) -> Result<i64, Error> {
     let write = storage.write(move |mut transaction| {
         Box::pin(async move {
             let payment = pb::Payment { id: "cs_1".into(), ..Default::default() };
-            let (decided_by, claim) = (String::new(), String::new());
-            let known =
-                Known { payment, decided_by, claim, claimable_at_ms: None, give_back_at_ms: None };
+            let claim = String::new();
+            let known = Known { payment, claim, claimable_at_ms: None, give_back_at_ms: None };
             transaction.put_known(&[&known], 0).await?;
             let before = State::Unspecified;
             let change = transaction.next_change(&known.payment, before, "evt_1", 0).await?;

@@ -1,6 +1,7 @@
 use futures_util::future::join_all;
 use tonic::Request;
 
+use super::search::{CANDIDATES, SCAN_MAX};
 use super::*;
 use crate::payments::tests::{
     COMPLETED, OneItem, config, event, next_change, open, project, reason, receive, watch,
@@ -125,4 +126,71 @@ async fn a_filter_says_which_payments_a_worker_takes() {
     let request = pb::ClaimFulfillmentRequest { filter: Some(filter), ..request("") };
     assert_eq!(claim(&payments, request.clone()).await.unwrap().0, "cs_other");
     assert_eq!(claim(&payments, request).await.unwrap().0, "");
+}
+
+/// Lets so many payments wait to be shipped, each of a link of its own.
+async fn waiting(payments: &Payments, count: usize) {
+    let all: Vec<_> = (0..count).collect();
+    for some in all.chunks(500) {
+        let known = some.iter().map(|number| {
+            let payment = pb::Payment {
+                id: format!("cs_{number}"),
+                payment_link: format!("plink_{number}"),
+                client_reference_id: format!("cart_{number}"),
+                metadata: [("number".to_owned(), number.to_string())].into(),
+                state: pb::payment::State::Paid.into(),
+                created: Some(prost_types::Timestamp {
+                    seconds: i64::try_from(*number).unwrap(),
+                    nanos: 0,
+                }),
+                ..Default::default()
+            };
+            Known { claimable_at_ms: Some(0), ..Known::testing(payment) }
+        });
+        let known: Vec<Known> = known.collect();
+        let put = payments.storage.write(|mut transaction| {
+            Box::pin(
+                async move { transaction.put_known(&known.iter().collect::<Vec<_>>(), 0).await },
+            )
+        });
+        put.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_many_workers_who_ask_at_once_nobody_is_told_that_none_waits() {
+    let payments = open(&config()).await;
+    waiting(&payments, 4 * CANDIDATES).await;
+    let claims = join_all((0..3 * CANDIDATES).map(|_| claim(&payments, request("")))).await;
+    let mut ids: Vec<String> = claims.into_iter().map(|claim| claim.unwrap().0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((ids.len(), ids.contains(&String::new())), (3 * CANDIDATES, false));
+}
+
+#[tokio::test]
+async fn payments_that_nobody_ships_hide_no_others() {
+    const LAST: usize = SCAN_MAX + 300;
+    let payments = open(&config()).await;
+    waiting(&payments, LAST + 1).await;
+    let only = |filter| pb::ClaimFulfillmentRequest { filter: Some(filter), ..request("") };
+    let link = |number| format!("plink_{}", LAST - number);
+    let of_links =
+        pb::PaymentFilter { payment_links: vec![link(0), link(1)], ..Default::default() };
+    let first = claim(&payments, only(of_links.clone())).await.unwrap().0;
+    assert_eq!(first, format!("cs_{}", LAST - 1));
+    assert_ne!(claim(&payments, only(of_links.clone())).await.unwrap().0, "");
+    assert_eq!(claim(&payments, only(of_links)).await.unwrap().0, "");
+    let of_cart = pb::PaymentFilter {
+        client_reference_id: format!("cart_{}", LAST - 2),
+        ..Default::default()
+    };
+    assert_ne!(claim(&payments, only(of_cart)).await.unwrap().0, "");
+    // By metadata alone the search has to end, and says so.
+    let metadata = [("number".to_owned(), "none".to_owned())].into();
+    let unfit = pb::PaymentFilter { metadata, ..Default::default() };
+    assert_eq!(refused(&payments, only(unfit.clone())).await, "FILTER_TOO_WIDE");
+    let payment_links = vec!["plink_7".to_owned()];
+    let narrowed = pb::PaymentFilter { payment_links, ..unfit };
+    assert_eq!(claim(&payments, only(narrowed)).await.unwrap().0, "");
 }

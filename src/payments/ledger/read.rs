@@ -184,8 +184,20 @@ pub(in crate::payments) fn refunded(refund: &pb::Refund, told_by: &str) -> Optio
     told(keys, fact(REFUND, &refund.id, refund.status.into(), told_by, refund))
 }
 
+/// What a session in this state says together with itself in full, as Stripe gives it where
+/// it is asked for alone. `None` when it is not of a link.
+pub(in crate::payments) fn in_full(
+    page: pb::Payment,
+    full: &pb::Payment,
+    state: State,
+) -> Option<Told> {
+    let mut told = session(page, state, "")?;
+    told.facts.push(details(full, ""));
+    Some(told)
+}
+
 /// What a session says that is in this state. `None` when it is not of a link.
-pub(in crate::payments) fn session(page: pb::Payment, state: State, told_by: &str) -> Option<Told> {
+pub(super) fn session(page: pb::Payment, state: State, told_by: &str) -> Option<Told> {
     if page.id.is_empty() || page.payment_link.is_empty() {
         return None;
     }

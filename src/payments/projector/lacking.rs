@@ -7,6 +7,7 @@ use crate::payments::ledger::{self, Lack, Told};
 use crate::pb;
 use crate::storage::{self, Fact, Storage};
 use crate::stripe;
+use crate::stripe::error::Refusal;
 
 /// How long one question may take, its retries included.
 const READ_TIME: Duration = Duration::from_secs(30);
@@ -66,7 +67,10 @@ impl Details for stripe::Client {
 
 impl From<stripe::Error> for Unread {
     fn from(error: stripe::Error) -> Self {
-        Self { is_temporary: error.is_temporary(), cause: error.to_string() }
+        // A key that is wrong, or an answer that this version cannot read, says nothing of
+        // what was asked for. Only Stripe's verdict does: it has no such thing.
+        let is_temporary = error.verdict().is_none_or(Refusal::is_temporary);
+        Self { is_temporary, cause: error.to_string() }
     }
 }
 
@@ -86,13 +90,40 @@ pub(super) async fn lacking(
 }
 
 async fn known(storage: &Storage, told: &Told) -> Result<Option<pb::Payment>, storage::Error> {
-    if let Some(id) = &told.payment {
-        return storage.payment(id).await;
+    let id = match &told.payment {
+        Some(id) => Some(id.clone()),
+        None => storage.payment_of(&told.keys).await?,
+    };
+    match id {
+        Some(id) => storage.payment(&id).await,
+        None => Ok(None),
     }
-    for key in &told.keys {
-        if let Some(id) = storage.payment_of(key).await? {
-            return storage.payment(&id).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stripe::Error;
+
+    #[test]
+    fn only_stripes_verdict_on_a_question_ends_the_asking() {
+        let refused = |status| Error::Refused(Box::new(Refusal { status, ..<_>::default() }));
+        let advised = |status| {
+            let should_retry = Some(true);
+            Error::Refused(Box::new(Refusal { status, should_retry, ..<_>::default() }))
+        };
+        let check = |error: Error, expected| {
+            let told = error.to_string();
+            assert_eq!(Unread::from(error).is_temporary, expected, "{told}");
+        };
+        check(refused(400), false);
+        check(refused(404), false);
+        for status in [401, 403, 409, 424, 429, 500, 503] {
+            check(refused(status), true);
         }
+        check(advised(404), true);
+        check(Error::Unreadable { write: false, request_id: None }, true);
+        check(Error::TooLarge { write: false }, true);
+        check(Error::TimedOut { write: false }, true);
     }
-    Ok(None)
 }

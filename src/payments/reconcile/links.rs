@@ -18,7 +18,7 @@ impl Run<'_> {
         // Stripe does not tell when a link was made, but lists the newer ones first.
         let mut newest_ms = now_ms();
         for _ in 0..PAGES_MAX {
-            self.before_reading().await?;
+            self.before_reading(false).await?;
             let seen_at_ms = now_ms();
             let caller = self.caller();
             let page = self.payments.stripe.payment_links(after.as_deref(), &caller).await?;

@@ -1,11 +1,11 @@
-//! Payments that have been pending for longer than they should be. Stripe lists
-//! what was opened lately, and these may have been opened long ago, so they are
-//! asked for one by one.
+//! Payments that are asked for one by one, since Stripe lists what was opened lately,
+//! and these may have been opened long ago: those that have been pending for longer
+//! than they should be, and those that Stripe told something else of.
 
-use super::{Failure, Run, of_account};
+use super::{Failure, Run, UNEXPLAINED_MAX, of_account};
 use crate::payments::ledger::{self, Told};
 use crate::payments::now_ms;
-use crate::pb::{self, payment::State};
+use crate::pb::payment::State;
 use crate::storage::Cursor;
 use crate::stripe;
 
@@ -33,31 +33,33 @@ impl Run<'_> {
         let last = overdue.last().map_or(0, |payment| Cursor::of(payment).created_at_ms);
         for payment in overdue {
             self.report.payments_overdue = self.report.payments_overdue.saturating_add(1);
-            match self.ask(&payment).await {
-                Err(Failure::Stripe(error)) if !error.is_temporary() => {
-                    self.note(payment.id, Some("unreadable")).await?;
-                }
-                outcome => outcome?,
-            }
+            self.ask(payment.id).await?;
         }
         Ok(storage.put_mark(&asked, last).await?)
     }
 
-    async fn ask(&mut self, payment: &pb::Payment) -> Result<(), Failure> {
-        self.before_reading().await?;
-        let caller = self.caller();
-        let page = self.payments.stripe.payment_in_full(&payment.id, &caller).await?;
-        let told = match ledger::state_of(&page) {
-            Some(state) if state > State::Pending => {
-                let details = ledger::details(&page, "");
-                let told = ledger::session(page, state, "");
-                told.map(|told| Told { facts: [told.facts, vec![details]].concat(), ..told })
+    /// Asks again for payments that Stripe told something else of, those first that were
+    /// looked at longest ago: an event that came since, or another look, may explain them.
+    pub(in crate::payments) async fn ask_unexplained(&mut self) -> Result<(), Failure> {
+        let storage = self.payments.storage.clone();
+        for id in storage.unexplained_of(&self.account, UNEXPLAINED_MAX).await? {
+            // What was found just now needs no second look.
+            if self.report.unexplained.iter().all(|one| one.payment != id) {
+                self.ask(id).await?;
             }
-            // A session stays unpaid whether its money is on its way or will never come.
-            _ => self.ended(&page.payment_intent).await?,
-        };
-        match told {
-            Some(told) => self.repair(payment.id.clone(), told).await,
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, id: String) -> Result<(), Failure> {
+        let Some(page) = self.in_full(&id).await? else { return Ok(()) };
+        Box::pin(self.compare(page.clone(), Some(page.clone()))).await?;
+        // A session stays unpaid whether its money is on its way or will never come.
+        if ledger::state_of(&page) != Some(State::Pending) {
+            return Ok(());
+        }
+        match self.ended(&page.payment_intent).await? {
+            Some(told) => self.repair(id, told).await,
             None => Ok(()),
         }
     }
@@ -67,7 +69,7 @@ impl Run<'_> {
         if intent.is_empty() {
             return Ok(None);
         }
-        self.before_reading().await?;
+        self.before_reading(false).await?;
         let caller = self.caller();
         match self.payments.stripe.payment_intent(intent, &caller).await {
             Ok(intent) => Ok(ledger::collected(&intent, "")),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::allowance::Allowance;
 use super::{Failure, Run, WINDOW_SECS, of_account};
 use crate::payments::{Payments, Source, now_ms};
 
@@ -73,7 +74,10 @@ impl Schedule {
                 if !std::mem::replace(&mut self.is_failing, true) {
                     tracing::warn!(%failure, "Payments cannot be compared with Stripe for now");
                 }
-                self.hurry_until = Some(Instant::now() + HURRY);
+                // To read more is no help where too much was read.
+                if !matches!(failure, Failure::Allowance) {
+                    self.hurry_until = Some(Instant::now() + HURRY);
+                }
                 LOOK.min(Duration::from_millis(self.payments.config.hurry_interval_ms.get()))
             }
         }
@@ -81,7 +85,9 @@ impl Schedule {
 
     async fn due(&self) -> Result<Duration, Failure> {
         let config = &self.payments.config;
-        let polls = self.left(POLLED, self.poll_interval_ms()).await?;
+        let allowance = Allowance::of(&self.payments, &self.account).await?;
+        allowance.show(&self.account);
+        let polls = self.left(POLLED, self.poll_interval_ms(allowance)).await?;
         let sweeps = self.left(SWEPT, config.sweep_interval_ms.get()).await?;
         let far = self.left(SWEPT_FAR, config.far_sweep_interval_ms.get()).await?;
         let links = self.left_of_links().await?;
@@ -98,6 +104,7 @@ impl Schedule {
             if far.is_zero() {
                 self.sweep(&mut run, WINDOW_SECS).await?;
                 run.ask_overdue().await?;
+                run.ask_unexplained().await?;
                 self.done(SWEPT_FAR).await?;
             } else if sweeps.is_zero() {
                 self.sweep(&mut run, 2 * OVERLAP_SECS).await?;
@@ -136,15 +143,16 @@ impl Schedule {
         self.done(SWEPT).await
     }
 
-    fn poll_interval_ms(&self) -> u64 {
+    fn poll_interval_ms(&self, allowance: Allowance) -> u64 {
         let config = &self.payments.config;
-        if self.hurry_until.is_some_and(|until| Instant::now() < until) {
-            return config.hurry_interval_ms.get();
-        }
-        match config.source {
-            Source::Webhook => config.poll_interval_ms.get(),
-            Source::Poll => config.poll_only_interval_ms.get(),
-        }
+        let is_hurried = self.hurry_until.is_some_and(|until| Instant::now() < until);
+        let wanted_ms = match config.source {
+            _ if is_hurried => config.hurry_interval_ms,
+            Source::Webhook => config.poll_interval_ms,
+            Source::Poll => config.poll_only_interval_ms,
+        };
+        let interval = allowance.interval(Duration::from_millis(wanted_ms.get()));
+        u64::try_from(interval.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// How long it is until something is due again. What was never done begins

@@ -4,6 +4,7 @@ use super::{Failure, Run};
 use crate::payments::ledger;
 use crate::pb;
 use crate::pb::payment::{PaymentStatus, State};
+use crate::stripe;
 
 // === impl Run ===
 
@@ -13,14 +14,14 @@ impl Run<'_> {
     pub(in crate::payments) async fn sweep(&mut self, since_secs: i64) -> Result<(), Failure> {
         let mut after = None;
         loop {
-            self.before_reading().await?;
+            self.before_reading(false).await?;
             let caller = self.caller();
             let stripe = &self.payments.stripe;
             let page = stripe.sessions(since_secs, after.as_deref(), &caller).await?;
             for page in page.items {
                 if !page.payment_link.is_empty() {
                     self.report.sessions_seen = self.report.sessions_seen.saturating_add(1);
-                    self.compare(page).await?;
+                    Box::pin(self.compare(page, None)).await?;
                 }
             }
             match page.next {
@@ -30,42 +31,59 @@ impl Run<'_> {
         }
     }
 
-    async fn compare(&mut self, page: pb::Payment) -> Result<(), Failure> {
+    /// Adds what a session tells more than is known, and keeps what it tells differently.
+    /// What its list does not show of it is asked for, unless it is there in full.
+    pub(super) async fn compare(
+        &mut self,
+        page: pb::Payment,
+        full: Option<pb::Payment>,
+    ) -> Result<(), Failure> {
         // Nothing is known of a page that nobody has submitted, and need not be.
         let Some(state) = ledger::state_of(&page) else { return Ok(()) };
         let storage = self.payments.storage.clone();
         let mut known = storage.payment(&page.id).await?;
-        if known.as_ref().is_none_or(|known| before_refunds(known) < state) {
-            self.complete(&page, state).await?;
+        if ledger::tells_more(state, known.as_ref()) {
+            let full = match full {
+                Some(full) => Some(full),
+                None => self.in_full(&page.id).await?,
+            };
+            let Some(full) = full else { return Ok(()) };
+            if let Some(told) = ledger::in_full(page.clone(), &full, state) {
+                self.repair(page.id.clone(), told).await?;
+            }
             known = storage.payment(&page.id).await?;
         }
         let difference = known.as_ref().and_then(|known| difference(known, &page));
         self.note(page.id, difference).await
     }
 
-    /// Adds a session that no event has told of, with what its list does not show.
-    async fn complete(&mut self, page: &pb::Payment, state: State) -> Result<(), Failure> {
-        self.before_reading().await?;
-        let told = self.payments.in_full(&self.account, page, state).await?;
-        match told {
-            Some(told) => self.repair(page.id.clone(), told).await,
-            None => Ok(()),
+    /// Asks for a session with all that it has. `None` where it alone cannot be read, which
+    /// is kept, and keeps no other from being compared.
+    pub(super) async fn in_full(&mut self, id: &str) -> Result<Option<pb::Payment>, Failure> {
+        self.before_reading(false).await?;
+        let caller = self.caller();
+        match self.payments.stripe.payment_in_full(id, &caller).await {
+            Ok(page) => Ok(Some(page)),
+            Err(error) if is_about_it_alone(&error) => {
+                self.note(id.to_owned(), Some("unreadable")).await?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }
 
-/// The state of a payment as the page was left, whatever went back since.
-pub(in crate::payments) fn before_refunds(payment: &pb::Payment) -> State {
-    match payment.state() {
-        State::PartiallyRefunded | State::Refunded => State::Paid,
-        state => state,
-    }
+/// Whether asking for anything else would go better.
+fn is_about_it_alone(error: &stripe::Error) -> bool {
+    let is_too_much =
+        matches!(error, stripe::Error::Unreadable { .. } | stripe::Error::TooLarge { .. });
+    is_too_much || error.verdict().is_some_and(|refusal| !refusal.is_temporary())
 }
 
 /// Names what a payment and its session do not agree about.
 fn difference(known: &pb::Payment, page: &pb::Payment) -> Option<&'static str> {
     let is_paid = page.payment_status() == PaymentStatus::Paid;
-    if is_paid != (before_refunds(known) == State::Paid) {
+    if is_paid != (ledger::before_refunds(known) == State::Paid) {
         return Some("payment_status");
     }
     if known.currency != page.currency {

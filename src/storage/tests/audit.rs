@@ -90,6 +90,7 @@ async fn the_records_go_on_chained_after_the_oldest_were_forgotten() {
         event_body_days: 0,
         event_days: 0,
         feed_days: 0,
+        consumer_days: 0,
         audit_days: 1,
     };
     let day_ms = 24 * 60 * 60 * 1_000;

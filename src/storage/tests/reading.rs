@@ -64,3 +64,51 @@ async fn the_newest_payment_is_listed_first() {
     check(Listing { state: Some(State::Paid), ..Default::default() }, &["cs_3", "cs_2", "cs_1"])
         .await;
 }
+
+#[tokio::test]
+async fn what_can_be_claimed_is_found_by_what_is_wanted_of_it() {
+    let storage = testing::fresh().await;
+    let put = async |id: &str, seconds, link: &str, cart: &str| {
+        let created = Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let (payment_link, client_reference_id) = (link.into(), cart.into());
+        let payment = pb::Payment { created, payment_link, client_reference_id, ..payment(id) };
+        let known = Known { claimable_at_ms: Some(0), ..Known::testing(payment) };
+        let put = storage.write(|mut transaction| {
+            Box::pin(async move { transaction.put_known(&[&known], 0).await })
+        });
+        put.await.unwrap();
+    };
+    // An earlier release knows no column for the reference.
+    put("cs_2", 2, "a", "cart").await;
+    put("cs_3", 3, "a", "another").await;
+    let forget = storage.write(|transaction| {
+        Box::pin(async move {
+            let forget = sqlx::query("UPDATE payments SET client_reference_id = NULL");
+            Ok(forget.execute(&mut *transaction.0).await.map(drop)?)
+        })
+    });
+    forget.await.unwrap();
+    for (id, seconds, link, cart) in
+        [("cs_1", 1, "a", "cart"), ("cs_4", 4, "b", "cart"), ("cs_5", 5, "c", "other")]
+    {
+        put(id, seconds, link, cart).await;
+    }
+    let check = async |wanted: Claimable, expected: &[&str]| {
+        let wanted = Claimable { limit: wanted.limit.max(3), ..wanted };
+        let found = storage.claimable(&wanted, 0).await.unwrap();
+        let ids: Vec<_> = found.into_iter().map(|payment| payment.id).collect();
+        assert_eq!(ids, expected, "{wanted:?}");
+    };
+    let any = Claimable::default;
+    check(any(), &["cs_1", "cs_2", "cs_3"]).await;
+    check(Claimable { payment_links: vec!["b".into(), "c".into()], ..any() }, &["cs_4", "cs_5"])
+        .await;
+    let of_cart = Claimable { client_reference_id: "cart".into(), ..any() };
+    check(of_cart.clone(), &["cs_1", "cs_2", "cs_3"]).await;
+    check(Claimable { limit: 9, ..of_cart.clone() }, &["cs_1", "cs_2", "cs_3", "cs_4"]).await;
+    let after = Some(Cursor { created_at_ms: 2_000, id: "cs_2".into() });
+    check(Claimable { after, ..of_cart }, &["cs_3", "cs_4"]).await;
+    check(Claimable { states: vec![State::Refunded.into()], ..any() }, &[]).await;
+    let states = vec![State::Refunded.into(), State::Paid.into()];
+    check(Claimable { states, ..any() }, &["cs_1", "cs_2", "cs_3"]).await;
+}

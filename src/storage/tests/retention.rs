@@ -2,7 +2,8 @@ use super::*;
 use crate::storage::retention::Config;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-const NEVER: Config = Config { event_body_days: 0, event_days: 0, feed_days: 0, audit_days: 0 };
+const NEVER: Config =
+    Config { event_body_days: 0, event_days: 0, feed_days: 0, consumer_days: 0, audit_days: 0 };
 
 async fn forget_all(storage: &Storage, config: Config, now_ms: i64) {
     while storage.forget(config, now_ms).await.unwrap() {}
