@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::writer::{Job, is_late};
+use super::writer::{Job, is_late, outcome};
 use super::{Error, Transaction};
 
 /// A row that can be written together with others of its kind.
@@ -38,7 +38,8 @@ pub(super) struct Kind {
 struct Row<R: Together> {
     content: R,
     deadline: Option<Instant>,
-    result: Result<R::Outcome, Error>,
+    /// What became of it; `None` where it was not written.
+    result: Option<Result<R::Outcome, Error>>,
     caller: oneshot::Sender<Result<R::Outcome, Error>>,
 }
 
@@ -48,7 +49,7 @@ type Queued<T> = (Box<dyn Job>, oneshot::Receiver<Result<T, Error>>);
 /// Makes a job of a row, which is not written after `deadline`.
 pub(super) fn job<R: Together>(content: R, deadline: Option<Instant>) -> Queued<R::Outcome> {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Row { content, deadline, result: Err(Error::Closed), caller }), answer)
+    (Box::new(Row { content, deadline, result: None, caller }), answer)
 }
 
 // === impl Kind ===
@@ -77,9 +78,8 @@ impl<R: Together> Job for Row<R> {
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Error>) {
-        let result = self.result.and_then(|outcome| committed.map(|()| outcome));
         // A caller who has gone needs no answer.
-        drop(self.caller.send(result));
+        drop(self.caller.send(outcome(self.result, committed)));
     }
 }
 
@@ -96,7 +96,7 @@ async fn write<R: Together>(transaction: Transaction<'_>, mut rows: Vec<&mut Row
     rows.retain_mut(|row| {
         let is_late = is_late(row.deadline);
         if is_late {
-            row.result = Err(Error::Late);
+            row.result = Some(Err(Error::Late));
         }
         !is_late
     });
@@ -110,13 +110,13 @@ async fn write<R: Together>(transaction: Transaction<'_>, mut rows: Vec<&mut Row
     match written {
         Ok(outcomes) => {
             for (row, outcome) in rows.into_iter().zip(outcomes) {
-                row.result = Ok(outcome);
+                row.result = Some(Ok(outcome));
             }
             true
         }
         Err(error) => {
             for row in rows {
-                row.result = Err(error.clone());
+                row.result = Some(Err(error.clone()));
             }
             false
         }

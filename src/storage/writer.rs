@@ -48,12 +48,24 @@ where
     W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T, Error>> + Clone + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Write { work, deadline, result: Err(Error::Closed), caller }), answer)
+    (Box::new(Write { work, deadline, result: None, caller }), answer)
 }
 
 /// Says whether nobody waits any more for what was to be done by then.
 pub(super) fn is_late(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline <= Instant::now())
+}
+
+/// Says what came of a write. Its own error says more than that of a commit which failed
+/// after it.
+pub(super) fn outcome<T>(
+    result: Option<Result<T, Error>>,
+    committed: Result<(), Error>,
+) -> Result<T, Error> {
+    match (result, committed) {
+        (Some(result), committed) => result.and_then(|value| committed.map(|()| value)),
+        (None, committed) => committed.and(Err(Error::Closed)),
+    }
 }
 
 /// What the writes of a batch have come to.
@@ -81,7 +93,8 @@ pub(super) struct Writer {
 struct Write<T, W> {
     work: W,
     deadline: Option<Instant>,
-    result: Result<T, Error>,
+    /// What the work came to; `None` where it was not begun.
+    result: Option<Result<T, Error>>,
     caller: oneshot::Sender<Result<T, Error>>,
 }
 
@@ -95,19 +108,17 @@ where
     fn run<'a>(&'a mut self, transaction: Transaction<'a>) -> BoxFuture<'a, bool> {
         Box::pin(async move {
             if is_late(self.deadline) {
-                self.result = Err(Error::Late);
+                self.result = Some(Err(Error::Late));
                 return true;
             }
-            self.result = (self.work.clone())(transaction).await;
-            self.result.is_ok()
+            let result = (self.work.clone())(transaction).await;
+            self.result.insert(result).is_ok()
         })
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Error>) {
-        // The work's own error says more than that of a commit which failed after it.
-        let result = self.result.and_then(|value| committed.map(|()| value));
         // A caller who has gone needs no answer.
-        drop(self.caller.send(result));
+        drop(self.caller.send(outcome(self.result, committed)));
     }
 }
 
