@@ -42,6 +42,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 pub use self::answers::Answered;
@@ -187,11 +188,19 @@ impl Storage {
         &self,
         (job, answer): (Box<dyn writer::Job>, oneshot::Receiver<Result<T, Error>>),
     ) -> Result<T, Error> {
-        self.queue.try_send(job).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Error::Busy,
-            mpsc::error::TrySendError::Closed(_) => Error::Closed,
-        })?;
-        answer.await.map_err(|_| Error::Closed)?
+        let written = async {
+            self.queue.try_send(job).map_err(|refused| match refused {
+                mpsc::error::TrySendError::Full(_) => Error::Busy,
+                mpsc::error::TrySendError::Closed(_) => Error::Closed,
+            })?;
+            answer.await.map_err(|_| Error::Closed)?
+        };
+        let span = signals::write(self.connections.kind);
+        let outcome = written.instrument(span.clone()).await;
+        if let Err(error) = &outcome {
+            signals::failed(&span, error);
+        }
+        outcome
     }
 
     /// Says whether the memory answers: it serves a read, and its writer lives.

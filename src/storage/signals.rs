@@ -1,6 +1,6 @@
 //! What the memory tells those who run the service, in the words of OpenTelemetry's
 //! conventions for clients of databases:
-//! <https://opentelemetry.io/docs/specs/semconv/database/database-metrics/>.
+//! <https://opentelemetry.io/docs/specs/semconv/database/>.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -8,10 +8,14 @@ use std::time::Duration;
 use opentelemetry::metrics::{Histogram, ObservableGauge};
 use opentelemetry::{KeyValue, global};
 use tokio::sync::mpsc;
+use tracing::{Span, field::Empty, info_span, record_all};
 
 use super::Error;
 use super::connect::{Connections, Kind};
 use crate::telemetry;
+
+/// What a write waits for, in the words of SQL.
+const COMMIT: &str = "COMMIT";
 
 static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
     global::meter("paylink")
@@ -28,10 +32,32 @@ pub(super) struct Signals {
     _gauges: [ObservableGauge<u64>; 2],
 }
 
+/// A span for the wait until a write is committed, where that is part of a trace. What the
+/// service writes by itself would make a trace of each commit.
+pub(super) fn write(kind: Kind) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
+    info_span!(
+        "write",
+        otel.name = COMMIT,
+        otel.kind = "client",
+        db.system.name = name(kind),
+        db.operation.name = COMMIT,
+        error.type = Empty,
+        otel.status_code = Empty,
+    )
+}
+
+/// Tells of a write that failed in its span.
+pub(super) fn failed(span: &Span, error: &Error) {
+    record_all!(span, error.type = error.kind(), otel.status_code = "ERROR");
+}
+
 /// Records a batch of writes that was committed, or was not.
 pub(super) fn committed(kind: Kind, time: Duration, outcome: &Result<(), Error>) {
     let system = KeyValue::new("db.system.name", name(kind));
-    let operation = KeyValue::new("db.operation.name", "COMMIT");
+    let operation = KeyValue::new("db.operation.name", COMMIT);
     match outcome {
         Ok(()) => DURATION.record(time.as_secs_f64(), &[system, operation]),
         Err(error) => {

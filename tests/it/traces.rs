@@ -87,7 +87,8 @@ fn tree(spans: &[Span], parent: &str, depth: usize) -> Vec<String> {
     }
     // Webhooks come in whatever order.
     written.sort();
-    // An event about a link may be looked at twice, before and after the call's own answer.
+    // A call commits several times, and an event about a link may be looked at twice,
+    // before and after the call's own answer.
     written.dedup();
     written.concat()
 }
@@ -114,16 +115,21 @@ async fn one_trace_shows_a_call_with_a_retry_and_the_payment_that_followed() {
     let spans = collector.trace(TRACE);
     insta::assert_snapshot!(tree(&spans, CALLER, 0).join("\n"), @"
     server paylink.v1.PaymentLinkService/CreatePaymentLink OK
+      client COMMIT
       client POST /v1/payment_links 200
       client POST /v1/payment_links 503 refused
       server POST /webhooks/stripe 200 checkout.session.completed
+        client COMMIT
         consumer process stripe.events checkout.session.completed
           client GET /v1/checkout/sessions/{id} 200
           producer send feed STATE_PAID
       server POST /webhooks/stripe 200 payment_link.created
+        client COMMIT
         consumer process stripe.events
       server POST /webhooks/stripe 200 price.created
+        client COMMIT
       server POST /webhooks/stripe 200 product.created
+        client COMMIT
     ");
     let server = &spans[0];
     let failed = spans.iter().find(|span| attribute(span, "http.response.status_code") == "503");
