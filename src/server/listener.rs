@@ -41,8 +41,10 @@ pub struct Config {
     pub connections_max: usize,
     /// How many of them are of one address, or of one /64 of IPv6.
     pub connections_max_of_address: usize,
-    /// How long the place of a connection that has broken the rules stays taken, in
-    /// milliseconds.
+    /// How long the place of a connection is taken at least, in milliseconds.
+    pub stay_ms_min: u64,
+    /// How long the place of a connection that has broken the rules stays taken after
+    /// it, in milliseconds.
     pub penalty_ms: u64,
     /// How long a TLS handshake may take, in milliseconds.
     pub handshake_timeout_ms: u64,
@@ -266,6 +268,7 @@ impl Listener {
             builder: builder(config, self.speaks),
             tls: self.tls.clone(),
             handshake: millis(config.handshake_timeout_ms),
+            stay_min: millis(config.stay_ms_min),
             penalty: millis(config.penalty_ms),
             conversation,
             frames,

@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use paylink::pb::payment::State;
 use serde_json::Value;
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 use tonic::Code;
 
 use crate::harness::{Folder, Hook, Page, Paylink, event, now_secs, within};
@@ -80,6 +80,30 @@ async fn one_address_may_be_kept_from_taking_every_place_for_webhooks() {
     let ended = within(further.read(&mut [0])).await;
     assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
     drop(held);
+}
+
+#[tokio::test]
+async fn who_comes_and_goes_without_end_runs_out_of_places() {
+    let paylink = Paylink::start()
+        .without_webhooks()
+        .with("PAYLINK__WEBHOOK__CONNECTIONS_MAX_OF_ADDRESS", "1")
+        .with("PAYLINK__CONNECTIONS__STAY_MS_MIN", "60000")
+        // The place of who has kept the rules stays taken too.
+        .with("PAYLINK__CONNECTIONS__PENALTY_MS", "0")
+        .await;
+    let ask = async |from: [u8; 4]| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let mut stream = socket.connect(paylink.addresses.webhook).await.unwrap();
+        let question = b"GET / HTTP/1.1\r\nhost: paylink\r\nconnection: close\r\n\r\n";
+        let _ = stream.write_all(question).await;
+        let mut answer = Vec::new();
+        let _ = within(stream.read_to_end(&mut answer)).await;
+        !answer.is_empty()
+    };
+    assert!(ask([127, 0, 0, 1]).await);
+    assert!(!ask([127, 0, 0, 1]).await);
+    assert!(ask([127, 0, 0, 2]).await);
 }
 
 #[tokio::test]

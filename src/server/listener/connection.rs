@@ -12,6 +12,7 @@ use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,8 @@ pub(super) struct House {
     pub(super) builder: Builder<TokioExecutor>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) handshake: Duration,
+    /// How long a place is taken at least.
+    pub(super) stay_min: Duration,
     /// How long the place of a client that has broken the rules stays taken.
     pub(super) penalty: Duration,
     pub(super) conversation: conversation::Limits,
@@ -68,13 +71,16 @@ pub(super) fn count_cut(listener: &'static str, reason: &'static str) {
 // === impl House ===
 
 impl House {
-    /// Receives a connection, and serves it until it ends. Where the client has broken
-    /// the rules this takes longer than the connection, and so does its place: who
-    /// comes again and again to do so runs out of places.
+    /// Receives a connection, and serves it until it ends. Where it was short, or the
+    /// client has broken the rules, this takes longer than the connection, and so does
+    /// its place: who comes again and again runs out of places.
     pub(super) async fn receive(&self, socket: TcpStream, address: SocketAddr) {
-        if self.serve(socket, address).await == End::Broken {
-            let _ = self.stop.run_until_cancelled(tokio::time::sleep(self.penalty)).await;
-        }
+        let came = Instant::now();
+        let free = match self.serve(socket, address).await {
+            End::Kept => came + self.stay_min,
+            End::Broken => Instant::now() + self.penalty,
+        };
+        let _ = self.stop.run_until_cancelled(tokio::time::sleep_until(free)).await;
     }
 
     async fn serve(&self, socket: TcpStream, address: SocketAddr) -> End {

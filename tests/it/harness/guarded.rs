@@ -144,6 +144,7 @@ impl Certified {
             .with("PAYLINK__AUTH__POLICY_PATH", policy.to_str().unwrap())
             // All callers come from one address, bad ones and good ones.
             .with("PAYLINK__CONNECTIONS__PENALTY_MS", "0")
+            .with("PAYLINK__CONNECTIONS__STAY_MS_MIN", "0")
             .await;
         Self { paylink, files, revoked }
     }
