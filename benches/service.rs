@@ -40,8 +40,11 @@ const CALLS_OF_A_CONNECTION: usize = 8;
 /// How many calls warm it up, and how many are measured, each of all callers together.
 const WARM_UP: usize = 2_000;
 const MEASURED: usize = 20_000;
-/// How often each way to be seen has its turn.
-const TURNS: u32 = 3;
+/// How often each way to be seen has its turn, and with how many calls.
+const TURNS: usize = 40;
+const CALLS_OF_A_TURN: usize = 960;
+/// After how long all that is to be exported has been.
+const EXPORTED: Duration = Duration::from_secs(6);
 /// The unit of CPU time in `/proc`, which Linux fixes.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -53,6 +56,9 @@ struct Service {
     grpc: SocketAddr,
     storage: PathBuf,
 }
+
+/// Those who call a service.
+struct Callers(Vec<Links>);
 
 /// What a kind of call costs.
 struct Cost {
@@ -109,19 +115,28 @@ async fn telemetry(stripe: SocketAddr) {
         ("a dead collector", to("http://127.0.0.1:1", "1.0")),
     ];
     println!("CPU time to create a link, by what of it is exported:");
-    let mut costs = vec![Duration::ZERO; ways.len()];
+    let create = async |links: &mut Links| {
+        links.create_payment_link(poster()).await.unwrap();
+    };
+    let mut services = Vec::new();
+    for (name, environment) in ways {
+        let service = Service::start(stripe, &environment);
+        let callers = Callers::of(&service);
+        callers.make(WARM_UP, &create).await;
+        let before = service.cpu();
+        services.push((name, service, callers, before));
+    }
     for _ in 0..TURNS {
-        for ((_, environment), sum) in ways.iter().zip(&mut costs) {
-            let service = Service::start(stripe, environment);
-            let create = cost(&service, async |links| {
-                links.create_payment_link(poster()).await.unwrap();
-            });
-            *sum += create.await.cpu / TURNS;
+        for (_, _, callers, _) in &services {
+            callers.make(CALLS_OF_A_TURN, &create).await;
         }
     }
-    let off = costs[0].as_secs_f64();
-    for ((name, _), cost) in ways.iter().zip(&costs) {
-        let (cost_us, more) = (cost.as_secs_f64() * 1e6, cost.as_secs_f64() / off - 1.0);
+    tokio::time::sleep(EXPORTED).await;
+    let calls = f64::from(u32::try_from(TURNS * CALLS_OF_A_TURN).unwrap());
+    let mut off_us = None;
+    for (name, service, _, before) in &services {
+        let cost_us = service.cpu().saturating_sub(*before).as_secs_f64() * 1e6 / calls;
+        let more = cost_us / *off_us.get_or_insert(cost_us) - 1.0;
         println!("{name:<24} {cost_us:>6.1} µs, {:>+5.1} %", more * 100.0);
     }
 }
@@ -175,29 +190,10 @@ async fn serve(routes: Router) -> SocketAddr {
 
 /// Makes calls from all sides, and gives what one costs.
 async fn cost(service: &Service, call: impl AsyncFn(&mut Links)) -> Cost {
-    let origin: http::Uri = format!("http://{}", service.grpc).parse().unwrap();
-    let connections: Vec<Links> = (0..CONNECTIONS)
-        .map(|_| {
-            let mut connector = HttpConnector::new();
-            // What is small is not kept back until more comes, as in every gRPC client.
-            connector.set_nodelay(true);
-            let wire = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
-            Links::with_origin(wire, origin.clone())
-        })
-        .collect();
-    let make = async |calls: usize| {
-        let callers = connections.iter().flat_map(|links| [links; CALLS_OF_A_CONNECTION]);
-        let callers = callers.map(async |links| {
-            let mut links = links.clone();
-            for _ in 0..calls / (CONNECTIONS * CALLS_OF_A_CONNECTION) {
-                call(&mut links).await;
-            }
-        });
-        join_all(callers).await;
-    };
-    make(WARM_UP).await;
+    let callers = Callers::of(service);
+    callers.make(WARM_UP, &call).await;
     let (begun, before) = (Instant::now(), service.cpu());
-    make(MEASURED).await;
+    callers.make(MEASURED, &call).await;
     let calls = u32::try_from(MEASURED).unwrap();
     let cpu = service.cpu().saturating_sub(before) / calls;
     Cost { cpu, per_second: f64::from(calls) / begun.elapsed().as_secs_f64() }
@@ -219,6 +215,34 @@ fn asking(is_fresh: bool) -> Request<pb::GetPaymentLinkRequest> {
         request.metadata_mut().insert("cache-control", "no-cache".parse().unwrap());
     }
     request
+}
+
+// === impl Callers ===
+
+impl Callers {
+    fn of(service: &Service) -> Self {
+        let origin: http::Uri = format!("http://{}", service.grpc).parse().unwrap();
+        let connections = std::iter::repeat_with(|| {
+            let mut connector = HttpConnector::new();
+            // What is small is not kept back until more comes, as in every gRPC client.
+            connector.set_nodelay(true);
+            let wire = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
+            Links::with_origin(wire, origin.clone())
+        });
+        Self(connections.take(CONNECTIONS).collect())
+    }
+
+    /// Makes calls, as many on each side.
+    async fn make(&self, calls: usize, call: &impl AsyncFn(&mut Links)) {
+        let callers = self.0.iter().flat_map(|links| [links; CALLS_OF_A_CONNECTION]);
+        let callers = callers.map(async |links| {
+            let mut links = links.clone();
+            for _ in 0..calls / (CONNECTIONS * CALLS_OF_A_CONNECTION) {
+                call(&mut links).await;
+            }
+        });
+        join_all(callers).await;
+    }
 }
 
 // === impl Service ===
