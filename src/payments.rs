@@ -6,7 +6,7 @@
 //! `fulfillment` says who ships, `refund` gives money back, and `reconcile`
 //! finds what no webhook has told.
 
-mod account;
+mod books;
 mod feed;
 mod filter;
 mod fulfillment;
@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use self::account::Added;
+use self::books::Added;
 use self::feed::Feed;
 use self::projector::Projector;
 use self::reconcile::Schedule;

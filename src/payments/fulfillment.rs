@@ -12,7 +12,7 @@ use uuid::Uuid;
 use self::rules::Claiming;
 use self::search::Search;
 use super::filter::Filter;
-use super::{Payments, account, is_seen, now_ms};
+use super::{Payments, books, is_seen, now_ms};
 use crate::caller::Caller;
 use crate::contract::{self, Draft};
 use crate::error::{Error, PaymentError};
@@ -86,7 +86,7 @@ impl Payments {
                     match rules::claimed(&known, &claiming) {
                         Ok(payment) => {
                             let claim = claiming.claim.clone();
-                            account::put(&mut transaction, &known, payment.clone(), claim.clone())
+                            books::put(&mut transaction, &known, payment.clone(), claim.clone())
                                 .await?;
                             let payment = Some(payment);
                             let answer = pb::ClaimFulfillmentResponse { payment, claim };
@@ -162,7 +162,7 @@ impl Payments {
                     Err(refusal) => Ok(Err(refusal.into())),
                     Ok(ended) => {
                         let claim = known.claim.clone();
-                        account::put(&mut transaction, &known, ended.clone(), claim).await?;
+                        books::put(&mut transaction, &known, ended.clone(), claim).await?;
                         keep(&mut transaction, &request, &ended, &id).await?;
                         Ok(Ok(ended))
                     }

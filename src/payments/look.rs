@@ -7,7 +7,7 @@ use futures_util::stream;
 use tonic::Status;
 
 use super::Payments;
-use super::account::{self, Added};
+use super::books::{self, Added};
 use super::ledger::{self, Told};
 use super::reconcile::Failure;
 use crate::caller::Caller;
@@ -63,7 +63,7 @@ impl Payments {
     ) -> Result<Added, storage::Error> {
         let at = at.to_owned();
         let written = self.storage.write(move |mut transaction| {
-            Box::pin(async move { account::add(&mut transaction, &id, told, (&at, "")).await })
+            Box::pin(async move { books::add(&mut transaction, &id, told, (&at, "")).await })
         });
         let added = written.await?;
         self.announce(added);

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use super::ledger::{self, Told};
-use super::{Payments, account, is_seen, now_ms};
+use super::{Payments, books, is_seen, now_ms};
 use crate::caller::{self, Caller};
 use crate::contract::{self, Reason, Violation};
 use crate::error::{Error, PaymentError};
@@ -105,7 +105,7 @@ impl Payments {
                 transaction.settle_refund_request(&asked.request_id, &refund.id).await?;
                 let Some(told) = ledger::refunded(&refund, "") else { return Ok(<_>::default()) };
                 let told = Told { payment: Some(asked.payment_id.clone()), ..told };
-                account::add(&mut transaction, &asked.payment_id, told, (&account, "")).await
+                books::add(&mut transaction, &asked.payment_id, told, (&account, "")).await
             })
         });
         self.announce(added.await?);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tracing::{Instrument as _, Span};
 
-use crate::payments::account::{self, Accounts, Added};
+use crate::payments::books::{self, Added, Books};
 use crate::payments::ledger::Told;
 use crate::payments::{Config, now_ms};
 use crate::planted::{self, Bug};
@@ -104,17 +104,17 @@ async fn write_all(
     mut transaction: Transaction<'_>,
     outcomes: Vec<Outcome>,
 ) -> Result<Added, storage::Error> {
-    let mut accounts = Accounts::default();
-    accounts.open(&mut transaction, &payments(&outcomes)).await?;
+    let mut books = Books::default();
+    books.open(&mut transaction, &payments(&outcomes)).await?;
     let (mut added, mut done, mut ignored) = (Added::default(), Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
             Outcome::Told { event_id, account: at, told, span } => {
-                let Some(id) = account::find(&mut transaction, &told).await? else {
+                let Some(id) = books::find(&mut transaction, &told).await? else {
                     set_aside(&mut transaction, event_id, &told).await?;
                     continue;
                 };
-                let adding = accounts.add(&mut transaction, &id, told, (&at, &event_id));
+                let adding = books.add(&mut transaction, &id, told, (&at, &event_id));
                 added |= adding.instrument(span).await?;
                 done.push(event_id);
             }
@@ -129,7 +129,7 @@ async fn write_all(
             }
         }
     }
-    accounts.close(&mut transaction).await?;
+    books.close(&mut transaction).await?;
     // Last, for they may be among those that were woken just now.
     transaction.settle_events(&done, EventState::Done).await?;
     transaction.settle_events(&ignored, EventState::Ignored).await?;

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tower::service_fn;
 
 use super::*;
-use crate::payments::account;
+use crate::payments::books;
 use crate::stripe::Transport;
 use crate::stripe::call::{Answer, Call};
 use crate::stripe::transport::exchange;
@@ -91,7 +91,7 @@ impl Bench {
             let event = Event::parse(event.to_string().as_bytes()).unwrap();
             let (id, told) = (id.to_owned(), ledger::read(&event).unwrap());
             let added = self.payments.storage.write(move |mut transaction| {
-                Box::pin(async move { account::add(&mut transaction, &id, told, ("", "")).await })
+                Box::pin(async move { books::add(&mut transaction, &id, told, ("", "")).await })
             });
             added.await.unwrap();
         }

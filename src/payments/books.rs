@@ -1,5 +1,5 @@
-//! The account of a payment in storage: facts are added to it, and what that
-//! makes of the payment is written and told, in the transaction of the caller.
+//! The books that storage keeps of payments: facts are added to them, and what that
+//! makes of a payment is written and told, in the transaction of the caller.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::BitOrAssign;
@@ -26,21 +26,21 @@ pub(super) struct Added {
     pub(super) late: u32,
 }
 
-/// The accounts that a transaction works at.
+/// The books that a transaction has open.
 ///
 /// What is added is written when they are closed, for all of them together: a
 /// statement costs more than what it does.
 #[derive(Debug, Default)]
-pub(super) struct Accounts {
-    open: HashMap<String, Account>,
+pub(super) struct Books {
+    open: HashMap<String, Book>,
     facts: HashMap<(String, String), Fact>,
     changed: BTreeSet<String>,
     changes: Vec<Change>,
 }
 
-/// The account of one payment, as of a transaction that goes on.
+/// The book of one payment, as of a transaction that goes on.
 #[derive(Debug, Default)]
-struct Account {
+struct Book {
     facts: Vec<Fact>,
     known: Option<Known>,
 }
@@ -56,10 +56,10 @@ impl BitOrAssign for Added {
     }
 }
 
-// === impl Accounts ===
+// === impl Books ===
 
-impl Accounts {
-    /// Reads the accounts of some payments that are not open yet.
+impl Books {
+    /// Opens the books of some payments.
     pub(super) async fn open(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -72,8 +72,8 @@ impl Accounts {
             self.open.entry(id).or_default().facts.push(fact);
         }
         for known in transaction.known_of(ids).await? {
-            let account = self.open.entry(known.payment.id.clone()).or_default();
-            account.known = Some(known);
+            let book = self.open.entry(known.payment.id.clone()).or_default();
+            book.known = Some(known);
         }
         Ok(())
     }
@@ -90,9 +90,9 @@ impl Accounts {
         if !self.open.contains_key(id) {
             self.open(transaction, &[id.to_owned()]).await?;
         }
-        let account = self.open.entry(id.to_owned()).or_default();
+        let book = self.open.entry(id.to_owned()).or_default();
         let mut added = Added::default();
-        if account.known.as_ref().is_some_and(|known| known.payment.account != at) {
+        if book.known.as_ref().is_some_and(|known| known.payment.account != at) {
             let account = account_name(at);
             tracing::error!(payment.id = id, account, "Another account's payment is not changed");
             return Ok(added);
@@ -100,7 +100,7 @@ impl Accounts {
         for key in &told.keys {
             added.woke |= transaction.put_key(key, id, now_ms()).await?;
         }
-        let news = ledger::join(&mut account.facts, told.facts);
+        let news = ledger::join(&mut book.facts, told.facts);
         if news.is_empty() {
             return Ok(added);
         }
@@ -108,8 +108,8 @@ impl Accounts {
             self.facts.insert((id.to_owned(), fact.subject.clone()), fact);
         }
         let corrupt = || storage::Error::Corrupt { what: format!("what is known of payment {id}") };
-        let payment = ledger::view(&account.facts).ok_or_else(corrupt)?;
-        let before = account.known.as_ref();
+        let payment = ledger::view(&book.facts).ok_or_else(corrupt)?;
+        let before = book.known.as_ref();
         let fulfillment = before.and_then(|before| before.payment.fulfillment.clone());
         let mut payment = pb::Payment { fulfillment, account: at.to_owned(), ..payment };
         let decided = standing::decide(transaction, before, &mut payment).await?;
@@ -119,7 +119,7 @@ impl Accounts {
         let changed = change(transaction, before, payment, claim, told_by).await?;
         if let Some((known, change)) = changed {
             added.changed = true;
-            account.known = Some(known);
+            book.known = Some(known);
             self.changed.insert(id.to_owned());
             self.changes.push(change);
         }
@@ -158,9 +158,9 @@ pub(super) async fn add(
     told: Told,
     at: (&str, &str),
 ) -> Result<Added, storage::Error> {
-    let mut accounts = Accounts::default();
-    let added = accounts.add(transaction, id, told, at).await?;
-    accounts.close(transaction).await?;
+    let mut books = Books::default();
+    let added = books.add(transaction, id, told, at).await?;
+    books.close(transaction).await?;
     Ok(added)
 }
 
