@@ -101,7 +101,7 @@ impl Storage {
         reason: DeactivationReason,
     ) -> Result<(), Error> {
         self.write(move |mut transaction| {
-            Box::pin(async move { transaction.drop_ending(&link, reason).await })
+            Box::pin(async move { transaction.drop_ending(&link, reason, i64::MIN).await })
         })
         .await
     }
@@ -138,15 +138,17 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Forgets an ending, whatever its time.
+    /// Forgets an ending, if it is due after that time.
     pub async fn drop_ending(
         &mut self,
         link: &str,
         reason: DeactivationReason,
+        after_ms: i64,
     ) -> Result<(), Error> {
-        sqlx::query("DELETE FROM endings WHERE link_id = $1 AND reason = $2")
+        sqlx::query("DELETE FROM endings WHERE link_id = $1 AND reason = $2 AND due_at_ms > $3")
             .bind(link)
             .bind(i64::from(i32::from(reason)))
+            .bind(after_ms)
             .execute(&mut *self.0)
             .await?;
         Ok(())

@@ -258,6 +258,9 @@ impl Transaction<'_> {
     }
 
     /// Draws the conclusions for the link's end. None is noted of one that was not known.
+    ///
+    /// An end that has come is not done with because the link is inactive: the pages are
+    /// still to be expired that buyers have open.
     async fn note_end(&mut self, seen: &SeenLink, is_new: bool, now_ms: i64) -> Result<(), Error> {
         let SeenLink { account, link, .. } = seen;
         let expired = DeactivationReason::Expired;
@@ -267,7 +270,8 @@ impl Transaction<'_> {
                 self.put_ending((account, &link.id), expired, end_ms).await?;
             }
             None if is_new => {}
-            None => self.drop_ending(&link.id, expired).await?,
+            None if link.active => self.drop_ending(&link.id, expired, i64::MIN).await?,
+            None => self.drop_ending(&link.id, expired, now_ms).await?,
         }
         if link.active
             && !link.order_ref.is_empty()

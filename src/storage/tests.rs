@@ -1,6 +1,7 @@
 mod audit;
 mod chain;
 mod consumers;
+mod endings;
 mod reading;
 mod replicas;
 mod retention;
