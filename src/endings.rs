@@ -29,7 +29,7 @@ use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::contract::{self, Draft, Violations};
 use crate::dice;
-use crate::operations::{self, Operations};
+use crate::operations::{self, Changed, Operations};
 use crate::pb;
 use crate::pb::payment_link::DeactivationReason;
 use crate::storage::{self, Ending, Lease, OperationState, SeenLink, Storage};
@@ -246,29 +246,42 @@ impl Endings {
             parameters.push((REASON, &reason));
         }
         let write = Write::set::<pb::PaymentLink>(&ending.link, &parameters);
-        let mut link = self.change(ending, ending.id, write).await?;
-        let end_ms = link.expire_time.map(|end| end.seconds.saturating_mul(1_000));
+        let mut ended = self.change(ending, ending.id, write).await?;
+        let end_ms = ended.resource.expire_time.map(|end| end.seconds.saturating_mul(1_000));
         let has_moved = end_ms.is_none_or(|end_ms| end_ms > ending.due_at_ms);
-        if ending.reason == DeactivationReason::Expired && has_moved {
+        if ending.reason != DeactivationReason::Expired || !has_moved {
+            self.expire_pages(ending).await?;
+        } else if self.was_active(ending).await? {
             // It was prolonged just now, by a call whose note came too late.
             let write =
                 Write::set::<pb::PaymentLink>(&ending.link, &[("active", "true"), (REASON, "")]);
             let id = Uuid::new_v5(&ending.id, b"undo");
-            link = self.change(ending, id, write).await?;
-        } else {
-            self.expire_pages(ending).await?;
+            ended = self.change(ending, id, write).await?;
         }
         let now_ms = self.0.clock.now_ms();
+        let Changed { resource: link, sent_at_ms: seen_at_ms } = ended;
         let account = ending.account.clone();
-        let seen = SeenLink { account, link, created_at_ms: now_ms, seen_at_ms: now_ms };
+        let seen = SeenLink { account, link, created_at_ms: now_ms, seen_at_ms };
         let ending = ending.clone();
         let written = self.0.storage.write(move |mut transaction| {
             Box::pin(async move {
-                transaction.finish_ending(&ending).await?;
-                transaction.put_link(&seen, now_ms).await
+                // Whoever has put another in its place knows more of the link.
+                if transaction.finish_ending(&ending).await? {
+                    transaction.put_link(&seen, now_ms).await?;
+                }
+                Ok(())
             })
         });
         Ok(written.await?)
+    }
+
+    /// Whether nothing but its end is known to have made a link inactive: what a caller
+    /// has deactivated stays so, though its end has moved.
+    async fn was_active(&self, ending: &Ending) -> Result<bool, storage::Error> {
+        let known = self.0.storage.link(&ending.link).await?;
+        Ok(known.is_none_or(|SeenLink { link, .. }| {
+            link.active || link.deactivation_reason() == DeactivationReason::Expired
+        }))
     }
 
     async fn change(
@@ -276,9 +289,9 @@ impl Endings {
         ending: &Ending,
         id: Uuid,
         write: Write,
-    ) -> Result<pb::PaymentLink, Error> {
+    ) -> Result<Changed<pb::PaymentLink>, Error> {
         let draft = draft(&ending.link, id)?;
-        Ok(self.0.writes.change(write, &draft, &itself(ending)).await?)
+        Ok(self.0.writes.changed(write, &draft, &itself(ending)).await?)
     }
 
     /// Expires the pages that buyers have open. An inactive link opens no more.

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::contract::{self, Draft};
 use crate::endings::{self, Endings, REASON};
 use crate::error::{Error, OrderError};
-use crate::operations::Operations;
+use crate::operations::{Changed, Operations};
 use crate::pb::payment_link::DeactivationReason;
 use crate::pb::{self, payment_link_service_server::PaymentLinkService};
 use crate::storage::{SeenLink, Storage};
@@ -94,8 +94,8 @@ impl Links {
         let order_ref = link.map(|link| link.order_ref.clone()).unwrap_or_default();
         self.refuse_if_over(caller.owner().unwrap_or_default(), &order_ref, &draft, caller).await?;
         let written = contract::check(&ends::dated(request, self.clock.now_ms())).pass()?;
-        let link = self.operations.create_as(&written, &draft, caller).await?;
-        Ok(self.told(link, &draft, caller).await)
+        let made = self.operations.create_as(&written, &draft, caller).await?;
+        Ok(self.told(made, &draft, caller).await)
     }
 
     async fn update(
@@ -114,8 +114,8 @@ impl Links {
             let link = self.seen(id, &caller.clone().wanting_fresh()).await?;
             write = write.clearing(link.metadata.keys().map(String::as_str));
         }
-        let link = self.operations.change(write, &draft, caller).await?;
-        Ok(self.told(link, &draft, caller).await)
+        let changed = self.operations.changed(write, &draft, caller).await?;
+        Ok(self.told(changed, &draft, caller).await)
     }
 
     async fn activate(
@@ -148,8 +148,8 @@ impl Links {
         let parameters: Vec<(&str, &str)> =
             parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let write = Write::set::<pb::PaymentLink>(&request.id, &parameters);
-        let link = self.operations.change(write, &draft, caller).await?;
-        Ok(self.told(link, &draft, caller).await)
+        let changed = self.operations.changed(write, &draft, caller).await?;
+        Ok(self.told(changed, &draft, caller).await)
     }
 
     /// Lists a page of the links that the caller may see, as Stripe has them. Where
@@ -209,18 +209,23 @@ impl Links {
         .into())
     }
 
-    /// Notes how a link is after a change, and gives it as callers see it.
+    /// Notes how a link was after a change, and gives it as callers see it.
     ///
-    /// What is missed here is brought by the event of the change. So nobody waits
-    /// for it, but where an order or an end depends on it.
-    async fn told(&self, link: pb::PaymentLink, draft: &Draft, caller: &Caller) -> pb::PaymentLink {
+    /// An answer that is told again tells of the time of its write, and what is known of
+    /// later counts. What is missed here is brought by the event of the change. So nobody
+    /// waits for it, but where an order or an end depends on it.
+    async fn told(
+        &self,
+        changed: Changed<pb::PaymentLink>,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> pb::PaymentLink {
+        let Changed { resource: link, sent_at_ms: seen_at_ms } = changed;
         if draft.validate_only() {
             return link;
         }
-        let now_ms = self.clock.now_ms();
-        let account = caller.account().to_owned();
-        let seen =
-            SeenLink { account, link: link.clone(), created_at_ms: now_ms, seen_at_ms: now_ms };
+        let (account, created_at_ms) = (caller.account().to_owned(), self.clock.now_ms());
+        let seen = SeenLink { account, link: link.clone(), created_at_ms, seen_at_ms };
         let noted = self.clone().note(seen);
         if link.expire_time.is_some() || !link.order_ref.is_empty() {
             noted.await;
@@ -232,8 +237,8 @@ impl Links {
     }
 
     async fn note(self, seen: SeenLink) {
-        let (id, now_ms) = (seen.link.id.clone(), seen.seen_at_ms);
-        if let Err(error) = self.storage.put_link(seen, now_ms).await {
+        let id = seen.link.id.clone();
+        if let Err(error) = self.storage.put_link(seen, self.clock.now_ms()).await {
             tracing::warn!(%error, link.id = id, "A link is not in the index yet");
         }
     }
@@ -310,8 +315,8 @@ impl PaymentLinkService for Links {
         self.require_seen(&request.id, &caller).await?;
         let parameters = [("active", "false"), (REASON, "caller")];
         let write = Write::set::<pb::PaymentLink>(&request.id, &parameters);
-        let link = self.operations.change(write, &draft, &caller).await?;
-        Ok(Response::new(self.told(link, &draft, &caller).await))
+        let changed = self.operations.changed(write, &draft, &caller).await?;
+        Ok(Response::new(self.told(changed, &draft, &caller).await))
     }
 
     async fn replace_payment_link(

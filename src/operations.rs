@@ -83,6 +83,23 @@ struct Shared {
     heard: Mutex<Option<mpsc::Receiver<stripe::Made>>>,
 }
 
+/// A resource as a write has left it.
+#[derive(Debug, Clone)]
+pub struct Changed<R> {
+    /// The resource, as Stripe's answer to the write shows it.
+    pub resource: R,
+    /// When the write was sent: the resource was like this then, or later. That can be
+    /// long ago, where the caller has asked for an answer again.
+    pub sent_at_ms: i64,
+}
+
+/// The answer to an operation that had its effect.
+#[derive(Debug, Clone)]
+struct Done {
+    answer: Answer,
+    sent_at_ms: i64,
+}
+
 /// An operation that a task of this process carries out.
 #[derive(Debug)]
 struct Running {
@@ -98,7 +115,7 @@ enum Progress {
     /// It may have had its effect.
     Sent,
     /// This is what became of it.
-    Ended(Result<Answer, Error>),
+    Ended(Result<Done, Error>),
 }
 
 /// How long results must be kept at least, in days.
@@ -164,9 +181,9 @@ impl Operations {
         written: &Draft,
         draft: &Draft,
         caller: &Caller,
-    ) -> Result<R, Error> {
+    ) -> Result<Changed<R>, Error> {
         let write = Write::create::<R>(written, &key(draft, caller), caller.owner());
-        self.change(write, draft, caller).await
+        self.changed(write, draft, caller).await
     }
 
     /// Whether the caller's request was made before: then it gets the same answer,
@@ -238,14 +255,25 @@ impl Operations {
         draft: &Draft,
         caller: &Caller,
     ) -> Result<R, Error> {
+        self.changed(write, draft, caller).await.map(|changed| changed.resource)
+    }
+
+    /// Makes a change as [`Self::change`] does, and says how old its answer is.
+    pub async fn changed<R: Resourceful>(
+        &self,
+        write: Write,
+        draft: &Draft,
+        caller: &Caller,
+    ) -> Result<Changed<R>, Error> {
         self.admit(draft, caller)?;
         if draft.validate_only() {
             caller.would_send(String::from_utf8_lossy(&write.form).into_owned());
-            return Ok(R::decode(draft.part().bytes).unwrap_or_default());
+            let resource = R::decode(draft.part().bytes).unwrap_or_default();
+            return Ok(Changed { resource, sent_at_ms: self.0.clock.now_ms() });
         }
-        let answer = self.carried_out(write, draft, caller).await?;
+        let Done { answer, sent_at_ms } = self.carried_out(write, draft, caller).await?;
         let done = |error| Error::Stripe { state: OperationState::Done, error };
-        R::of(&answer).map_err(done)
+        Ok(Changed { resource: R::of(&answer).map_err(done)?, sent_at_ms })
     }
 
     /// Waits for the outcome as long as the caller does.
@@ -254,7 +282,7 @@ impl Operations {
         write: Write,
         draft: &Draft,
         caller: &Caller,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Done, Error> {
         if caller.time_left().is_zero() {
             return Err(Error::Deadline { state: OperationState::New });
         }
@@ -276,7 +304,9 @@ impl Operations {
             Err(_) => Err(Error::Deadline { state: progress.borrow().state() }),
         };
         match &outcome {
-            Ok(answer) => caller.has_changed(&answer.resource, answer.request_id.as_deref()),
+            Ok(Done { answer, .. }) => {
+                caller.has_changed(&answer.resource, answer.request_id.as_deref());
+            }
             Err(Error::Stripe { error, .. }) => {
                 caller.was_refused(error.request_id().unwrap_or_default());
             }
@@ -329,7 +359,7 @@ impl Progress {
 }
 
 /// Waits until an operation has ended.
-async fn outcome(progress: &mut watch::Receiver<Progress>) -> Result<Answer, Error> {
+async fn outcome(progress: &mut watch::Receiver<Progress>) -> Result<Done, Error> {
     match progress.wait_for(|progress| matches!(progress, Progress::Ended(_))).await.as_deref() {
         Ok(Progress::Ended(outcome)) => outcome.clone(),
         // Its task has ended without a word.

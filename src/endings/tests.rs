@@ -5,12 +5,14 @@ use bytes::Bytes;
 use http::Method;
 use prost_types::Timestamp;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
 use tower::service_fn;
 
 use super::*;
 use crate::stripe::Transport;
 use crate::stripe::call::{Answer, Call};
+use crate::stripe::error::Refusal;
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 const START_MS: i64 = 1_800_000_000_000;
@@ -21,12 +23,31 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 struct Bench {
     storage: Storage,
     clock: Clock,
-    /// The id of each link that was changed, and whether it was deactivated.
-    changed: Arc<Mutex<Vec<(String, bool)>>>,
-    /// How many further changes fail.
-    failures: Arc<AtomicU32>,
+    stripe: Arc<Pretended>,
     endings: Endings,
     _running: DropGuard,
+}
+
+/// What the Stripe of a bench knows.
+#[derive(Default)]
+struct Pretended {
+    /// When it says that links end.
+    end_secs: i64,
+    /// The id of each link that was changed, and whether it was deactivated.
+    changed: Mutex<Vec<(String, bool)>>,
+    /// How many further changes fail.
+    failures: AtomicU32,
+    /// Whether answers wait.
+    holds: watch::Sender<bool>,
+    page: Mutex<OpenPage>,
+}
+
+/// A page that a buyer has open, of which Stripe keeps a failure.
+#[derive(Default)]
+struct OpenPage {
+    is_open: bool,
+    /// The key of the first try, whose failure is the answer to it from then on.
+    failed_key: Option<String>,
 }
 
 // === impl Bench ===
@@ -39,12 +60,16 @@ impl Bench {
 
     fn over(storage: Storage, running_max: usize, end_secs: i64) -> Self {
         let clock = Clock::from(START_MS);
-        let (changed, failures) = (Arc::default(), Arc::new(AtomicU32::new(0)));
-        let (told, fails) = (Arc::clone(&changed), failures.clone());
+        let pretended = Arc::new(Pretended { end_secs, ..Default::default() });
+        let answering = Arc::clone(&pretended);
         let stripe = stripe::Config::testing().client_over(Transport::over(service_fn(
             move |call: Call| {
-                let answered = answer(&call, end_secs, &told, &fails);
-                async move { answered }
+                let stripe = Arc::clone(&answering);
+                async move {
+                    let answered = stripe.answer(&call);
+                    stripe.holds.subscribe().wait_for(|holds| !holds).await.unwrap();
+                    answered
+                }
             },
         )));
         let config = operations::Config {
@@ -62,14 +87,19 @@ impl Bench {
         let endings = Endings::new(&config, storage.clone(), stripe, writes, clock.clone());
         let stop = CancellationToken::new();
         tokio::spawn(endings.clone().run(stop.clone()));
-        Self { storage, clock, changed, failures, endings, _running: stop.drop_guard() }
+        Self { storage, clock, stripe: pretended, endings, _running: stop.drop_guard() }
     }
 
     /// Notes a link that ends.
     async fn link(&self, id: &str, end_secs: i64) {
+        self.seen(id, true, end_secs, DeactivationReason::Unspecified).await;
+    }
+
+    /// Notes how a link is seen now.
+    async fn seen(&self, id: &str, active: bool, end_secs: i64, reason: DeactivationReason) {
         let expire_time = Some(Timestamp { seconds: end_secs, nanos: 0 });
-        let link =
-            pb::PaymentLink { id: id.into(), active: true, expire_time, ..Default::default() };
+        let mut link = pb::PaymentLink { id: id.into(), active, expire_time, ..Default::default() };
+        link.set_deactivation_reason(reason);
         let now_ms = self.clock.now_ms();
         let account = String::new();
         let seen = SeenLink { account, link, created_at_ms: now_ms, seen_at_ms: now_ms };
@@ -78,18 +108,33 @@ impl Bench {
     }
 
     fn changed(&self) -> Vec<(String, bool)> {
-        self.changed.lock().unwrap().clone()
+        self.stripe.changed.lock().unwrap().clone()
+    }
+
+    /// Gives what is noted to be done, whenever.
+    async fn noted(&self) -> Vec<Ending> {
+        // Storage may be busy with the tries themselves.
+        loop {
+            if let Ok(noted) = self.storage.due_endings(i64::MAX / 2, 0, 9).await {
+                return noted;
+            }
+        }
     }
 
     async fn until_changed(&self, expected: &[(&str, bool)]) {
         let expected: Vec<_> = expected.iter().map(|(id, off)| ((*id).to_owned(), *off)).collect();
-        let reached = async {
-            while self.changed() != expected || self.is_busy().await {
+        self.until(async || self.changed() == expected && !self.is_busy().await).await;
+    }
+
+    /// Waits for what must come; what was changed says why it does not.
+    async fn until(&self, has_come: impl AsyncFn() -> bool) {
+        let coming = async {
+            while !has_come().await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let reached = tokio::time::timeout(WAIT_MAX, reached).await;
-        assert!(reached.is_ok(), "{:?} instead of {expected:?}", self.changed());
+        let come = tokio::time::timeout(WAIT_MAX, coming).await;
+        assert!(come.is_ok(), "it does not come: {:?}", self.changed());
     }
 
     async fn is_busy(&self) -> bool {
@@ -97,30 +142,45 @@ impl Bench {
     }
 }
 
-fn answer(
-    call: &Call,
-    end_secs: i64,
-    changed: &Mutex<Vec<(String, bool)>>,
-    failures: &AtomicU32,
-) -> Result<Answer, stripe::Error> {
-    let told = |body: serde_json::Value| {
-        let resource = body["id"].as_str().unwrap_or_default().to_owned();
-        Ok(Answer { body: Bytes::from(body.to_string()), request_id: None, resource })
-    };
-    if call.method == Method::GET {
-        return told(json!({ "object": "list", "data": [], "has_more": false }));
+// === impl Pretended ===
+
+impl Pretended {
+    fn answer(&self, call: &Call) -> Result<Answer, stripe::Error> {
+        let told = |body: serde_json::Value| {
+            let resource = body["id"].as_str().unwrap_or_default().to_owned();
+            Ok(Answer { body: Bytes::from(body.to_string()), request_id: None, resource })
+        };
+        if call.method == Method::GET {
+            let open = if self.page.lock().unwrap().is_open {
+                json!([{ "id": "cs_1", "object": "checkout.session", "status": "open" }])
+            } else {
+                json!([])
+            };
+            return told(json!({ "object": "list", "data": open, "has_more": false }));
+        }
+        if call.place.path.ends_with("/expire") {
+            let (mut page, key) = (self.page.lock().unwrap(), call.idempotency_key.clone());
+            if page.failed_key.is_none() || page.failed_key == key {
+                page.failed_key = key;
+                let (status, should_retry) = (500, Some(false));
+                let refusal = Refusal { status, should_retry, ..Default::default() };
+                return Err(stripe::Error::Refused(Box::new(refusal)));
+            }
+            page.is_open = false;
+            return told(json!({ "id": "cs_1", "object": "checkout.session" }));
+        }
+        let fails = |left: u32| left.checked_sub(1);
+        if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+            return Err(stripe::Error::AnswerLost { write: true });
+        }
+        let id = call.place.path.rsplit('/').next().unwrap().to_owned();
+        let off = str::from_utf8(&call.form).unwrap().contains("active=false");
+        self.changed.lock().unwrap().push((id.clone(), off));
+        told(json!({
+            "id": id, "object": "payment_link", "active": !off,
+            "metadata": { "pl_expires": self.end_secs.to_string() },
+        }))
     }
-    if failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
-    {
-        return Err(stripe::Error::AnswerLost { write: true });
-    }
-    let id = call.place.path.rsplit('/').next().unwrap().to_owned();
-    let off = str::from_utf8(&call.form).unwrap().contains("active=false");
-    changed.lock().unwrap().push((id.clone(), off));
-    told(json!({
-        "id": id, "object": "payment_link", "active": !off,
-        "metadata": { "pl_expires": end_secs.to_string() },
-    }))
 }
 
 #[tokio::test]
@@ -145,22 +205,11 @@ async fn a_link_ends_once_however_the_clock_jumps() {
 async fn an_ending_that_was_put_off_is_not_put_off_for_long_by_a_clock_set_back() {
     let bench = Bench::start(1).await;
     // More than one operation tries, so that the ending is put off.
-    bench.failures.store(40, Ordering::SeqCst);
+    bench.stripe.failures.store(40, Ordering::SeqCst);
     bench.link("plink_1", 1).await;
-    tokio::time::timeout(WAIT_MAX, async {
-        // Storage may be busy with the tries themselves.
-        loop {
-            let due = bench.storage.due_endings(i64::MAX / 2, 0, 1).await;
-            if due.is_ok_and(|due| due[0].attempts > 0) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .unwrap();
+    bench.until(async || bench.noted().await[0].attempts > 1).await;
     bench.clock.jump(-24 * HOUR_MS);
-    bench.failures.store(0, Ordering::SeqCst);
+    bench.stripe.failures.store(0, Ordering::SeqCst);
     bench.until_changed(&[("plink_1", true)]).await;
 }
 
@@ -173,6 +222,40 @@ async fn a_link_that_was_prolonged_at_the_last_moment_is_active_again() {
     let known = bench.storage.link("plink_1").await.unwrap().unwrap();
     assert!(known.link.active);
     assert_eq!(known.link.expire_time.unwrap().seconds, now_secs + 3_600);
+}
+
+#[tokio::test]
+async fn a_link_that_was_deactivated_for_another_reason_stays_inactive() {
+    let now_secs = START_MS / 1_000;
+    let bench = Bench::start(now_secs + 3_600).await;
+    bench.stripe.holds.send_replace(true);
+    bench.link("plink_1", now_secs - 1).await;
+    bench.until(async || !bench.changed().is_empty()).await;
+    bench.clock.jump(1_000);
+    bench.seen("plink_1", false, now_secs + 3_600, DeactivationReason::Caller).await;
+    bench.stripe.holds.send_replace(false);
+    // It was prolonged as well, but that is no reason to activate it.
+    bench.until_changed(&[("plink_1", true)]).await;
+    let known = bench.storage.link("plink_1").await.unwrap().unwrap();
+    assert_eq!(known.link.deactivation_reason(), DeactivationReason::Caller);
+}
+
+#[tokio::test]
+async fn a_link_that_is_activated_while_its_pages_are_expired_keeps_its_new_end() {
+    let now_secs = START_MS / 1_000;
+    let bench = Bench::start(now_secs - 1).await;
+    bench.stripe.page.lock().unwrap().is_open = true;
+    bench.link("plink_1", now_secs - 1).await;
+    bench.until(async || bench.stripe.page.lock().unwrap().failed_key.is_some()).await;
+    bench.stripe.holds.send_replace(true);
+    bench.clock.jump(1_000);
+    bench.seen("plink_1", true, now_secs + 3_600, DeactivationReason::Unspecified).await;
+    bench.stripe.holds.send_replace(false);
+    bench.until(async || !bench.stripe.page.lock().unwrap().is_open).await;
+    bench.until(async || bench.noted().await.len() == 1 && !bench.is_busy().await).await;
+    let known = bench.storage.link("plink_1").await.unwrap().unwrap();
+    assert!(known.link.active, "what is older counts no more");
+    assert_eq!(bench.noted().await[0].due_at_ms, (now_secs + 3_600) * 1_000);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::state::{LEASE, Report, Step};
-use super::{Error, Operations, Progress, Running, signals};
+use super::{Done, Error, Operations, Progress, Running, signals};
 use crate::caller;
 use crate::dice;
 use crate::planted::{self, Bug};
@@ -103,7 +103,7 @@ impl Operations {
         new: Operation,
         start: Start,
         progress: &watch::Sender<Progress>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Done, Error> {
         let deadline = Instant::now() + self.0.config.time();
         let operation = match caller::until(deadline, self.claim(new, start, deadline)).await? {
             Claim::Ours(operation) => operation,
@@ -115,7 +115,8 @@ impl Operations {
             // The record can follow: should it be lost, the same key brings the
             // same answer. No failure is told before it is on record, since what
             // the caller believes undone may not be done later.
-            progress.send_replace(Progress::Ended(Ok(answer.clone())));
+            let done = Done { answer: answer.clone(), sent_at_ms: operation.sent_at_ms };
+            progress.send_replace(Progress::Ended(Ok(done)));
         }
         if let (Err(error), true) = (&outcome, planted::is(Bug::ToldUnrecorded)) {
             let in_doubt = operation.in_doubt || error.may_have_acted();
@@ -254,12 +255,15 @@ impl Operations {
 }
 
 /// Tells a result again.
-fn told(operation: &Operation) -> Result<Answer, Error> {
+fn told(operation: &Operation) -> Result<Done, Error> {
     match operation.state {
-        OperationState::Done => Ok(Answer {
-            body: operation.answer.clone(),
-            request_id: None,
-            resource: operation.resource.clone(),
+        OperationState::Done => Ok(Done {
+            answer: Answer {
+                body: operation.answer.clone(),
+                request_id: None,
+                resource: operation.resource.clone(),
+            },
+            sent_at_ms: operation.sent_at_ms,
         }),
         OperationState::Rejected => {
             let refusal = Refusal::recalled(&operation.answer);

@@ -154,15 +154,17 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Forgets an ending that is done. One that took its place stays.
-    pub async fn finish_ending(&mut self, ending: &Ending) -> Result<(), Error> {
-        sqlx::query("DELETE FROM endings WHERE link_id = $1 AND reason = $2 AND id = $3")
-            .bind(&ending.link)
-            .bind(i64::from(i32::from(ending.reason)))
-            .bind(ending.id.to_string())
-            .execute(&mut *self.0)
-            .await?;
-        Ok(())
+    /// Forgets an ending that is done, and says whether it was there. One that took its
+    /// place stays.
+    pub async fn finish_ending(&mut self, ending: &Ending) -> Result<bool, Error> {
+        let done =
+            sqlx::query("DELETE FROM endings WHERE link_id = $1 AND reason = $2 AND id = $3")
+                .bind(&ending.link)
+                .bind(i64::from(i32::from(ending.reason)))
+                .bind(ending.id.to_string())
+                .execute(&mut *self.0)
+                .await?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// Puts an ending off, and counts it.

@@ -9,7 +9,7 @@ use paylink::pb::payment_link::DeactivationReason;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::harness::{Hook, Page, Paylink, code_of, event, poster, until};
+use crate::harness::{Answers, Hook, Page, Paylink, code_of, event, poster, until};
 
 const GOOD_CARD: &str = "4242424242424242";
 
@@ -244,4 +244,26 @@ async fn a_link_made_again_under_its_id_is_told_again_after_its_order_was_paid()
     paylink.watch("").await.payment().await;
     let again = paylink.links().create_payment_link(request).await.unwrap().into_inner();
     assert_eq!(again.id, made.id);
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_brings_no_old_picture_of_its_link() {
+    let paylink = Paylink::start().without_webhooks().await;
+    let link = pb::PaymentLink {
+        line_items: vec![poster()],
+        order_ref: "order 1".to_owned(),
+        ..Default::default()
+    };
+    let request = pb::CreatePaymentLinkRequest {
+        payment_link: Some(link),
+        request_id: uuid::Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    let id = paylink.links().create_payment_link(request.clone()).await.unwrap().into_inner().id;
+    let off = pb::DeactivatePaymentLinkRequest { id, ..Default::default() };
+    paylink.links().deactivate_payment_link(off).await.unwrap();
+    let again = paylink.links().create_payment_link(request).await.unwrap().into_inner();
+    assert!(again.active, "it is told what it was told");
+    let order = order(&paylink, "order 1", false).await.unwrap();
+    assert_eq!(order.payment_links[0].deactivation_reason(), DeactivationReason::Caller);
 }
