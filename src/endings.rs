@@ -303,7 +303,9 @@ impl Endings {
                 return Ok(());
             }
             let expiring = page.items.into_iter().map(|session| {
-                let key = format!("plv1-expire-{}-{}", ending.id.simple(), session.id);
+                // Stripe tells a failure again under its key. To expire twice is harmless.
+                let (id, attempt) = (ending.id.simple(), ending.attempts);
+                let key = format!("plv1-expire-{id}-{attempt}-{}", session.id);
                 let caller = itself(ending);
                 async move { self.0.stripe.expire_session(&session.id, key, &caller).await }
             });

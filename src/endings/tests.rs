@@ -259,6 +259,16 @@ async fn a_link_that_is_activated_while_its_pages_are_expired_keeps_its_new_end(
 }
 
 #[tokio::test]
+async fn a_page_is_expired_though_stripe_keeps_the_failure_of_the_first_try() {
+    let now_secs = START_MS / 1_000;
+    let bench = Bench::start(now_secs - 1).await;
+    bench.stripe.page.lock().unwrap().is_open = true;
+    bench.link("plink_1", now_secs - 1).await;
+    bench.until(async || !bench.stripe.page.lock().unwrap().is_open).await;
+    bench.until_changed(&[("plink_1", true)]).await;
+}
+
+#[tokio::test]
 async fn an_older_picture_of_a_link_changes_nothing() {
     let bench = Bench::start(1).await;
     let seen = |active, seen_at_ms| SeenLink {
