@@ -92,9 +92,10 @@ impl Links {
         let together = rules::check(link, rules::Purpose::Create);
         let draft = contract::check(&request).and(together).pass()?;
         let order_ref = link.map(|link| link.order_ref.clone()).unwrap_or_default();
-        self.refuse_if_over(caller.owner().unwrap_or_default(), &order_ref, &draft, caller).await?;
+        let owner = caller.owner().unwrap_or_default();
+        self.refuse_if_over(owner, &order_ref, &draft, caller).await?;
         let written = contract::check(&ends::dated(request, self.clock.now_ms())).pass()?;
-        let made = self.operations.create_as(&written, &draft, caller).await?;
+        let made = self.operations.create_as(&written, owner, &draft, caller).await?;
         Ok(self.told(made, &draft, caller).await)
     }
 

@@ -175,14 +175,17 @@ impl Operations {
     }
 
     /// Creates a resource as it is `written`, for the request of the draft: what
-    /// depends on the time is known to the one, and the request is the other.
+    /// depends on the time is known to the one, and the request is the other. It is
+    /// the owner's, whoever calls; nobody's where the name is empty.
     pub async fn create_as<R: Resourceful>(
         &self,
         written: &Draft,
+        owner: &str,
         draft: &Draft,
         caller: &Caller,
     ) -> Result<Changed<R>, Error> {
-        let write = Write::create::<R>(written, &key(draft, caller), caller.owner());
+        let owner = Some(owner).filter(|owner| !owner.is_empty());
+        let write = Write::create::<R>(written, &key(draft, caller), owner);
         self.changed(write, draft, caller).await
     }
 

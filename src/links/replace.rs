@@ -61,15 +61,14 @@ impl Links {
         old.line_items = self.stripe.all_line_items(&old, &fresh).await?;
         let now_ms = self.clock.now_ms();
         let Merged { link, carried_over, changed } = merged(old.clone(), &request, now_ms);
-        let owner = caller.owner().unwrap_or_default();
-        self.refuse_if_over(owner, &link.order_ref, &draft, caller).await?;
+        self.refuse_if_over(&old.owner, &link.order_ref, &draft, caller).await?;
         let create =
             pb::CreatePaymentLinkRequest { payment_link: Some(link), ..Default::default() };
         let together = rules::check(create.payment_link.as_ref(), rules::Purpose::Create);
         let written = contract::check(&create).and(together).pass()?;
         let is_half =
             planted::is(Bug::HalfReplaced) && self.operations.is_known(&draft, caller).await?;
-        let new = self.operations.create_as(&written, &draft, caller).await?;
+        let new = self.operations.create_as(&written, &old.owner, &draft, caller).await?;
         let new = self.told(new, &draft, caller).await;
 
         let replaced = DeactivationReason::Replaced;

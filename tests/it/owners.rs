@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
-use crate::harness::{Guarded, Page, Watch, code_of, poster_request};
+use crate::harness::{Guarded, Page, Watch, code_of, poster, poster_request};
 
 const CARD: &str = "4242424242424242";
 
@@ -276,4 +276,40 @@ async fn only_who_sees_all_reconciles() {
     let refused = payments.reconcile_payments(guarded.by("crm", request())).await.unwrap_err();
     assert_eq!(code_of(&refused), (Code::PermissionDenied, "METHOD_NOT_ALLOWED".to_owned()));
     payments.reconcile_payments(guarded.by("operator", request())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_that_is_replaced_by_who_sees_all_stays_its_owners() {
+    let guarded = Guarded::start().await;
+    let mut links = guarded.paylink.links();
+    let mut request = poster_request();
+    request.payment_link.as_mut().unwrap().order_ref = "order 7".to_owned();
+    let old = links.create_payment_link(guarded.by("shop", request)).await.unwrap().into_inner();
+    let replace = |id: &str| pb::ReplacePaymentLinkRequest {
+        id: id.to_owned(),
+        payment_link: Some(pb::PaymentLink { line_items: vec![poster()], ..Default::default() }),
+        request_id: Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    let request = guarded.by("operator", replace(&old.id));
+    let new = links.replace_payment_link(request).await.unwrap().into_inner().payment_link.unwrap();
+    assert_eq!((&*new.owner, &*new.order_ref), ("shop", "order 7"));
+
+    let close = pb::CloseOrderRequest {
+        order_ref: "order 7".to_owned(),
+        reason: pb::order::CloseReason::Cancelled.into(),
+        ..Default::default()
+    };
+    guarded.paylink.orders().close_order(guarded.by("shop", close)).await.unwrap();
+    let request = guarded.by("operator", replace(&new.id));
+    let refused = links.replace_payment_link(request).await.unwrap_err();
+    assert_eq!(code_of(&refused), (Code::FailedPrecondition, "ORDER_CLOSED".to_owned()));
+
+    // What is nobody's stays nobody's.
+    let form = "line_items[0][price_data][currency]=usd&line_items[0][price_data][unit_amount]=1000\
+        &line_items[0][price_data][product_data][name]=Poster&line_items[0][quantity]=1";
+    let outside = guarded.paylink.stripe.post("/v1/payment_links", form).await;
+    let request = guarded.by("operator", replace(outside["id"].as_str().unwrap()));
+    let new = links.replace_payment_link(request).await.unwrap().into_inner().payment_link.unwrap();
+    assert_eq!(new.owner, "");
 }
