@@ -32,6 +32,8 @@ impl Catalog {
         whole: &Draft,
         caller: &Caller,
     ) -> Result<pb::Price, Error> {
+        // What is decided here is decided by what is there now.
+        let caller = &caller.clone().wanting_fresh();
         let request_id = whole.request_id();
         let old: pb::Price = self.stripe.get(&request.id, caller).await?;
         let wanted = request.price.unwrap_or_default();

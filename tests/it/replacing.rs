@@ -109,3 +109,15 @@ async fn a_price_of_another_product_is_refused_and_nothing_is_done() {
     assert_eq!(violations(&refused), ["price.product CONFLICT"]);
     assert_eq!(paylink.stripe.list("/v1/prices").await.len(), 1);
 }
+
+#[tokio::test]
+async fn what_was_changed_at_stripe_just_now_is_what_is_replaced() {
+    let paylink = Paylink::start().without_webhooks().await;
+    let product = poster(&paylink).await;
+    let old = pb::GetPriceRequest { id: product.default_price.clone() };
+    paylink.catalog().get_price(old.clone()).await.unwrap();
+    paylink.stripe.post(&format!("/v1/prices/{}", old.id), "lookup_key=poster_new").await;
+    let request = replacement(&product);
+    let new = paylink.catalog().replace_price(request).await.unwrap().into_inner();
+    assert_eq!(new.lookup_key, "poster_new");
+}
