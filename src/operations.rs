@@ -190,11 +190,13 @@ impl Operations {
     }
 
     /// Whether the caller's request was made before: then it gets the same answer,
-    /// whatever has changed since.
+    /// whatever has changed since. One that certainly had no effect was not made.
     pub async fn is_known(&self, draft: &Draft, caller: &Caller) -> Result<bool, Error> {
-        let known =
-            draft.is_callers_id() && self.0.memory.get(&key(draft, caller)).await?.is_some();
-        Ok(known)
+        if !draft.is_callers_id() {
+            return Ok(false);
+        }
+        let known = self.0.memory.get(&key(draft, caller)).await?;
+        Ok(known.is_some_and(|known| known.state != OperationState::New))
     }
 
     /// Deletes a resource.
