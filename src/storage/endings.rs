@@ -24,10 +24,24 @@ pub struct Ending {
 
 type Row = (String, String, i64, String, i64, i64);
 
+/// Selects endings that are due, of links whose orders are over or of all others, each
+/// by an index of its own: the many of a batch must not keep those of an order waiting.
+macro_rules! due {
+    ($of_orders:literal) => {
+        concat!(
+            "SELECT account, link_id, reason, id, due_at_ms, attempts FROM endings
+             WHERE due_at_ms <= $1 AND (retry_at_ms <= $1 OR retry_at_ms > $2) AND reason ",
+            $of_orders,
+            " ORDER BY due_at_ms LIMIT $3"
+        )
+    };
+}
+
 // === impl Storage ===
 
 impl Storage {
-    /// Gives endings that are due, the longest due first.
+    /// Gives endings that are due: those of orders that are over, and then the others,
+    /// the longest due first.
     ///
     /// No ending is put off by more than `put_off_max_ms`. One that seems to be
     /// was put off before the clock was set back, and is due as well.
@@ -37,17 +51,17 @@ impl Storage {
         put_off_max_ms: i64,
         limit: u32,
     ) -> Result<Vec<Ending>, Error> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT account, link_id, reason, id, due_at_ms, attempts FROM endings
-             WHERE due_at_ms <= $1 AND (retry_at_ms <= $1 OR retry_at_ms > $2)
-             ORDER BY due_at_ms LIMIT $3",
-        )
-        .bind(now_ms)
-        .bind(now_ms.saturating_add(put_off_max_ms))
-        .bind(i64::from(limit))
-        .fetch_all(self.readers())
-        .await?;
-        rows.into_iter().map(ending).collect()
+        let (limit, mut due) = (limit as usize, Vec::new());
+        for query in [DUE_OF_ORDERS, DUE_OTHERS] {
+            let left = i64::try_from(limit.saturating_sub(due.len())).unwrap_or(i64::MAX);
+            if left > 0 {
+                let rows = sqlx::query_as(query).bind(now_ms);
+                let rows = rows.bind(now_ms.saturating_add(put_off_max_ms)).bind(left);
+                let rows: Vec<Row> = rows.fetch_all(self.readers()).await?;
+                due.extend(rows.into_iter().map(ending).collect::<Result<Vec<_>, _>>()?);
+            }
+        }
+        Ok(due)
     }
 
     /// Gives the time when the next ending will be due that is not yet.
@@ -187,6 +201,9 @@ impl Transaction<'_> {
     }
 }
 
+const DUE_OF_ORDERS: &str = due!("IN (4, 5)");
+const DUE_OTHERS: &str = due!("NOT IN (4, 5)");
+
 fn ending((account, link, reason, id, due_at_ms, attempts): Row) -> Result<Ending, Error> {
     let corrupt = || Error::Corrupt { what: format!("the ending of link {link}") };
     let number = i32::try_from(reason).map_err(|_| corrupt())?;
@@ -198,4 +215,15 @@ fn ending((account, link, reason, id, due_at_ms, attempts): Row) -> Result<Endin
         attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
         link,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statements_mean_links_of_orders() {
+        let reasons = [DeactivationReason::OrderPaid, DeactivationReason::OrderClosed];
+        assert_eq!(reasons.map(i32::from), [4, 5]);
+    }
 }

@@ -33,7 +33,7 @@ macro_rules! version {
 
 /// Every version of the schema, oldest first. What was released never changes:
 /// sqlx compares checksums and refuses an edited one.
-const VERSIONS: [Version; 9] = [
+const VERSIONS: [Version; 10] = [
     version!("0001_payments"),
     version!("0002_operations"),
     version!("0003_ledger"),
@@ -43,6 +43,7 @@ const VERSIONS: [Version; 9] = [
     version!("0007_traces"),
     version!("0008_audit"),
     version!("0009_searches"),
+    version!("0010_endings"),
 ];
 
 /// The mark that says from which version on a release works with this database.

@@ -40,3 +40,21 @@ async fn an_end_to_come_is_forgotten_with_the_link_or_the_end() {
         assert_eq!(ends(&storage).await, []);
     }
 }
+
+#[tokio::test]
+async fn links_of_orders_that_are_over_end_before_all_others() {
+    let storage = testing::fresh().await;
+    let end = async |id: &str, reason, now_ms| {
+        storage.end_links(String::new(), vec![id.into()], reason, now_ms).await.unwrap();
+    };
+    end("plink_1", DeactivationReason::Caller, 1).await;
+    end("plink_2", DeactivationReason::Expired, 2).await;
+    end("plink_3", DeactivationReason::OrderClosed, 4).await;
+    end("plink_4", DeactivationReason::OrderPaid, 3).await;
+    let due = async |limit| {
+        let due = storage.due_endings(9, 0, limit).await.unwrap();
+        due.into_iter().map(|ending| ending.link).collect::<Vec<_>>()
+    };
+    assert_eq!(due(9).await, ["plink_4", "plink_3", "plink_1", "plink_2"]);
+    assert_eq!(due(1).await, ["plink_4"]);
+}
