@@ -6,11 +6,11 @@
 //! again, by whichever process, is the same write; then the pages are expired
 //! that buyers have open. What stops half-way starts again from its row.
 
+mod next;
 mod reason;
 mod signals;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::next::Next;
 pub use self::reason::{REASON, explained, word};
 use crate::caller::Caller;
 use crate::clock::Clock;
@@ -32,6 +33,7 @@ use crate::dice;
 use crate::operations::{self, Changed, Operations};
 use crate::pb;
 use crate::pb::payment_link::DeactivationReason;
+use crate::pb::time::millis;
 use crate::storage::{self, Ending, Lease, OperationState, SeenLink, Storage};
 use crate::stripe::{self, Write};
 
@@ -198,12 +200,13 @@ impl Endings {
         let limit = u32::try_from(room + work.in_hand.len()).unwrap_or(u32::MAX);
         let retry_max_ms = self.0.config.retry_max_ms.get().into();
         let due = self.0.storage.due_endings(now_ms, retry_max_ms, limit).await?;
-        for ending in due {
-            let has_room = work.in_hand.len() < self.0.config.running_max.get();
-            if has_room && let Entry::Vacant(place) = work.in_hand.entry(ending.id) {
-                let endings = self.clone();
+        let new = due.into_iter().filter(|ending| !work.in_hand.contains_key(&ending.id));
+        let new: Vec<_> = new.take(room).collect();
+        if !new.is_empty() {
+            for ending in self.0.storage.take_up(new).await? {
+                let (id, endings) = (ending.id, self.clone());
                 let bringing_on = async move { endings.bring_on(ending).await };
-                place.insert(work.running.spawn(bringing_on));
+                work.in_hand.insert(id, work.running.spawn(bringing_on));
             }
         }
         let next_ms = self.0.storage.next_ending_at_ms(now_ms).await?.unwrap_or(i64::MAX);
@@ -247,16 +250,16 @@ impl Endings {
         }
         let write = Write::set::<pb::PaymentLink>(&ending.link, &parameters);
         let mut ended = self.change(ending, ending.id, write).await?;
-        let end_ms = ended.resource.expire_time.map(|end| end.seconds.saturating_mul(1_000));
-        let has_moved = end_ms.is_none_or(|end_ms| end_ms > ending.due_at_ms);
-        if ending.reason != DeactivationReason::Expired || !has_moved {
-            self.expire_pages(ending).await?;
-        } else if self.was_active(ending).await? {
-            // It was prolonged just now, by a call whose note came too late.
-            let write =
-                Write::set::<pb::PaymentLink>(&ending.link, &[("active", "true"), (REASON, "")]);
-            let id = Uuid::new_v5(&ending.id, b"undo");
-            ended = self.change(ending, id, write).await?;
+        let known = self.0.storage.link(&ending.link).await?;
+        match next::after(ending, &ended, known.as_ref()) {
+            Next::ExpirePages => self.expire_pages(ending).await?,
+            Next::Undo => {
+                let undo = [("active", "true"), (REASON, "")];
+                let write = Write::set::<pb::PaymentLink>(&ending.link, &undo);
+                let id = Uuid::new_v5(&ending.id, b"undo");
+                ended = self.change(ending, id, write).await?;
+            }
+            Next::Nothing => {}
         }
         let now_ms = self.0.clock.now_ms();
         let Changed { resource: link, sent_at_ms: seen_at_ms } = ended;
@@ -268,20 +271,12 @@ impl Endings {
                 // Whoever has put another in its place knows more of the link.
                 if transaction.finish_ending(&ending).await? {
                     transaction.put_link(&seen, now_ms).await?;
+                    transaction.note_end_again(&ending.link, now_ms).await?;
                 }
                 Ok(())
             })
         });
         Ok(written.await?)
-    }
-
-    /// Whether nothing but its end is known to have made a link inactive: what a caller
-    /// has deactivated stays so, though its end has moved.
-    async fn was_active(&self, ending: &Ending) -> Result<bool, storage::Error> {
-        let known = self.0.storage.link(&ending.link).await?;
-        Ok(known.is_none_or(|SeenLink { link, .. }| {
-            link.active || link.deactivation_reason() == DeactivationReason::Expired
-        }))
     }
 
     async fn change(
@@ -317,7 +312,7 @@ impl Endings {
     }
 
     async fn put_off(&self, ending: Ending) -> Result<(), storage::Error> {
-        let doubled = RETRY_FIRST.saturating_mul(1 << ending.attempts.min(16));
+        let doubled = RETRY_FIRST.saturating_mul(1 << ending.attempts.saturating_sub(1).min(16));
         let longest = Duration::from_millis(self.0.config.retry_max_ms.get().into());
         let pause = doubled.min(longest).mul_f64(dice::between(0.5, 1.0));
         let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
@@ -330,12 +325,18 @@ impl Endings {
 
     /// Takes an ending back, or puts another in its place.
     async fn give_up(&self, ending: Ending, again: bool) -> Result<(), storage::Error> {
+        let now_ms = self.0.clock.now_ms();
+        let known = self.0.storage.link(&ending.link).await?;
+        let end_ms = known.and_then(|known| known.link.expire_time).map(|end| millis(&end));
+        let has_moved = end_ms.is_some_and(|end_ms| end_ms > ending.due_at_ms);
         let written = self.0.storage.write(move |mut transaction| {
             Box::pin(async move {
                 transaction.finish_ending(&ending).await?;
+                let Ending { account, link, reason, due_at_ms, .. } = &ending;
                 if again {
-                    let Ending { account, link, reason, due_at_ms, .. } = &ending;
                     transaction.put_ending((account, link), *reason, *due_at_ms).await?;
+                } else if has_moved {
+                    transaction.note_end_again(link, now_ms).await?;
                 }
                 Ok(())
             })

@@ -26,6 +26,7 @@
 //! | a method, or a Stripe account, that the policy does not permit | `PERMISSION_DENIED` | `METHOD_NOT_ALLOWED` | |
 //! | no such order | `NOT_FOUND` | `ORDER_NOT_FOUND` | `ResourceInfo` |
 //! | a payable link for an order that is over | `FAILED_PRECONDITION` | `ORDER_PAID`, `ORDER_CLOSED` | `PreconditionFailure` |
+//! | a link that is being deactivated | `ABORTED` | `OPERATION_IN_PROGRESS` | RI |
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
 //! | a position of another installation or history | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |
@@ -123,6 +124,9 @@ pub enum Error {
         /// The id that was asked for.
         id: String,
     },
+    /// The link is being deactivated, as was asked before.
+    #[error("the link is being deactivated; activate it when that is done")]
+    LinkEnding,
     /// It is not known who calls.
     #[error("{0}")]
     Unauthenticated(Refusal),
@@ -186,6 +190,9 @@ impl From<Error> for Status {
                 let mut told = Told::new(Code::NotFound, "RESOURCE_NOT_FOUND", message);
                 told.details.set_resource_info("paylink.v1.PaymentLink", id, "", "");
                 told
+            }
+            Error::LinkEnding => {
+                Told::new(Code::Aborted, "OPERATION_IN_PROGRESS", message).again_after(RETRY_DELAY)
             }
             Error::Unauthenticated(refusal) => {
                 Told::new(Code::Unauthenticated, refusal.reason(), message)

@@ -47,6 +47,10 @@ pub struct Links {
     clock: Clock,
 }
 
+/// What a caller takes back who activates a link.
+static TAKEN_BACK: [DeactivationReason; 2] =
+    [DeactivationReason::Caller, DeactivationReason::Replaced];
+
 // === impl Links ===
 
 impl Links {
@@ -133,8 +137,11 @@ impl Links {
             _ => self.seen(&request.id, caller).await?,
         };
         self.refuse_if_over(&known.owner, &known.order_ref, &draft, caller).await?;
-        for reason in [DeactivationReason::Caller, DeactivationReason::Replaced] {
-            self.storage.forget_ending(request.id.clone(), reason).await?;
+        // What was answered before is told again, and takes back nothing that came after.
+        if !self.operations.is_known(&draft, caller).await?
+            && !self.storage.forget_endings(request.id.clone(), &TAKEN_BACK).await?
+        {
+            return Err(Error::LinkEnding.into());
         }
         let now_ms = self.clock.now_ms();
         let end = ends::end(request.expire_time, request.ttl, now_ms);

@@ -269,6 +269,23 @@ async fn a_page_is_expired_though_stripe_keeps_the_failure_of_the_first_try() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_prolonged_while_its_end_is_in_doubt_is_not_ended_for_good() {
+    let now_secs = START_MS / 1_000;
+    let bench = Bench::start(now_secs + 3_600).await;
+    bench.stripe.failures.store(u32::MAX, Ordering::SeqCst);
+    bench.link("plink_1", now_secs - 1).await;
+    bench.until(async || bench.noted().await[0].attempts > 1).await;
+    bench.clock.jump(1_000);
+    bench.seen("plink_1", true, now_secs + 3_600, DeactivationReason::Unspecified).await;
+    // Whoever sends the first write again now ends the link, and only its row undoes that.
+    bench.stripe.failures.store(0, Ordering::SeqCst);
+    bench.until_changed(&[("plink_1", true), ("plink_1", false)]).await;
+    let known = bench.storage.link("plink_1").await.unwrap().unwrap();
+    assert!(known.link.active);
+    assert_eq!(bench.noted().await[0].due_at_ms, (now_secs + 3_600) * 1_000);
+}
+
+#[tokio::test]
 async fn an_older_picture_of_a_link_changes_nothing() {
     let bench = Bench::start(1).await;
     let seen = |active, seen_at_ms| SeenLink {

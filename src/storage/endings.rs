@@ -18,7 +18,8 @@ pub struct Ending {
     pub id: Uuid,
     /// When, in milliseconds since 1970.
     pub due_at_ms: i64,
-    /// How often it was tried.
+    /// How often it was taken up. One that was is brought to its end, whatever becomes of
+    /// the link: its write may be on its way.
     pub attempts: u32,
 }
 
@@ -108,14 +109,39 @@ impl Storage {
         .await
     }
 
-    /// Forgets that a caller wanted a link deactivated.
-    pub async fn forget_ending(
+    /// Takes endings up, and gives those that are still there.
+    pub async fn take_up(&self, due: Vec<Ending>) -> Result<Vec<Ending>, Error> {
+        self.write(move |mut transaction| {
+            Box::pin(async move {
+                let mut taken = Vec::with_capacity(due.len());
+                for ending in due {
+                    if transaction.count_attempt(&ending).await? {
+                        let attempts = ending.attempts.saturating_add(1);
+                        taken.push(Ending { attempts, ..ending });
+                    }
+                }
+                Ok(taken)
+            })
+        })
+        .await
+    }
+
+    /// Forgets that a link was to be deactivated for these reasons. Says whether all of
+    /// it is forgotten; otherwise it was begun.
+    pub async fn forget_endings(
         &self,
         link: String,
-        reason: DeactivationReason,
-    ) -> Result<(), Error> {
+        reasons: &'static [DeactivationReason],
+    ) -> Result<bool, Error> {
         self.write(move |mut transaction| {
-            Box::pin(async move { transaction.drop_ending(&link, reason, i64::MIN).await })
+            Box::pin(async move {
+                let mut is_forgotten = true;
+                for reason in reasons {
+                    transaction.drop_ending(&link, *reason, i64::MIN).await?;
+                    is_forgotten &= !transaction.is_noted(&link, *reason).await?;
+                }
+                Ok(is_forgotten)
+            })
         })
         .await
     }
@@ -125,7 +151,7 @@ impl Storage {
 
 impl Transaction<'_> {
     /// Notes that a link of an account is to be deactivated. What is noted for that reason stays,
-    /// but an end that moves, which is another ending.
+    /// but an end that moves, which is another ending; unless it was taken up.
     pub async fn put_ending(
         &mut self,
         (account, link): (&str, &str),
@@ -137,9 +163,8 @@ impl Transaction<'_> {
             "INSERT INTO endings (link_id, reason, id, due_at_ms, retry_at_ms, account)
              VALUES ($1, $2, $3, $4, $4, $6)
              ON CONFLICT (link_id, reason) DO UPDATE SET
-             id = excluded.id, due_at_ms = excluded.due_at_ms, attempts = 0,
-             retry_at_ms = excluded.retry_at_ms
-             WHERE $5 = 1 AND endings.due_at_ms <> excluded.due_at_ms",
+             id = excluded.id, due_at_ms = excluded.due_at_ms, retry_at_ms = excluded.retry_at_ms
+             WHERE $5 = 1 AND endings.attempts = 0 AND endings.due_at_ms <> excluded.due_at_ms",
         )
         .bind(link)
         .bind(i64::from(i32::from(reason)))
@@ -152,20 +177,41 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Forgets an ending, if it is due after that time.
+    /// Forgets an ending, if it is due after that time and was not taken up.
     pub async fn drop_ending(
         &mut self,
         link: &str,
         reason: DeactivationReason,
         after_ms: i64,
     ) -> Result<(), Error> {
-        sqlx::query("DELETE FROM endings WHERE link_id = $1 AND reason = $2 AND due_at_ms > $3")
-            .bind(link)
-            .bind(i64::from(i32::from(reason)))
-            .bind(after_ms)
-            .execute(&mut *self.0)
-            .await?;
+        sqlx::query(
+            "DELETE FROM endings
+             WHERE link_id = $1 AND reason = $2 AND due_at_ms > $3 AND attempts = 0",
+        )
+        .bind(link)
+        .bind(i64::from(i32::from(reason)))
+        .bind(after_ms)
+        .execute(&mut *self.0)
+        .await?;
         Ok(())
+    }
+
+    async fn is_noted(&mut self, link: &str, reason: DeactivationReason) -> Result<bool, Error> {
+        let noted = "SELECT count(*) FROM endings WHERE link_id = $1 AND reason = $2";
+        let noted = sqlx::query_scalar(noted).bind(link).bind(i64::from(i32::from(reason)));
+        let count: i64 = noted.fetch_one(&mut *self.0).await?;
+        Ok(count > 0)
+    }
+
+    /// Counts that an ending is taken up, and says whether it is still there.
+    async fn count_attempt(&mut self, ending: &Ending) -> Result<bool, Error> {
+        let counted = sqlx::query(
+            "UPDATE endings SET attempts = attempts + 1
+             WHERE link_id = $1 AND reason = $2 AND id = $3",
+        );
+        let counted = counted.bind(&ending.link).bind(i64::from(i32::from(ending.reason)));
+        let counted = counted.bind(ending.id.to_string()).execute(&mut *self.0).await?;
+        Ok(counted.rows_affected() > 0)
     }
 
     /// Forgets an ending that is done, and says whether it was there. One that took its
@@ -181,14 +227,14 @@ impl Transaction<'_> {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Puts an ending off, and counts it.
+    /// Puts an ending off.
     pub async fn postpone_ending(
         &mut self,
         ending: &Ending,
         retry_at_ms: i64,
     ) -> Result<(), Error> {
         sqlx::query(
-            "UPDATE endings SET retry_at_ms = $4, attempts = attempts + 1
+            "UPDATE endings SET retry_at_ms = $4
              WHERE link_id = $1 AND reason = $2 AND id = $3",
         )
         .bind(&ending.link)

@@ -216,6 +216,15 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Draws the conclusions again for the end of a link, as it is known: what has moved
+    /// while an ending was worked on is not noted yet.
+    pub async fn note_end_again(&mut self, id: &str, now_ms: i64) -> Result<(), Error> {
+        match self.known_links(&[id.to_owned()]).await?.get(id) {
+            Some(known) => self.note_end(known, false, now_ms).await,
+            None => Ok(()),
+        }
+    }
+
     /// Gives what is known of links, by their ids.
     async fn known_links(&mut self, ids: &[String]) -> Result<HashMap<String, SeenLink>, Error> {
         let mut select = Query::new(

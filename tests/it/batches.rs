@@ -6,9 +6,10 @@ use futures_util::{StreamExt as _, stream};
 use paylink::pb;
 use paylink::pb::batch_create_payment_links_response::Result as Outcome;
 use paylink::pb::payment_link::DeactivationReason;
+use tonic::Code;
 use uuid::Uuid;
 
-use crate::harness::{Answers, Paylink, poster_request, until, violations};
+use crate::harness::{Answers, Paylink, code_of, poster_request, retry_delay, until, violations};
 
 fn item(nth: u128) -> pb::BatchCreatePaymentLinksRequest {
     let mut item = poster_request();
@@ -128,4 +129,39 @@ async fn a_batch_says_which_links_it_means() {
     };
     let refused = paylink.links().batch_deactivate_payment_links(request).await.unwrap_err();
     assert_eq!(violations(&refused), ["filter FIELD_REQUIRED"]);
+}
+
+/// Begins to deactivate the link, and to activate it again before that is done.
+#[tokio::test]
+async fn a_link_that_is_being_deactivated_is_activated_afterwards() {
+    let paylink = Paylink::start().without_webhooks().await;
+    let order_ref = "order 1".to_owned();
+    let link = paylink.link_like(pb::PaymentLink { order_ref, ..Default::default() }).await;
+    let activate = || pb::ActivatePaymentLinkRequest {
+        id: link.id.clone(),
+        request_id: Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    let first = activate();
+    paylink.links().activate_payment_link(first.clone()).await.unwrap();
+
+    let gate = &paylink.stripe.gate;
+    gate.let_answers(Answers::Unasked);
+    let heard = gate.heard();
+    let filter =
+        Some(pb::PaymentLinkFilter { order_ref: "order 1".to_owned(), ..Default::default() });
+    let request = pb::BatchDeactivatePaymentLinksRequest { filter, ..Default::default() };
+    paylink.links().batch_deactivate_payment_links(request).await.unwrap();
+    gate.heard_more_than(heard).await;
+    let refused = paylink.links().activate_payment_link(activate()).await.unwrap_err();
+    assert_eq!(code_of(&refused), (Code::Aborted, "OPERATION_IN_PROGRESS".to_owned()));
+    assert!(retry_delay(&refused).is_some());
+    // What was answered before is told again, and takes nothing back.
+    assert!(paylink.links().activate_payment_link(first).await.unwrap().into_inner().active);
+
+    paylink.stripe.gate.let_answers(Answers::Pass);
+    until(async || !paylink.link_now(&link.id).await.active).await;
+    let again = activate();
+    until(async || paylink.links().activate_payment_link(again.clone()).await.is_ok()).await;
+    assert!(paylink.link_now(&link.id).await.active);
 }
