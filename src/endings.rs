@@ -141,14 +141,12 @@ impl Endings {
     /// Waits until nothing is left to be done about links, up to `time`.
     pub async fn wait(&self, links: &[String], time: Duration) -> Result<(), storage::Error> {
         let deadline = Instant::now() + time;
-        while Instant::now() < deadline && self.is_any_left(links).await? {
+        while Instant::now() < deadline
+            && self.0.storage.count_ending(links, self.0.clock.now_ms()).await? > 0
+        {
             tokio::time::sleep(LOOK).await;
         }
         Ok(())
-    }
-
-    async fn is_any_left(&self, links: &[String]) -> Result<bool, storage::Error> {
-        self.0.storage.is_any_ending(links, self.0.clock.now_ms()).await
     }
 
     /// Ends what is due, until it is stopped. Runs once in a process.

@@ -27,6 +27,7 @@
 //! | no such order | `NOT_FOUND` | `ORDER_NOT_FOUND` | `ResourceInfo` |
 //! | a payable link for an order that is over | `FAILED_PRECONDITION` | `ORDER_PAID`, `ORDER_CLOSED` | `PreconditionFailure` |
 //! | a link that is being deactivated | `ABORTED` | `OPERATION_IN_PROGRESS` | RI |
+//! | a last look at a link of more than 10,000 pages | `FAILED_PRECONDITION` | `TOO_MANY_PAGES` | `PreconditionFailure` |
 //! | a position that is none | `INVALID_ARGUMENT` | `POSITION_INVALID` | `BadRequest` |
 //! | a position of another installation or history | `FAILED_PRECONDITION` | `STREAM_EPOCH_CHANGED` | |
 //! | a position that was not reached | `OUT_OF_RANGE` | `SEQ_AHEAD` | |

@@ -83,12 +83,8 @@ impl Orders {
         if links.is_empty() && payments.is_empty() && over.is_none() {
             return Ok(None);
         }
-        let now_ms = self.clock.now_ms();
-        let mut links_ending = 0;
-        for link in &links {
-            let is_ending = self.storage.is_any_ending(std::slice::from_ref(&link.id), now_ms);
-            links_ending += i32::from(is_ending.await?);
-        }
+        let all = self.storage.links_of_order((account, owner), order_ref).await?;
+        let links_ending = self.storage.count_ending(&all, self.clock.now_ms()).await?;
         let closed_at_ms = over.as_ref().and_then(|over| over.closed_at_ms);
         let reason = over.as_ref().map_or(CloseReason::Unspecified, |over| over.close_reason);
         Ok(Some(pb::Order {
@@ -100,7 +96,7 @@ impl Orders {
             close_time: closed_at_ms
                 .map(|at_ms| Timestamp { seconds: at_ms.div_euclid(1_000), nanos: 0 }),
             close_reason: reason.into(),
-            links_ending,
+            links_ending: i32::try_from(links_ending).unwrap_or(i32::MAX),
         }))
     }
 
@@ -127,8 +123,8 @@ impl OrderService for Orders {
         contract::check(&request).pass()?;
         let order_ref = request.order_ref;
         if request.last_look {
-            let links = self.links(&caller, &order_ref).await?;
-            let links = links.into_iter().map(|link| link.id).collect();
+            let whose = (caller.account(), &*owner(&caller));
+            let links = self.storage.links_of_order(whose, &order_ref).await?;
             (self.look)(links, caller.clone()).await?;
         }
         let order = self.order(&caller, &order_ref).await?;

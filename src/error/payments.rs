@@ -64,6 +64,13 @@ pub enum PaymentError {
         /// What is left, in the currency's minor unit.
         left: i64,
     },
+    /// A link has more pages than are looked at for one call, so one of the older ones may
+    /// be paid.
+    #[error("the link {link} has more pages than a last look takes, and older ones may be paid")]
+    TooManyPages {
+        /// The link.
+        link: String,
+    },
     /// As many consumers are known as this installation allows.
     #[error("too many consumers have acknowledged positions")]
     TooManyConsumers,
@@ -104,6 +111,7 @@ impl From<PaymentError> for Status {
             E::TooMuch { id, left } => {
                 precondition("REFUND_TOO_LARGE", id).noting("left", left.to_string())
             }
+            E::TooManyPages { link } => precondition("TOO_MANY_PAGES", link),
             E::TooManyConsumers => told(Code::ResourceExhausted, "TOO_MANY_CONSUMERS"),
             E::SlowConsumer { position } => {
                 told(Code::ResourceExhausted, "SLOW_CONSUMER").noting("position", position)
@@ -116,8 +124,8 @@ impl From<PaymentError> for Status {
     }
 }
 
-/// Adds what a payment is not.
-fn about(mut told: Told, kind: &str, payment: &str, message: &str) -> Told {
-    told.details.add_precondition_failure_violation(kind, payment, message);
+/// Adds what a payment, or a link, is not.
+fn about(mut told: Told, kind: &str, subject: &str, message: &str) -> Told {
+    told.details.add_precondition_failure_violation(kind, subject, message);
     told
 }

@@ -77,7 +77,7 @@ impl Links {
         }
         let gone = [old.id.clone()];
         self.endings.wait(&gone, WAIT_MAX.min(caller.time_left() / 2)).await?;
-        let deactivated = !self.storage.is_any_ending(&gone, self.clock.now_ms()).await?;
+        let deactivated = self.storage.count_ending(&gone, self.clock.now_ms()).await? == 0;
         Ok(pb::ReplacePaymentLinkResponse {
             payment_link: Some(new),
             replaced: old.id,

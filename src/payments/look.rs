@@ -48,10 +48,10 @@ impl Payments {
             }
             match page.next {
                 Some(next) => after = Some(next),
-                None => break,
+                None => return Ok(()),
             }
         }
-        Ok(())
+        Err(Failure::TooManyPages { link })
     }
 
     /// Adds what no event of an account has told, and tells what that has changed.

@@ -65,6 +65,12 @@ pub(super) enum Failure {
     /// What may be read in a month has been read.
     #[error("the month's allowance of background reads is used up")]
     Allowance,
+    /// A link has more pages than a look takes.
+    #[error("the link {link} has too many pages to be looked at")]
+    TooManyPages {
+        /// The link.
+        link: String,
+    },
     /// Another replica reconciles.
     #[error("another reconciliation is under way")]
     Elsewhere,
@@ -115,6 +121,7 @@ impl From<Failure> for Status {
         match failure {
             Failure::Stripe(error) => error.into(),
             Failure::Storage(error) => error.into(),
+            Failure::TooManyPages { link } => PaymentError::TooManyPages { link }.into(),
             Failure::Elsewhere | Failure::Allowance => PaymentError::Reconciling.into(),
         }
     }

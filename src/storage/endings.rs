@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::query::Query;
 use super::{Error, Storage, Transaction};
 use crate::pb::payment_link::DeactivationReason;
 
@@ -24,6 +25,9 @@ pub struct Ending {
 }
 
 type Row = (String, String, i64, String, i64, i64);
+
+/// How many links one query counts, of which each is a value of its own.
+const COUNTED_MAX: usize = 500;
 
 /// Selects endings that are due, of links whose orders are over or of all others, each
 /// by an index of its own: the many of a batch must not keep those of an order waiting.
@@ -77,17 +81,17 @@ impl Storage {
         Ok(sqlx::query_as(late).bind(now_ms).fetch_one(self.readers()).await?)
     }
 
-    /// Says whether a link of these is still to be deactivated.
-    pub async fn is_any_ending(&self, links: &[String], now_ms: i64) -> Result<bool, Error> {
-        for link in links {
-            let due = "SELECT count(*) FROM endings WHERE link_id = $1 AND due_at_ms <= $2";
-            let count: i64 =
-                sqlx::query_scalar(due).bind(link).bind(now_ms).fetch_one(self.readers()).await?;
-            if count > 0 {
-                return Ok(true);
-            }
+    /// Counts the links of these that are still to be deactivated.
+    pub async fn count_ending(&self, links: &[String], now_ms: i64) -> Result<i64, Error> {
+        let mut count = 0;
+        for some in links.chunks(COUNTED_MAX) {
+            let mut query =
+                Query::new("SELECT count(DISTINCT link_id) FROM endings WHERE due_at_ms <= ");
+            query.bind(now_ms)?.push(" AND link_id IN ").bind_all(some)?;
+            let counts: Vec<(i64,)> = query.rows(self.readers()).await?;
+            count += counts.iter().map(|(count,)| count).sum::<i64>();
         }
-        Ok(false)
+        Ok(count)
     }
 
     /// Notes that links of an account are to be deactivated now.

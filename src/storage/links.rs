@@ -174,6 +174,18 @@ impl Storage {
         rows.into_iter().map(seen).collect()
     }
 
+    /// Names the links of an order, as far as they are known.
+    pub async fn links_of_order(
+        &self,
+        (account, owner): (&str, &str),
+        order_ref: &str,
+    ) -> Result<Vec<String>, Error> {
+        let (order, owner) = (Term::Order(order_ref).text(), Term::Owner(owner).text());
+        let links =
+            sqlx::query_scalar(OF_ORDER).bind(at(account, &order)).bind(at(account, &owner));
+        Ok(links.fetch_all(self.readers()).await?)
+    }
+
     /// Keeps what was seen of a link, with what follows from it for its end.
     pub async fn put_link(&self, seen: SeenLink, now_ms: i64) -> Result<(), Error> {
         self.put(Sight { seen, now_ms }).await
@@ -292,24 +304,24 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Names the links of an order, as far as they are known.
+    /// Names the links of an order, as far as they are known to this transaction.
     pub async fn links_of_order(
         &mut self,
         (account, owner): (&str, &str),
         order_ref: &str,
     ) -> Result<Vec<String>, Error> {
-        let links = sqlx::query_scalar(
-            "SELECT link_id FROM link_terms AS first WHERE term = $1 AND EXISTS (
-                SELECT 1 FROM link_terms WHERE link_id = first.link_id
-                AND created_at_ms = first.created_at_ms AND term = $2)",
-        );
         let (order, owner) = (Term::Order(order_ref).text(), Term::Owner(owner).text());
-        let links = links.bind(at(account, &order)).bind(at(account, &owner));
+        let links =
+            sqlx::query_scalar(OF_ORDER).bind(at(account, &order)).bind(at(account, &owner));
         Ok(links.fetch_all(&mut *self.0).await?)
     }
 }
 
 const SELECT: &str = "SELECT account, id, created_at_ms, seen_at_ms, link FROM links WHERE id = $1";
+
+const OF_ORDER: &str = "SELECT link_id FROM link_terms AS first WHERE term = $1 AND EXISTS (
+    SELECT 1 FROM link_terms WHERE link_id = first.link_id
+    AND created_at_ms = first.created_at_ms AND term = $2)";
 
 /// Lays a picture on what is known of a link, unless that is of a later time.
 fn newer(new: &SeenLink, known: Option<&SeenLink>, now_ms: i64) -> Option<SeenLink> {

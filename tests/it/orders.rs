@@ -290,3 +290,30 @@ async fn a_request_that_had_no_effect_is_refused_once_its_order_is_over() {
     assert_eq!(code_of(&refused), (Code::FailedPrecondition, "ORDER_CLOSED".to_owned()));
     assert_eq!(paylink.stripe.list("/v1/payment_links").await, Vec::<Value>::new());
 }
+
+#[tokio::test]
+async fn an_order_of_very_many_links_is_looked_at_and_counted_whole() {
+    let paylink = Paylink::start().without_webhooks().await;
+    let oldest = link_of(&paylink, "order 1").await;
+    let page = Page::open(&oldest.url).await;
+    for _ in 0..101 {
+        link_of(&paylink, "order 1").await;
+    }
+    page.pay(GOOD_CARD).await;
+    assert_eq!(order(&paylink, "order 1", false).await.unwrap().payment_links.len(), 100);
+    paylink.stripe.gate.let_answers(Answers::Unasked);
+    let mut request = tonic::Request::new(pb::CloseOrderRequest {
+        order_ref: "order 1".to_owned(),
+        reason: CloseReason::Cancelled.into(),
+        ..Default::default()
+    });
+    request.set_timeout(std::time::Duration::from_secs(2));
+    let closed = paylink.orders().close_order(request).await.unwrap().into_inner();
+    assert_eq!(closed.links_ending, 102);
+    paylink.stripe.gate.let_answers(Answers::Pass);
+    until(async || {
+        let looked = order(&paylink, "order 1", true).await;
+        looked.is_ok_and(|order| order.state() == State::Paid)
+    })
+    .await;
+}
