@@ -9,6 +9,7 @@ mod rules;
 mod share;
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use serde::Deserialize;
 use tonic::{Request, Response, Status, Streaming};
@@ -47,6 +48,8 @@ pub struct Links {
     clock: Clock,
 }
 
+/// How long to wait for what a link sells beyond what its answer shows.
+const ITEMS_TIME: Duration = Duration::from_secs(2);
 /// What a caller takes back who activates a link.
 static TAKEN_BACK: [DeactivationReason; 2] =
     [DeactivationReason::Caller, DeactivationReason::Replaced];
@@ -244,11 +247,24 @@ impl Links {
         endings::explained(link)
     }
 
-    async fn note(self, seen: SeenLink) {
+    async fn note(self, mut seen: SeenLink) {
         let id = seen.link.id.clone();
+        if let Err(error) = self.complete(&mut seen).await {
+            tracing::warn!(%error, link.id = id, "A link is not found by all that it sells");
+        }
         if let Err(error) = self.storage.put_link(seen, self.clock.now_ms()).await {
             tracing::warn!(%error, link.id = id, "A link is not in the index yet");
         }
+    }
+
+    /// Adds what an answer does not show of all that a link sells, where the index does
+    /// not know the link. What is sold never changes.
+    async fn complete(&self, seen: &mut SeenLink) -> Result<(), Status> {
+        if stripe::may_sell_more(&seen.link) && self.storage.link(&seen.link.id).await?.is_none() {
+            let itself = Caller::itself(ITEMS_TIME).at(&seen.account);
+            seen.link.line_items = self.stripe.all_line_items(&seen.link, &itself).await?;
+        }
+        Ok(())
     }
 }
 

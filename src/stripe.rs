@@ -199,7 +199,7 @@ impl Client {
         link: &pb::PaymentLink,
         caller: &Caller,
     ) -> Result<Vec<pb::LineItem>, Error> {
-        if link.line_items.len() < EXPANDED_ITEMS_MAX {
+        if !may_sell_more(link) {
             return Ok(link.line_items.clone());
         }
         let place = pb::PaymentLink::item(&link.id).line_items("/v1/payment_links/{id}/line_items");
@@ -314,6 +314,12 @@ impl Resourceful for pb::Coupon {}
 impl Resourceful for pb::PromotionCode {}
 impl Resourceful for pb::ShippingRate {}
 impl Resourceful for pb::Refund {}
+
+/// Whether a link that was read may have more line items than it shows.
+#[must_use]
+pub fn may_sell_more(link: &pb::PaymentLink) -> bool {
+    link.line_items.len() >= EXPANDED_ITEMS_MAX
+}
 
 fn read_call(place: Place, query: String, caller: &Caller) -> Call {
     Call {

@@ -166,6 +166,7 @@ impl<D: Details> Projector<D> {
         span: Span,
     ) -> Result<(), storage::Error> {
         let known = self.payments.storage.link(&shown.link.id).await?;
+        let is_new = known.is_none();
         if known.is_some_and(|known| shown.is_known(&known)) {
             self.ready.push(Outcome::Ignored { event_id: event.id });
         } else if shown.is_own && event.attempts == 0 {
@@ -176,7 +177,7 @@ impl<D: Details> Projector<D> {
             let account = event.account.clone();
             self.ask(event, span, async move {
                 let asked_at_ms = now_ms();
-                let link = details.link(&account, &link.id).await.map(Box::new);
+                let link = details.link(&account, &link.id, is_new).await.map(Box::new);
                 Answer::Link { created_at_ms, asked_at_ms, link }
             });
         }

@@ -36,7 +36,7 @@ impl Details for OneItem {
         Ok(vec![ledger::details(&pb::Payment { line_items, ..Default::default() }, told_by)])
     }
 
-    async fn link(&self, _: &str, link: &str) -> Result<pb::PaymentLink, Unread> {
+    async fn link(&self, _: &str, link: &str, _: bool) -> Result<pb::PaymentLink, Unread> {
         Ok(pb::PaymentLink { id: link.to_owned(), ..Default::default() })
     }
 }

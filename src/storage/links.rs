@@ -78,13 +78,12 @@ impl SeenLink {
         Cursor { created_at_ms: self.created_at_ms, id: self.link.id.clone() }
     }
 
-    /// Whether this is how the link is shown there. Events do not show what it sells.
+    /// Whether this is how the link is shown there. Events do not show what it sells,
+    /// and lists show only the first items.
     #[must_use]
     pub fn is(&self, shown: &pb::PaymentLink) -> bool {
         let mut own = pb::PaymentLink { create_time: None, ..self.link.clone() };
-        if shown.line_items.is_empty() {
-            own.line_items.clear();
-        }
+        own.line_items.truncate(shown.line_items.len());
         own == *shown
     }
 }
@@ -333,10 +332,9 @@ fn newer(new: &SeenLink, known: Option<&SeenLink>, now_ms: i64) -> Option<SeenLi
     let mut newer = new.clone();
     if let Some(known) = known {
         newer.created_at_ms = newer.created_at_ms.min(known.created_at_ms);
-        // Events do not tell what is sold, which never changes.
-        if newer.link.line_items.is_empty() {
-            newer.link.line_items.clone_from(&known.link.line_items);
-        }
+        // Not every picture shows all that is sold, which never changes.
+        let others = known.link.line_items.iter().skip(newer.link.line_items.len());
+        newer.link.line_items.extend(others.cloned());
     }
     newer.link.create_time = Some(timestamp(newer.created_at_ms));
     Some(newer)

@@ -134,3 +134,37 @@ async fn the_token_of_another_list_is_refused() {
     let refused = paylink.links().list_payment_links(request).await.unwrap_err();
     assert_eq!(code_of(&refused), (Code::InvalidArgument, "INVALID_REQUEST".to_owned()));
 }
+
+/// What a link sells beyond the items that Stripe shows with it.
+#[tokio::test]
+async fn links_are_found_by_all_that_they_sell() {
+    let paylink = Paylink::start().await;
+    let line_items = vec![crate::harness::poster(); 12];
+    let link = pb::PaymentLink { line_items, ..Default::default() };
+    let request = pb::CreatePaymentLinkRequest { payment_link: Some(link), ..Default::default() };
+    let own = paylink.links().create_payment_link(request).await.unwrap().into_inner();
+    assert_eq!(own.line_items.len(), 10);
+    let item = |at: usize| {
+        let item = |rest: &str| format!("line_items[{at}]{rest}");
+        let product = item("[price_data][product_data][name]=Poster");
+        let (unit, quantity) = (item("[price_data][unit_amount]=2500"), item("[quantity]=1"));
+        format!("{product}&{unit}&{quantity}&{}", item("[price_data][currency]=usd"))
+    };
+    let form = (0..12).map(item).collect::<Vec<_>>().join("&");
+    let outside = paylink.stripe.post("/v1/payment_links", &form).await;
+    for id in [&*own.id, outside["id"].as_str().unwrap()] {
+        let request = pb::ListLineItemsRequest {
+            payment_link: id.to_owned(),
+            page_size: 20,
+            ..Default::default()
+        };
+        let items = paylink.links().list_line_items(request).await.unwrap().into_inner();
+        let product = items.line_items[11].product.clone();
+        let by_product = pb::PaymentLinkFilter { product, ..Default::default() };
+        until(async || found(&paylink, by_product.clone()).await == [id]).await;
+    }
+    // A later look at the first ten finds the link as it is known.
+    let report = pb::ReconcilePaymentsRequest::default();
+    let report = paylink.payments().reconcile_payments(report).await.unwrap().into_inner();
+    assert_eq!(report.links_mended, 0);
+}

@@ -269,29 +269,6 @@ async fn a_request_that_is_sent_again_brings_no_old_picture_of_its_link() {
 }
 
 #[tokio::test]
-async fn a_request_that_had_no_effect_is_refused_once_its_order_is_over() {
-    let mut paylink = Paylink::start().await;
-    let link = pb::PaymentLink {
-        line_items: vec![poster()],
-        order_ref: "order 1".to_owned(),
-        ..Default::default()
-    };
-    let request = pb::CreatePaymentLinkRequest {
-        payment_link: Some(link),
-        request_id: uuid::Uuid::new_v4().to_string(),
-        ..Default::default()
-    };
-    paylink.stripe.gate.shut().await;
-    let failed = paylink.links().create_payment_link(request.clone()).await.unwrap_err();
-    assert_eq!(code_of(&failed), (Code::Unavailable, "UPSTREAM_UNREACHABLE".to_owned()));
-    close(&paylink, "order 1").await;
-    paylink.stripe.gate.open().await;
-    let refused = paylink.links().create_payment_link(request).await.unwrap_err();
-    assert_eq!(code_of(&refused), (Code::FailedPrecondition, "ORDER_CLOSED".to_owned()));
-    assert_eq!(paylink.stripe.list("/v1/payment_links").await, Vec::<Value>::new());
-}
-
-#[tokio::test]
 async fn an_order_of_very_many_links_is_looked_at_and_counted_whole() {
     let paylink = Paylink::start().without_webhooks().await;
     let oldest = link_of(&paylink, "order 1").await;
@@ -316,4 +293,27 @@ async fn an_order_of_very_many_links_is_looked_at_and_counted_whole() {
         looked.is_ok_and(|order| order.state() == State::Paid)
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_request_that_had_no_effect_is_refused_once_its_order_is_over() {
+    let mut paylink = Paylink::start().await;
+    let link = pb::PaymentLink {
+        line_items: vec![poster()],
+        order_ref: "order 1".to_owned(),
+        ..Default::default()
+    };
+    let request = pb::CreatePaymentLinkRequest {
+        payment_link: Some(link),
+        request_id: uuid::Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    paylink.stripe.gate.shut().await;
+    let failed = paylink.links().create_payment_link(request.clone()).await.unwrap_err();
+    assert_eq!(code_of(&failed), (Code::Unavailable, "UPSTREAM_UNREACHABLE".to_owned()));
+    close(&paylink, "order 1").await;
+    paylink.stripe.gate.open().await;
+    let refused = paylink.links().create_payment_link(request).await.unwrap_err();
+    assert_eq!(code_of(&refused), (Code::FailedPrecondition, "ORDER_CLOSED".to_owned()));
+    assert_eq!(paylink.stripe.list("/v1/payment_links").await, Vec::<Value>::new());
 }

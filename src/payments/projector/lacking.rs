@@ -22,11 +22,13 @@ pub(in crate::payments) trait Details: Clone + Send + Sync + 'static {
         told_by: &str,
     ) -> impl Future<Output = Result<Vec<Fact>, Unread>> + Send;
 
-    /// Gives a link of a Stripe account as it is now.
+    /// Gives a link of a Stripe account as it is now, with all that it sells where that
+    /// is asked for.
     fn link(
         &self,
         account: &str,
         link: &str,
+        with_all_items: bool,
     ) -> impl Future<Output = Result<pb::PaymentLink, Unread>> + Send;
 }
 
@@ -58,8 +60,18 @@ impl Details for stripe::Client {
         }
     }
 
-    async fn link(&self, account: &str, link: &str) -> Result<pb::PaymentLink, Unread> {
-        Ok(self.get(link, &Caller::itself(READ_TIME).at(account).wanting_fresh()).await?)
+    async fn link(
+        &self,
+        account: &str,
+        link: &str,
+        with_all_items: bool,
+    ) -> Result<pb::PaymentLink, Unread> {
+        let caller = Caller::itself(READ_TIME).at(account).wanting_fresh();
+        let mut link: pb::PaymentLink = self.get(link, &caller).await?;
+        if with_all_items {
+            link.line_items = self.all_line_items(&link, &caller).await?;
+        }
+        Ok(link)
     }
 }
 

@@ -56,7 +56,7 @@ impl Details for Fake {
         Ok(vec![ledger::details(&page, told_by)])
     }
 
-    async fn link(&self, _: &str, link: &str) -> Result<pb::PaymentLink, Unread> {
+    async fn link(&self, _: &str, link: &str, _: bool) -> Result<pb::PaymentLink, Unread> {
         Ok(pb::PaymentLink { id: link.to_owned(), ..Default::default() })
     }
 }

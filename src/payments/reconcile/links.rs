@@ -4,6 +4,7 @@
 use super::{Failure, Run};
 use crate::payments::now_ms;
 use crate::storage::SeenLink;
+use crate::stripe;
 
 /// How many pages of a hundred links one comparison reads, the newest first.
 const PAGES_MAX: u32 = 1_000;
@@ -22,9 +23,14 @@ impl Run<'_> {
             let seen_at_ms = now_ms();
             let caller = self.caller();
             let page = self.payments.stripe.payment_links(after.as_deref(), &caller).await?;
-            for link in page.items {
+            for mut link in page.items {
                 self.report.links_seen = self.report.links_seen.saturating_add(1);
                 let known = storage.link(&link.id).await?;
+                if known.is_none() && stripe::may_sell_more(&link) {
+                    self.before_reading(false).await?;
+                    let caller = self.caller();
+                    link.line_items = self.payments.stripe.all_line_items(&link, &caller).await?;
+                }
                 newest_ms =
                     known.as_ref().map_or(newest_ms, |one| one.created_at_ms.min(newest_ms));
                 if known.is_none_or(|known| !known.is(&link)) {
