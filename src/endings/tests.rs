@@ -37,8 +37,8 @@ struct Pretended {
     changed: Mutex<Vec<(String, bool)>>,
     /// How many further changes fail.
     failures: AtomicU32,
-    /// Whether answers wait.
-    holds: watch::Sender<bool>,
+    /// Answers wait whose path has this in it.
+    holds: watch::Sender<Option<&'static str>>,
     page: Mutex<OpenPage>,
 }
 
@@ -67,7 +67,10 @@ impl Bench {
                 let stripe = Arc::clone(&answering);
                 async move {
                     let answered = stripe.answer(&call);
-                    stripe.holds.subscribe().wait_for(|holds| !holds).await.unwrap();
+                    let passes = |holds: &Option<&str>| {
+                        holds.is_none_or(|part| !call.place.path.contains(part))
+                    };
+                    stripe.holds.subscribe().wait_for(passes).await.unwrap();
                     answered
                 }
             },
@@ -228,12 +231,12 @@ async fn a_link_that_was_prolonged_at_the_last_moment_is_active_again() {
 async fn a_link_that_was_deactivated_for_another_reason_stays_inactive() {
     let now_secs = START_MS / 1_000;
     let bench = Bench::start(now_secs + 3_600).await;
-    bench.stripe.holds.send_replace(true);
+    bench.stripe.holds.send_replace(Some("/payment_links"));
     bench.link("plink_1", now_secs - 1).await;
     bench.until(async || !bench.changed().is_empty()).await;
     bench.clock.jump(1_000);
     bench.seen("plink_1", false, now_secs + 3_600, DeactivationReason::Caller).await;
-    bench.stripe.holds.send_replace(false);
+    bench.stripe.holds.send_replace(None);
     // It was prolonged as well, but that is no reason to activate it.
     bench.until_changed(&[("plink_1", true)]).await;
     let known = bench.storage.link("plink_1").await.unwrap().unwrap();
@@ -243,19 +246,25 @@ async fn a_link_that_was_deactivated_for_another_reason_stays_inactive() {
 #[tokio::test]
 async fn a_link_that_is_activated_while_its_pages_are_expired_keeps_its_new_end() {
     let now_secs = START_MS / 1_000;
-    let bench = Bench::start(now_secs - 1).await;
-    bench.stripe.page.lock().unwrap().is_open = true;
-    bench.link("plink_1", now_secs - 1).await;
-    bench.until(async || bench.stripe.page.lock().unwrap().failed_key.is_some()).await;
-    bench.stripe.holds.send_replace(true);
-    bench.clock.jump(1_000);
-    bench.seen("plink_1", true, now_secs + 3_600, DeactivationReason::Unspecified).await;
-    bench.stripe.holds.send_replace(false);
-    bench.until(async || !bench.stripe.page.lock().unwrap().is_open).await;
-    bench.until(async || bench.noted().await.len() == 1 && !bench.is_busy().await).await;
-    let known = bench.storage.link("plink_1").await.unwrap().unwrap();
-    assert!(known.link.active, "what is older counts no more");
-    assert_eq!(bench.noted().await[0].due_at_ms, (now_secs + 3_600) * 1_000);
+    for page_fails in [false, true] {
+        let bench = Bench::start(now_secs - 1).await;
+        let failed_key = (!page_fails).then(String::new);
+        *bench.stripe.page.lock().unwrap() = OpenPage { is_open: true, failed_key };
+        bench.stripe.holds.send_replace(Some("/expire"));
+        bench.link("plink_1", now_secs - 1).await;
+        let is_tried = |page: &OpenPage| !page.is_open || page_fails && page.failed_key.is_some();
+        bench.until(async || is_tried(&bench.stripe.page.lock().unwrap())).await;
+        bench.clock.jump(1_000);
+        bench.seen("plink_1", true, now_secs + 3_600, DeactivationReason::Unspecified).await;
+        bench.stripe.holds.send_replace(None);
+        // What buyers open of the active link is not expired when that is tried again.
+        bench.until_changed(&[("plink_1", true)]).await;
+        assert_eq!(bench.stripe.page.lock().unwrap().is_open, page_fails);
+        let known = bench.storage.link("plink_1").await.unwrap().unwrap();
+        assert!(known.link.active, "what is older counts no more");
+        let noted = bench.noted().await;
+        assert_eq!((noted.len(), noted[0].due_at_ms), (1, (now_secs + 3_600) * 1_000));
+    }
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ impl Details for Nothing {
         Err(Unread { is_temporary: false, cause: "a test".into() })
     }
 
-    async fn link(&self, _: &str, _: &str) -> Result<pb::PaymentLink, Unread> {
+    async fn link(&self, _: &str, _: &str, _: bool) -> Result<pb::PaymentLink, Unread> {
         Err(Unread { is_temporary: false, cause: "a test".into() })
     }
 }
