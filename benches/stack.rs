@@ -66,7 +66,7 @@ impl Way for AtOnce {
 #[expect(clippy::unnecessary_wraps, reason = "it stands for what can fail")]
 fn at_once() -> Result<Answer, Error> {
     let body = Bytes::from_static(br#"{"id":"prod_1","object":"product","name":"Poster"}"#);
-    Ok(Answer { body, request_id: None, resource: "prod_1".into() })
+    Ok(Answer { body, request_id: None, resource: "prod_1".into(), replayed: false })
 }
 
 /// The same in HTTP's place.

@@ -67,10 +67,9 @@ impl Bench {
                 let stripe = Arc::clone(&answering);
                 async move {
                     let answered = stripe.answer(&call);
-                    let passes = |holds: &Option<&str>| {
-                        holds.is_none_or(|part| !call.place.path.contains(part))
-                    };
-                    stripe.holds.subscribe().wait_for(passes).await.unwrap();
+                    let is_held = |part: &str| call.place.path.contains(part);
+                    let mut holds = stripe.holds.subscribe();
+                    holds.wait_for(|holds| !holds.is_some_and(is_held)).await.unwrap();
                     answered
                 }
             },
@@ -151,7 +150,8 @@ impl Pretended {
     fn answer(&self, call: &Call) -> Result<Answer, stripe::Error> {
         let told = |body: serde_json::Value| {
             let resource = body["id"].as_str().unwrap_or_default().to_owned();
-            Ok(Answer { body: Bytes::from(body.to_string()), request_id: None, resource })
+            let body = Bytes::from(body.to_string());
+            Ok(Answer { body, request_id: None, resource, replayed: false })
         };
         if call.method == Method::GET {
             let open = if self.page.lock().unwrap().is_open {

@@ -218,6 +218,10 @@ impl Operations {
                 outcome = &mut sending => return (operation, outcome),
                 () = tokio::time::sleep(LEASE / LEASE_PARTS) => {}
             }
+            if !operation.is_held_by(&self.0.holder) {
+                // Another process has taken it over, and may have ended it.
+                continue;
+            }
             let held = operation.clone().held(self.0.clock.now_ms());
             // Without a lease the operation may be sent twice, which its key forgives.
             match self.0.memory.put(held.clone()).await {
@@ -262,6 +266,7 @@ fn told(operation: &Operation) -> Result<Done, Error> {
                 body: operation.answer.clone(),
                 request_id: None,
                 resource: operation.resource.clone(),
+                replayed: true,
             },
             sent_at_ms: operation.sent_at_ms,
         }),
