@@ -55,10 +55,14 @@ def a_key_that_no_secret_would_hold_is_refused():
     _check({"stripe": {"secret": KEY | {"create": False}}}, "/stripe/secret/apiKey")
 
 
-def a_live_key_is_refused_unless_it_is_said():
-    live = KEY | {"apiKey": "rk_live_1"}
-    _check({"stripe": {"secret": live}}, "/stripe/secret/apiKey")
-    assert chart.render({"stripe": {"secret": live | {"live": True}}})
+def a_live_key_is_refused_unless_the_program_is_told_to_take_it():
+    for key in ("rk_live_1", "sk_live_1"):
+        live = {"stripe": {"secret": KEY | {"apiKey": key}}}
+        assert "allow_live" in chart.refusal(live | {"config": {"stripe": {"rate_live": 40}}})
+        _check(live | {"config": {"stripe": {"allow_live": False}}}, "/config/stripe/allow_live")
+        allowed = live | {"config": {"stripe": {"allow_live": True}}}
+        assert chart.settings(allowed)["stripe"]["allow_live"] is True
+    _check({"stripe": {"secret": {"live": True}}}, "live")
 
 
 def a_publishable_key_is_refused():
