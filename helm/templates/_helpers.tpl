@@ -12,6 +12,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Whose series are of this release: the Service that a ServiceMonitor finds. */}}
+{{- define "paylink.operationsName" -}}
+{{ include "paylink.fullname" . }}-operations
+{{- end -}}
+
 {{/* Labels that select the pods. They never change between versions: selectors cannot. */}}
 {{- define "paylink.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}

@@ -291,7 +291,8 @@ def each_file_of_rules_and_dashboards_becomes_an_object(tmp_path):
 
     objects = chart.render(EVERYTHING, copy)
     made = chart.one(objects, "PrometheusRule", "shop-paylink-slo")
-    assert made["spec"]["groups"][0]["rules"] == [json.loads(rule)]
+    labels = {"namespace": "payments", "service": "shop-paylink-operations"}
+    assert made["spec"]["groups"][0]["rules"] == [json.loads(rule) | {"labels": labels}]
     assert made["metadata"]["labels"]["release"] == "prometheus"
     board = chart.one(objects, "ConfigMap", "shop-paylink-dashboard-calls")
     assert json.loads(board["data"]["calls.json"]) == {"title": "{{method}}"}
