@@ -156,6 +156,17 @@ def the_pod_that_migrates_reaches_names_and_the_database_and_is_reached_by_nobod
     assert "ingress" not in policy and "Ingress" in policy["policyTypes"]
 
 
+def a_database_on_another_port_is_reached_by_all_that_need_it():
+    rule = {
+        "to": [{"podSelector": {"matchLabels": {"app": "pgbouncer"}}}],
+        "ports": [{"port": 6432}],
+    }
+    network = SHARED["networkPolicy"] | {"extraEgress": [rule]}
+    objects = chart.render(SHARED | {"networkPolicy": network})
+    policies = [it for it in objects if it["kind"] == "NetworkPolicy"]
+    assert len(policies) == 3 and all(rule in it["spec"]["egress"] for it in policies)
+
+
 def nobody_may_call_until_a_rule_permits_it():
     assert chart.settings()["auth"] == {
         "require": ["certificate"],
