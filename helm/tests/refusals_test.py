@@ -65,12 +65,48 @@ def a_live_key_is_refused_unless_the_program_is_told_to_take_it():
     _check({"stripe": {"secret": {"live": True}}}, "live")
 
 
+def a_stripe_account_without_a_secret_is_refused():
+    account = {"stripe_account": "acct_1032D82eZvKYlo2C"}
+    said = chart.refusal({"config": {"stripe": {"accounts": {"eu": account}}}})
+    assert "stripe.accounts.eu.secretName" in said
+    for key in ("api_key_file", "webhook_secrets_file"):
+        values = {"config": {"stripe": {"accounts": {"eu": {key: "/secrets/it"}}}}}
+        _check(values | {"stripe": {"accounts": {"eu": {"secretName": "it"}}}}, key)
+    for name in ("default", "EU", "1"):
+        refused = chart.refusal({"stripe": {"accounts": {name: {"secretName": "it"}}}})
+        assert f"invalid propertyName '{name}'" in refused
+
+
+def a_file_that_no_volume_has_is_refused():
+    issuer = {"issuer": "https://login.example.com", "audience": "paylink"}
+    keys = {"auth": {"issuers": {"it": issuer | {"jwks_path": "/etc/keys/jwks.json"}}}}
+    assert "config.auth.issuers.it.jwks_path" in chart.refusal({"config": keys})
+    filter_file = {"telemetry": {"log_filter_file": "/etc/paylink/logs"}}
+    mounted = {
+        "extraVolumes": [{"name": "log", "configMap": {"name": "log"}}],
+        "extraVolumeMounts": [{"name": "log", "mountPath": "/etc/paylink/log"}],
+    }
+    said = chart.refusal(mounted | {"config": filter_file})
+    assert "config.telemetry.log_filter_file" in said
+
+
+def a_volume_of_the_host_or_in_the_place_of_the_charts_own_is_refused():
+    _check({"extraVolumes": [{"name": "it", "hostPath": {"path": "/"}}]}, "hostPath")
+    secret = {"name": "secrets", "secret": {"secretName": "it"}}
+    _check({"extraVolumes": [secret]}, "/extraVolumes/0/name")
+    for path in ("/etc/paylink/secrets", "/data/it", "/it/..", "/etc/paylink", "etc", "/"):
+        mounts = [{"name": "it", "mountPath": path}]
+        _check({"extraVolumeMounts": mounts}, "/extraVolumeMounts/0/mountPath")
+
+
 def a_publishable_key_is_refused():
     _check({"stripe": {"secret": KEY | {"apiKey": "pk_live_1"}}}, "/stripe/secret/apiKey")
 
 
 def a_key_given_to_a_preview_is_refused():
     _check({"mode": "dev", "stripe": {"secret": KEY}}, "/stripe/secret/create")
+    accounts = {"eu": {"secretName": "paylink-stripe-eu"}}
+    _check({"mode": "dev", "stripe": {"accounts": accounts}}, "/stripe/accounts")
 
 
 def a_shared_database_given_to_a_preview_is_refused():

@@ -81,6 +81,40 @@ def a_secret_is_made_from_values_only_when_asked():
     }
 
 
+def each_stripe_account_has_a_secret_of_its_own_and_a_way_in_for_its_webhooks():
+    accounts = chart.PROFILES["accounts"]
+    objects, settings = chart.render(accounts), chart.settings(accounts)["stripe"]["accounts"]
+    mount = "/etc/paylink/secrets/accounts"
+    assert settings["partner_1"] == {
+        "stripe_account": "acct_1032D82eZvKYlo2C",
+        "api_key_file": f"{mount}/partner_1/api-key",
+        "webhook_secrets_file": f"{mount}/partner_1/webhook-secrets",
+    }
+    (_, eu, _) = _volume(objects, "secrets")["projected"]["sources"]
+    assert eu["secret"]["name"] == "paylink-stripe-eu"
+    assert [it["path"] for it in eu["secret"]["items"]] == [
+        "accounts/eu/api-key",
+        "accounts/eu/webhook-secrets",
+    ]
+    ways = [f"/webhooks/stripe{name}" for name in ("", "/eu", "/partner_1")]
+    ingress = chart.one(objects, "Ingress", "shop-paylink-webhook")["spec"]["rules"][0]["http"]
+    assert [(it["path"], it["pathType"]) for it in ingress["paths"]] == [
+        (way, "Exact") for way in ways
+    ]
+    route = chart.one(objects, "HTTPRoute", "shop-paylink-webhook")["spec"]["rules"][0]
+    assert [it["path"] for it in route["matches"]] == [
+        {"type": "Exact", "value": way} for way in ways
+    ]
+    assert all(f"https://pay.example.com{way}\n" in chart.notes(accounts) for way in ways)
+
+
+def further_files_reach_the_pod_read_only():
+    objects = chart.render(chart.PROFILES["accounts"])
+    mount = {"name": "log", "mountPath": "/etc/paylink/log", "readOnly": True}
+    assert mount in chart.container(objects)["volumeMounts"]
+    assert _volume(objects, "log")["configMap"] == {"name": "paylink-log"}
+
+
 def a_changed_setting_or_secret_replaces_the_pod():
     before = _checksums({})
     assert _checksums({"config": {"telemetry": {"log_filter": "debug"}}}) != before
