@@ -160,6 +160,13 @@ def one_pod_has_no_disruption_budget():
     assert "PodDisruptionBudget shop-paylink" not in chart.kinds(chart.render())
 
 
+def several_pods_share_what_stripe_allows_an_account_even_while_they_roll():
+    pods = chart.one(chart.render(SHARED), "Deployment")["spec"]["replicas"] + 1
+    stripe = chart.settings(SHARED)["stripe"]
+    for setting, allowed in (("rate_live", 100), ("rate_test", 25), ("rate_endpoint", 25)):
+        assert pods * stripe[setting] <= allowed
+
+
 def an_autoscaler_decides_alone_how_many_pods_there_are():
     objects = chart.render(chart.PROFILES["autoscaled"])
     scaler = chart.one(objects, "HorizontalPodAutoscaler")["spec"]
