@@ -134,6 +134,12 @@ http://{{ .host }}
 {{- toJson $files -}}
 {{- end -}}
 
+{{/* A duration in milliseconds. */}}
+{{- define "paylink.milliseconds" -}}
+{{- $number := regexFind "^[0-9]+" . | int -}}
+{{- get (dict "ms" 1 "s" 1000 "m" 60000) (regexFind "[a-z]+$" .) | mul $number -}}
+{{- end -}}
+
 {{/* What a schema cannot say, since it cannot add or compare. */}}
 {{- define "paylink.checks" -}}
 {{- $drain := div (dig "connections" "drain_ms" 25000 .Values.config | int) 1000 -}}
@@ -141,6 +147,16 @@ http://{{ .host }}
 {{- $least := add .Values.termination.preStopSeconds $notice $drain 10 -}}
 {{- if lt (int .Values.termination.gracePeriodSeconds) (int $least) -}}
 {{- fail (printf "termination.gracePeriodSeconds must be %d or more: the pause before shutdown, config.connections.drain_notice_ms and drain_ms, and ten seconds" $least) -}}
+{{- end -}}
+{{- with .Values.autoscaling -}}
+{{- if and .enabled (lt (int .maxReplicas) (int .minReplicas)) -}}
+{{- fail "autoscaling.maxReplicas must not be less than minReplicas" -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.monitoring.serviceMonitor -}}
+{{- if lt (include "paylink.milliseconds" .interval | int) (include "paylink.milliseconds" .scrapeTimeout | int) -}}
+{{- fail "monitoring.serviceMonitor.scrapeTimeout must not be more than interval" -}}
+{{- end -}}
 {{- end -}}
 {{- range $name, $_ := dig "stripe" "accounts" dict .Values.config -}}
 {{- if not (hasKey $.Values.stripe.accounts $name) -}}

@@ -283,6 +283,25 @@ def a_grace_period_shorter_than_the_drain_is_refused():
     check(45, 31000)
 
 
+def fewer_pods_at_most_than_at_least_are_refused():
+    shared = chart.PROFILES["postgresql"]
+    scaled = {"enabled": True, "minReplicas": 9, "maxReplicas": 3}
+    assert "autoscaling.maxReplicas" in chart.refusal(shared | {"autoscaling": scaled})
+    assert chart.render(shared | {"autoscaling": scaled | {"maxReplicas": 9}})
+
+
+def a_reading_that_may_take_longer_than_its_interval_is_refused():
+    def monitor(interval, timeout):
+        read = {"enabled": True, "interval": interval, "scrapeTimeout": timeout}
+        return {"monitoring": {"serviceMonitor": read}}
+
+    for interval, timeout in (("5s", "10s"), ("1s", "1001ms"), ("90s", "2m")):
+        said = chart.refusal(monitor(interval, timeout))
+        assert "monitoring.serviceMonitor.scrapeTimeout" in said
+    for interval, timeout in (("10s", "10s"), ("1m", "59s"), ("2s", "900ms")):
+        assert chart.render(monitor(interval, timeout))
+
+
 def limits_without_memory_are_refused():
     _check({"resources": {"limits": {"memory": None, "cpu": "1"}}}, "memory")
 
