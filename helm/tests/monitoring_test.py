@@ -63,6 +63,14 @@ def no_alert_of_a_release_is_about_another_release(tmp_path):
         _check_release(tests, OWN | other, tmp_path)
 
 
+def a_release_can_be_known_by_other_labels():
+    rules = {"enabled": True, "seriesLabels": {"app": "paylink", "kubernetes_namespace": "pay"}}
+    objects = chart.render({"monitoring": {"rules": rules}})
+    down = chart.one(objects, "PrometheusRule", RULES)["spec"]["groups"][0]["rules"][0]
+    assert down["expr"] == 'absent(paylink_build_info{app="paylink",kubernetes_namespace="pay"})'
+    assert down["labels"] == rules["seriesLabels"] | {"severity": "critical"}
+
+
 def every_series_that_an_alert_asks_for_can_be_held_to_one_release():
     for rule in _rules():
         outside_labels = re.sub(r"\{[^}]*\}|by \([^)]*\)", "", rule["expr"])
@@ -95,9 +103,8 @@ def _tests():
 
 def _check_release(tests, labels, folder):
     """Lets Prometheus run tests of the rules of a release over series with further labels."""
-    made = chart.one(
-        chart.render({"monitoring": {"rules": {"enabled": True}}}), "PrometheusRule", RULES
-    )
+    monitoring = {"rules": {"enabled": True}, "serviceMonitor": {"enabled": True}}
+    made = chart.one(chart.render({"monitoring": monitoring}), "PrometheusRule", RULES)
     (folder / "rules.yaml").write_text(yaml.safe_dump(made["spec"]))
     given = ",".join(f'{name}="{value}"' for name, value in labels.items())
     for series in (it for test in tests for it in test["input_series"]):

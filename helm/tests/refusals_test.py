@@ -302,6 +302,13 @@ def a_reading_that_may_take_longer_than_its_interval_is_refused():
         assert chart.render(monitor(interval, timeout))
 
 
+def alerts_about_series_that_nobody_labels_are_refused():
+    # Without its labels no series is of this release, and the release would count as down.
+    rules = {"enabled": True}
+    _check({"monitoring": {"rules": rules}}, "/monitoring/rules/seriesLabels")
+    assert chart.render({"monitoring": {"rules": rules, "serviceMonitor": {"enabled": True}}})
+
+
 def limits_without_memory_are_refused():
     _check({"resources": {"limits": {"memory": None, "cpu": "1"}}}, "memory")
 
