@@ -121,6 +121,8 @@ impl Audit {
     /// Keeps records in storage.
     #[must_use]
     pub fn new(storage: Storage, clock: Clock) -> Self {
+        // What is not there yet cannot be seen to rise, by whoever waits for it.
+        LOST.add(0, &[]);
         let [waiting, refused] =
             [WAITING_MAX, REFUSED_WAITING_MAX].map(|places| Arc::new(Semaphore::new(places)));
         let (tasks, last, over) =
