@@ -125,11 +125,11 @@ fn bill(state: &mut State, subscription: &Value, renewed: &[Value], invoice: &st
     let currency = subscription.at("currency").as_str().unwrap_or_default();
     let later = subscription.at("later_discount");
     let ended = later.at("end").as_i64().is_some_and(|end| end <= state.clock.now());
-    let discount = if ended { &Value::Null } else { later.at("discount") };
+    let later = if ended { &Value::Null } else { later };
+    let discount = later.at("discount");
     let mut entries: Vec<Entry> = renewed.iter().map(|item| entry(state, item, currency)).collect();
-    let coupon = discount.at("source").at("coupon").as_str().and_then(|id| state.coupons.get(id));
     let amounts: Vec<i64> = entries.iter().map(|entry| entry.amount).collect();
-    let off = coupon.and_then(|coupon| coupons::off(coupon, currency, &amounts));
+    let off = coupons::off(later.at("coupon"), currency, &amounts);
     for (entry, off) in entries.iter_mut().zip(off.unwrap_or_default()) {
         entry.discount = off;
     }
