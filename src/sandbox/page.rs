@@ -66,7 +66,8 @@ async fn visit(
     let visit = Visit::parse(&query.unwrap_or_default());
     let has = |state: &State| payment_links::at(state, &token).is_some();
     let open = |state: &mut State| {
-        let Some(link) = payment_links::at(state, &token).cloned() else {
+        let link = payment_links::at(state, &token).filter(|link| link.is_priced(state));
+        let Some(link) = link.cloned() else {
             return reply::not_found();
         };
         if link.object.at("active") != true {
