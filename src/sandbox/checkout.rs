@@ -126,14 +126,22 @@ pub(super) fn standing<'a>(state: &'a State, id: &str) -> Result<&'a Session, Cl
     }
 }
 
+/// Whether a buyer may still pay a payment intent, on the page of an open session.
+pub(super) fn may_pay(state: &State, intent: &str) -> bool {
+    by_intent(state, intent).is_some_and(|session| session.status() == "open")
+}
+
 /// Notes that the money of a payment intent has been taken, in the session that it paid.
 pub(super) fn note_captured(state: &mut State, intent: &str) {
-    let of_intent = |session: &&Session| session.intent.as_deref() == Some(intent);
-    let found = state.sessions.newest().find(of_intent).map(|session| session.object.at("id"));
+    let found = by_intent(state, intent).map(|session| session.object.at("id"));
     let id = found.and_then(Value::as_str).map(str::to_owned);
     if let Some(session) = id.and_then(|id| state.sessions.get_mut(&id)) {
         object::set(&mut session.object, "payment_status", "paid");
     }
+}
+
+fn by_intent<'a>(state: &'a State, intent: &str) -> Option<&'a Session> {
+    state.sessions.newest().find(|session| session.intent.as_deref() == Some(intent))
 }
 
 /// Ends a session whose time has come, if it is still open.
