@@ -36,7 +36,7 @@ pub struct Config {
     /// test mode.
     pub requests_per_second_max: u32,
     /// How many objects of each kind are remembered, in each account, and four times as many
-    /// events. Beyond it the oldest is forgotten.
+    /// events and idempotency keys. Beyond it the oldest is forgotten.
     pub objects_max: usize,
     /// How many events may wait for the webhook. Beyond it the one due first is given up.
     pub webhook_queue_max: usize,

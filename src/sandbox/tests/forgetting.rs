@@ -57,3 +57,19 @@ async fn nothing_is_sent_whose_way_of_shipping_is_forgotten() {
     let link = desk.link(&further).await;
     check(&desk, &link, "/v1/shipping_rates", RATE, 2).await;
 }
+
+#[tokio::test]
+async fn keys_outlive_the_objects_of_their_requests() {
+    let desk = forgetful();
+    let create = async |key: &str| {
+        let request = Request::post("/v1/products")
+            .header("authorization", "Bearer sk_test_x")
+            .header("idempotency-key", key);
+        desk.send(request, &[("name", "Thing")]).await
+    };
+    let first = create("first").await.json()["id"].clone();
+    for key in ["a", "b", "c", "d", "e"] {
+        create(key).await;
+    }
+    assert_eq!(create("first").await.json()["id"], first);
+}
