@@ -219,6 +219,11 @@ fn after_redirect(session: &Session) -> Option<String> {
     Some(format!("{address}{joint}{sources}{fragment}"))
 }
 
+/// An amount of minor units as a buyer types it into the page of a session.
+pub(super) fn typed(session: &Session, amount: i64) -> String {
+    Words::of(session).typed(amount, session.currency())
+}
+
 /// The year and month on the sandbox's clock.
 pub(super) fn today(state: &State) -> (i64, i64) {
     let now = Timestamp::from_second(state.clock.now()).unwrap_or_default();

@@ -143,7 +143,7 @@ fn choose(
             set(&format!("quantity_{}", line.id), &offered.to_string());
         }
         if let Some(amount) = item.amount {
-            let entered = super::super::money::plain(amount, session.currency());
+            let entered = page::typed(session, amount);
             set(&format!("amount_{}", line.id), &entered);
         }
     }
