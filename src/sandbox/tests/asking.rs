@@ -235,6 +235,29 @@ async fn a_custom_field_keeps_to_its_lengths_and_begins_with_its_default() {
 }
 
 #[tokio::test]
+async fn what_is_sent_goes_where_the_last_try_said() {
+    let desk = Desk::new();
+    let link = desk.link(&[("shipping_address_collection[allowed_countries][]", "DE")]).await;
+    let page = desk.visit(&link, "").await;
+    let form = |street: &'static str, card: &'static str| {
+        [
+            ("card_number", card),
+            ("shipping_name", "B"),
+            ("shipping_country", "DE"),
+            ("shipping_line1", street),
+            ("shipping_city", "Berlin"),
+            ("shipping_postal_code", "10115"),
+        ]
+    };
+    assert_eq!(desk.pay(&page, &form("Weg 1", "4000000000000002")).await.status, 402);
+    assert_eq!(desk.pay(&page, &form("Weg 2", "4242424242424242")).await.status, 303);
+    let charge = desk.get("/v1/charges?expand[]=data.payment_intent").await["data"][0].clone();
+    for paid in [&charge, &charge["payment_intent"]] {
+        assert_eq!(paid["shipping"]["address"]["line1"], "Weg 2");
+    }
+}
+
+#[tokio::test]
 async fn an_amount_is_read_as_the_page_writes_it() {
     let desk = Desk::new();
     let price = [
