@@ -30,6 +30,11 @@ const ROUTE_OF_ACCOUNT: &str = "/webhooks/stripe/{account}";
 
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
+/// What becomes of what Stripe sends, and of nothing that somebody else can send without
+/// meaning to.
+const OF_STRIPE: [&str; 7] =
+    ["kept", "mismatch", "stale", "future", "not_kept", "overloaded", "not_an_event"];
+
 /// How webhooks are received.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,6 +100,10 @@ impl Config {
 
 /// Routes `POST /webhooks/stripe`, and the same with the name of an account behind it.
 pub fn routes(config: Config, stripe: stripe::Client, keep: Keep) -> Router {
+    // What is not there yet cannot be seen to rise, by whoever waits for it.
+    for outcome in OF_STRIPE {
+        RECEIVED.add(0, &[KeyValue::new("outcome", outcome)]);
+    }
     let permits = Arc::new(Semaphore::new(config.in_flight_max));
     let webhook = Webhook { config, stripe, keep, permits };
     Router::new()

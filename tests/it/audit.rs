@@ -3,6 +3,7 @@
 
 mod calls;
 mod planted;
+mod unwritten;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
