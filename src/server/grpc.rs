@@ -33,6 +33,10 @@ use crate::pb::shipping_rate_service_server::ShippingRateServiceServer;
 use crate::shipping::ShippingRates;
 use crate::stripe;
 
+/// The largest message to health and reflection, in bytes: it holds a name. Anyone may send
+/// one to health, so what many of them have begun to send must be little.
+const NAMING_BYTES_MAX: usize = 1_024;
+
 /// How gRPC is served.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,7 +125,8 @@ pub fn routes(
     drain: CancellationToken,
     records: audit::Audit,
 ) -> Result<Router, ReflectionError> {
-    let health = HealthServer::new(HealthService::from_health_reporter(health));
+    let health = HealthServer::new(HealthService::from_health_reporter(health))
+        .max_decoding_message_size(NAMING_BYTES_MAX);
     let methods = Routes::new(health)
         .add_service(bounded!(AuditServiceServer, services.audit, config))
         .add_service(bounded!(CatalogServiceServer, services.catalog, config))
@@ -131,8 +136,8 @@ pub fn routes(
         .add_service(bounded!(OrderServiceServer, services.orders, config))
         .add_service(bounded!(PaymentServiceServer, services.payments, config))
         .add_service(bounded!(ShippingRateServiceServer, services.shipping, config))
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .add_service(reflection().build_v1()?.max_decoding_message_size(NAMING_BYTES_MAX))
+        .add_service(reflection().build_v1alpha()?.max_decoding_message_size(NAMING_BYTES_MAX))
         .prepare()
         .into_axum_router();
 
