@@ -295,7 +295,7 @@ impl Speaks {
 }
 
 /// Whom an address belongs to: a host of IPv6 has a whole /64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
