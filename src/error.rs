@@ -148,7 +148,7 @@ pub enum Error {
     /// The position lies after the newest event.
     #[error("the position lies after the newest event")]
     PositionAhead,
-    /// As many streams are open as this process allows.
+    /// As many streams are open as this process, or this caller, may have.
     #[error("too many streams are open")]
     TooManyStreams,
     /// As many calls are under way as this process, or this caller, may have.

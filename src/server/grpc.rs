@@ -56,6 +56,15 @@ pub struct Config {
     /// How many of them are one caller's, who is known by its identity, or by
     /// its address where callers have none.
     pub in_flight_max_of_caller: usize,
+    /// How many streams are open at the same time; further ones are refused.
+    pub open_streams_max: usize,
+    /// How many of them are one caller's.
+    pub open_streams_max_of_caller: usize,
+    /// How many streams that do work, as `BatchCreatePaymentLinks`, are open at the same
+    /// time; they have places of their own.
+    pub open_batches_max: usize,
+    /// How many of them are one caller's.
+    pub open_batches_max_of_caller: usize,
     /// How long a unary call may take that has no deadline of its own, in milliseconds.
     pub timeout_ms_default: u64,
     /// How long a unary call may take at most, in milliseconds.
@@ -141,7 +150,7 @@ pub fn routes(
         .prepare()
         .into_axum_router();
 
-    let calls = shed::Calls::new(config.in_flight_max, config.in_flight_max_of_caller);
+    let calls = shed::Calls::new(config);
     let limits = deadline::Limits::new(config.timeout_ms_default, config.timeout_ms_max);
     let gate = authorize::Gate { auth, stripe };
     // The innermost comes first.

@@ -45,6 +45,7 @@ mod replacing;
 mod sandbox;
 mod searching;
 mod secrets;
+mod shares;
 mod sharing;
 mod shipping;
 mod signals;
