@@ -9,11 +9,12 @@ mod environment;
 mod otel;
 mod secrets;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use figment2::Figment;
 use figment2::error::Kind;
-use figment2::providers::{Format as _, Toml};
+use figment2::providers::{Format as _, Serialized, Toml};
 use serde::Deserialize;
 
 use self::environment::Environment;
@@ -127,14 +128,26 @@ impl Sources {
             merged = merged.merge(Toml::string(DEV));
         }
         if let Some(file) = &self.file {
-            if !Path::new(file).is_file() {
-                let what = format!("there is no file {}", file.display());
-                return Err(Error { key: Some("--config".into()), what });
-            }
-            merged = merged.merge(SecretFiles(Toml::file(file).search(false)));
+            merged = merged.merge(SecretFiles(Serialized::defaults(table(file)?)));
         }
         Ok(merged.merge(SecretFiles(Environment(&self.environment))))
     }
+}
+
+/// Reads a file. What is wrong with one that is no TOML is told without its text, in which
+/// secrets can stand.
+fn table(file: &Path) -> Result<toml::Table, Error> {
+    let refused = |what| Error { key: Some("--config".into()), what };
+    if !file.is_file() {
+        return Err(refused(format!("there is no file {}", file.display())));
+    }
+    let text = fs::read_to_string(file)
+        .map_err(|error| refused(format!("{} cannot be read: {error}", file.display())))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        refused(format!("line {line}: {}", error.message()))
+    })
 }
 
 // === impl Error ===
