@@ -3,6 +3,7 @@
 
 mod calls;
 mod planted;
+mod refused;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
