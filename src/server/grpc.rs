@@ -165,10 +165,10 @@ pub fn routes(
         .layer(middleware::from_fn_with_state(drain, streams::end))
         // Around all that runs code of ours for one call.
         .layer(CatchPanicLayer::custom(panic::answer))
-        // Outside everything that decides how a call ends.
-        .layer(middleware::from_fn_with_state(records, audit::call))
         // Outside everything that can fail, so that every error names its request.
         .layer(middleware::from_fn(request_id::name))
+        // Outside everything that decides how a call ends, and how that is told.
+        .layer(middleware::from_fn_with_state(records, audit::call))
         // Outermost, so that it sees what the caller sees.
         .layer(middleware::from_fn(observe::call)))
 }

@@ -1,13 +1,18 @@
 //! What is on record of calls that were refused: what their callers know of them.
 
+use futures_util::{StreamExt as _, stream};
 use paylink::pb;
 use paylink::pb::order::CloseReason;
 use prost_types::FieldMask;
-use tonic::Status;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
-use super::by_operator;
-use crate::harness::{Guarded, code_of, poster_request};
+use super::{BATCH, all, by_operator};
+use crate::harness::{Guarded, Paylink, code_of, poster_request};
+
+fn large() -> String {
+    "n".repeat(300_000)
+}
 
 #[tokio::test]
 async fn a_refused_write_is_on_record_with_its_object_and_under_its_id() {
@@ -66,4 +71,28 @@ async fn a_refused_write_is_on_record_with_its_object_and_under_its_id() {
         let found: Vec<_> = found.iter().map(|one| (&one.object, &one.reason)).collect();
         assert_eq!(found, [(&about, &reason)]);
     }
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_on_record_as_its_caller_was_told() {
+    let paylink = Paylink::start().await;
+    let product = pb::Product { name: large(), ..Default::default() };
+    let request = pb::CreateProductRequest { product: Some(product), ..Default::default() };
+    paylink.catalog().create_product(request).await.unwrap_err();
+    let record = &all(&paylink, 1).await[0];
+    assert_eq!((&*record.code, &*record.reason), ("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE"));
+}
+
+#[tokio::test]
+async fn an_item_of_a_batch_that_is_too_large_ends_it_with_a_reason() {
+    let paylink = Paylink::start().await;
+    let mut item = poster_request();
+    item.payment_link.as_mut().unwrap().inactive_message = large();
+    let items = stream::iter([pb::BatchCreatePaymentLinksRequest { item: Some(item) }]);
+    let answers = paylink.links().batch_create_payment_links(items).await.unwrap();
+    let ended = answers.into_inner().next().await.unwrap().unwrap_err();
+    let expected = (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned());
+    assert_eq!(code_of(&ended), expected);
+    let record = &all(&paylink, 1).await[0];
+    assert_eq!((&*record.method, &*record.reason), (BATCH, "MESSAGE_TOO_LARGE"));
 }
