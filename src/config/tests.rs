@@ -154,6 +154,28 @@ fn an_error_of_a_file_names_the_key_as_one_of_the_environment_does() {
 }
 
 #[test]
+fn a_password_within_a_url_is_shown_nowhere() {
+    let check = |url: &str, proxy: &str, shown_url: &str, shown_proxy: &str| {
+        let environment = [
+            ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
+            ("PAYLINK__STORAGE__URL", url),
+            ("PAYLINK__STRIPE__PROXY_URL", proxy),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let sources =
+            Sources { profile: Profile::Serve, file: None, environment: environment.into() };
+        let shown: toml::Table = sources.effective().unwrap().parse().unwrap();
+        assert_eq!(shown["storage"]["url"].as_str(), Some(shown_url));
+        assert_eq!(shown["stripe"]["proxy_url"].as_str(), Some(shown_proxy));
+        assert!(!format!("{:?}", sources.load().unwrap()).contains("hunter2"));
+    };
+    let (file, proxy) = ("sqlite:/a@b/paylink.db", "http://proxy.example:3128");
+    check(file, proxy, file, proxy);
+    check("postgres://db/paylink?user=p&password=hunter2", proxy, "***", proxy);
+    check("postgres://p:hunter2@db/paylink", "http://p:hunter2@proxy.example", "***", "***");
+}
+
+#[test]
 fn opentelemetrys_own_variables_switch_the_export_on() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
     assert!(!load(Profile::Dev, &[]).unwrap().telemetry.otlp);

@@ -49,8 +49,9 @@ pub struct Config {
     /// Further accounts, by names of the operator's choice.
     #[serde(default)]
     pub accounts: BTreeMap<String, accounts::Config>,
-    /// A proxy on the way to Stripe, which sees the name of the host and no more.
-    pub proxy_url: Option<String>,
+    /// A proxy on the way to Stripe, which sees the name of the host and no more. Its URL
+    /// can hold a password.
+    pub proxy_url: Option<SecretString>,
     /// How many attempts a call makes at most.
     pub attempts_max: u32,
     /// How long one attempt at a read may take, in milliseconds.
