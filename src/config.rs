@@ -96,10 +96,21 @@ pub struct Error {
 // === impl Sources ===
 
 impl Sources {
-    /// Reads this process's environment.
-    #[must_use]
-    pub fn of_process(profile: Profile, file: Option<PathBuf>) -> Self {
-        Self { profile, file, environment: std::env::vars().collect() }
+    /// Reads this process's environment. Of what is no text, our own variables are refused,
+    /// and others are none of our concern.
+    pub fn of_process(profile: Profile, file: Option<PathBuf>) -> Result<Self, Error> {
+        let mut environment = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let shown = name.to_string_lossy().into_owned();
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => environment.push((name, value)),
+                _ if shown.starts_with(environment::PREFIX) => {
+                    return Err(Error { key: Some(shown), what: "must be UTF-8".into() });
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { profile, file, environment })
     }
 
     /// Loads the configuration.
