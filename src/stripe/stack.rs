@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::access::{Access, Standing};
@@ -125,20 +125,6 @@ impl Config {
         let way = Breaker::new(way, account.clone(), open, open_max);
         // Outermost: one call, however many attempts it takes.
         Arc::new(Retry::new(way, account, self.attempts_max, backoff, backoff_max))
-    }
-}
-
-impl Config {
-    /// Whether the money of the default account is real; `None` where nothing says so.
-    #[must_use]
-    pub fn livemode(&self) -> Option<bool> {
-        self.own_account().livemode()
-    }
-
-    /// Whether its key may do only what it was made for, as it says itself.
-    #[must_use]
-    pub fn is_restricted(&self) -> bool {
-        self.api_key.expose_secret().starts_with("rk_")
     }
 }
 
