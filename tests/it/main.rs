@@ -30,6 +30,7 @@ mod fulfillment;
 mod harness;
 mod identity;
 mod issuers;
+mod keeping;
 mod links;
 mod orders;
 mod outage;
