@@ -64,11 +64,11 @@
 //! | not sent: too many calls are under way | `UNAVAILABLE` | `UPSTREAM_SATURATED` | RI |
 //! | not sent: Stripe's limit is near | `RESOURCE_EXHAUSTED` | `UPSTREAM_RATE_LIMITED` | `QuotaFailure`, RI |
 //! | no answer to a read | `UNAVAILABLE` | `UPSTREAM_UNREACHABLE` | RI |
-//! | no or an unclear answer to a write | `UNAVAILABLE` | `OUTCOME_PENDING` | RI |
+//! | no answer to a write, or one that is unclear or not Stripe's | `UNAVAILABLE` | `OUTCOME_PENDING` | RI |
 //! | a write whose outcome was never found | `ABORTED` | `OUTCOME_LOST` | |
 //! | a `request_id` used for another request | `INVALID_ARGUMENT` | `IDEMPOTENCY_KEY_REUSED` | `BadRequest` |
 //! | too many writes under way | `UNAVAILABLE` | `OVERLOADED` | RI |
-//! | an unreadable answer to a read | `UNAVAILABLE` | `UPSTREAM_BAD_RESPONSE` | RI |
+//! | an answer to a read that is unreadable, or not Stripe's | `UNAVAILABLE` | `UPSTREAM_BAD_RESPONSE` | RI |
 //! | an answer above 4 MiB to a read | `INTERNAL` | `UPSTREAM_RESPONSE_TOO_LARGE` | |
 //! | no such method, an unreadable or too large message | gRPC's own | the code's name | |
 //! | a message above the limit | `RESOURCE_EXHAUSTED` | `MESSAGE_TOO_LARGE` | |

@@ -187,6 +187,7 @@ impl Payments {
     /// then, it does after the next start.
     pub async fn run(self) {
         inbox::count_from_zero();
+        reconcile::count_from_zero();
         LATE.add(0, &[]);
         let projector = Projector::new(&self, self.stripe.clone());
         let stop = self.stop.clone();

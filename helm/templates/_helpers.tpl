@@ -12,6 +12,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Whose series are of this release: the Service that a ServiceMonitor finds. */}}
+{{- define "paylink.operationsName" -}}
+{{ include "paylink.fullname" . }}-operations
+{{- end -}}
+
 {{/* Labels that select the pods. They never change between versions: selectors cannot. */}}
 {{- define "paylink.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
@@ -64,7 +69,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- default $made .Values.storage.persistence.existingClaim -}}
 {{- end -}}
 
-{{/* Where the program takes webhooks. */}}
-{{- define "paylink.webhookPath" -}}
-/webhooks/stripe
+{{/* Where the program takes webhooks of each account, as a list of JSON. */}}
+{{- define "paylink.webhookPaths" -}}
+{{- $paths := list "/webhooks/stripe" -}}
+{{- range $name, $_ := .Values.stripe.accounts -}}
+{{- $paths = append $paths (printf "/webhooks/stripe/%s" $name) -}}
+{{- end -}}
+{{- toJson $paths -}}
 {{- end -}}

@@ -70,6 +70,11 @@ grpc:
   mountPath: /etc/paylink/tls
   readOnly: true
 {{- end }}
+{{- range .Values.extraVolumeMounts }}
+- name: {{ .name }}
+  mountPath: {{ .mountPath }}
+  readOnly: true
+{{- end }}
 {{- end -}}
 
 {{/* The volumes of these. */}}
@@ -90,6 +95,15 @@ grpc:
               path: stripe-api-key
             - key: webhook-secrets
               path: stripe-webhook-secrets
+      {{- range $name, $account := .Values.stripe.accounts }}
+      - secret:
+          name: {{ $account.secretName }}
+          items:
+            {{- range $key := list "api-key" "webhook-secrets" }}
+            - key: {{ $key }}
+              path: accounts/{{ $name }}/{{ $key }}
+            {{- end }}
+      {{- end }}
       {{- if not (include "paylink.ownsDatabase" .) }}
       {{- include "paylink.databaseSource" . | nindent 6 }}
       {{- end }}
@@ -134,6 +148,9 @@ grpc:
             - key: ca.crl
               path: ca.crl
             {{- end }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
 

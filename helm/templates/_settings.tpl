@@ -19,6 +19,17 @@
   "api_key_file" "/etc/paylink/secrets/stripe-api-key"
   "webhook_secrets_file" "/etc/paylink/secrets/stripe-webhook-secrets"
 ) -}}
+{{- $accounts := dict -}}
+{{- range $name, $_ := .Values.stripe.accounts -}}
+{{- $folder := printf "/etc/paylink/secrets/accounts/%s" $name -}}
+{{- $_ := set $accounts $name (dict
+  "api_key_file" (printf "%s/api-key" $folder)
+  "webhook_secrets_file" (printf "%s/webhook-secrets" $folder)
+) -}}
+{{- end -}}
+{{- with $accounts -}}
+{{- $_ := set $made.stripe "accounts" . -}}
+{{- end -}}
 {{- end -}}
 {{- if include "paylink.servesTls" . -}}
 {{- $files := dict "certificate_path" "/etc/paylink/tls/tls.crt" "key_path" "/etc/paylink/tls/tls.key" -}}
@@ -107,12 +118,65 @@ http://{{ .host }}
 {{- end }}
 {{- end -}}
 
-{{/* What a schema cannot say, since it cannot add. */}}
+{{/* Files that the configuration names, and that only volumes of the values can hold. */}}
+{{- define "paylink.namedFiles" -}}
+{{- $files := dict -}}
+{{- with dig "telemetry" "log_filter_file" "" .Values.config -}}
+{{- $_ := set $files "config.telemetry.log_filter_file" . -}}
+{{- end -}}
+{{- range $name, $issuer := dig "auth" "issuers" dict .Values.config -}}
+{{- range $key := list "ca_path" "jwks_path" "token_path" -}}
+{{- with get $issuer $key -}}
+{{- $_ := set $files (printf "config.auth.issuers.%s.%s" $name $key) . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $files -}}
+{{- end -}}
+
+{{/* A duration in milliseconds. */}}
+{{- define "paylink.milliseconds" -}}
+{{- $number := regexFind "^[0-9]+" . | int -}}
+{{- get (dict "ms" 1 "s" 1000 "m" 60000) (regexFind "[a-z]+$" .) | mul $number -}}
+{{- end -}}
+
+{{/* What a schema cannot say, since it cannot add or compare. */}}
 {{- define "paylink.checks" -}}
 {{- $drain := div (dig "connections" "drain_ms" 25000 .Values.config | int) 1000 -}}
 {{- $notice := div (dig "connections" "drain_notice_ms" 0 .Values.config | int) 1000 -}}
 {{- $least := add .Values.termination.preStopSeconds $notice $drain 10 -}}
 {{- if lt (int .Values.termination.gracePeriodSeconds) (int $least) -}}
 {{- fail (printf "termination.gracePeriodSeconds must be %d or more: the pause before shutdown, config.connections.drain_notice_ms and drain_ms, and ten seconds" $least) -}}
+{{- end -}}
+{{- with .Values.autoscaling -}}
+{{- if and .enabled (lt (int .maxReplicas) (int .minReplicas)) -}}
+{{- fail "autoscaling.maxReplicas must not be less than minReplicas" -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.monitoring.serviceMonitor -}}
+{{- if lt (include "paylink.milliseconds" .interval | int) (include "paylink.milliseconds" .scrapeTimeout | int) -}}
+{{- fail "monitoring.serviceMonitor.scrapeTimeout must not be more than interval" -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $_ := dig "stripe" "accounts" dict .Values.config -}}
+{{- if not (hasKey $.Values.stripe.accounts $name) -}}
+{{- fail (printf "config.stripe.accounts.%s needs stripe.accounts.%s.secretName, the Secret with its key" $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- $folders := list -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $folders = append $folders .mountPath -}}
+{{- end -}}
+{{- if .Values.auth.kubernetes.enabled -}}
+{{- $folders = append $folders "/etc/paylink/cluster" -}}
+{{- end -}}
+{{- range $key, $file := include "paylink.namedFiles" . | fromJson -}}
+{{- $held := false -}}
+{{- range $folder := $folders -}}
+{{- $held = or $held (hasPrefix (printf "%s/" $folder) $file) -}}
+{{- end -}}
+{{- if not $held -}}
+{{- fail (printf "%s is %s, which is in no folder of extraVolumeMounts: the pod would not have it" $key $file) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

@@ -40,6 +40,28 @@ PROFILES = {
         "grpc": {"plaintext": True},
         "networkPolicy": {"apiServerTo": [{"ipBlock": {"cidr": "10.96.0.1/32"}}]},
     },
+    "accounts": {
+        "stripe": {
+            "accounts": {
+                "eu": {"secretName": "paylink-stripe-eu"},
+                "partner_1": {"secretName": "paylink-stripe-partner"},
+            }
+        },
+        "config": {
+            "stripe": {"accounts": {"partner_1": {"stripe_account": "acct_1032D82eZvKYlo2C"}}},
+            "telemetry": {"log_filter_file": "/etc/paylink/log/filter"},
+        },
+        "webhook": {
+            "ingress": {"enabled": True, "host": "pay.example.com", "tlsSecretName": "pay-tls"},
+            "route": {
+                "enabled": True,
+                "parentRefs": [{"name": "public"}],
+                "host": "pay.example.com",
+            },
+        },
+        "extraVolumes": [{"name": "log", "configMap": {"name": "paylink-log"}}],
+        "extraVolumeMounts": [{"name": "log", "mountPath": "/etc/paylink/log"}],
+    },
     "autoscaled": _profile("postgresql") | {"autoscaling": {"enabled": True}},
     "everything": {
         "image": {"digest": "sha256:" + "ab" * 32, "pullSecrets": [{"name": "registry"}]},

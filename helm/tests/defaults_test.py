@@ -64,5 +64,8 @@ def the_notes_say_how_to_make_the_secret_and_the_first_call():
     assert "grpcurl -authority shop-paylink -cacert" in text
     assert "-proto paylink/v1/catalog_service.proto" in text
     assert "Nobody may call yet" in text
+    # What the rules of the profiles permit; where there are none, more.
+    assert "CatalogService/ListProducts" in text and "CreateProduct" not in text
     plain = chart.notes(chart.PROFILES["plaintext"])
     assert "grpcurl -plaintext localhost:50051 list" in plain
+    assert "CatalogService/CreateProduct" in plain

@@ -1,5 +1,6 @@
 """What docs/install.md tells a newcomer to type."""
 
+import json
 import re
 import shlex
 from itertools import pairwise
@@ -17,6 +18,19 @@ def every_installation_of_the_guide_is_accepted():
     for command in commands:
         words = shlex.split(command.replace("\\\n", " "))
         assert chart.render(_values(words))
+
+
+def the_page_that_the_guide_leads_to_makes_certificates_of_the_guides_callers():
+    page = (chart.ROOT.parent / "docs/security.md").read_text()
+    names = re.search(r"for name in (.*); do", page)[1].split()
+    uri = re.search(r'URI:(\S+)"', page)[1]
+    made = {uri.replace("$name", name) for name in names}
+    permitted = {
+        it for group in re.findall(r"identities: (\[.*\])", GUIDE) for it in json.loads(group)
+    }
+    assert permitted and permitted <= made
+    (domain,) = chart.settings()["auth"]["trust_domains"]
+    assert all(it.startswith(f"spiffe://{domain}/") for it in permitted)
 
 
 def _values(words):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import yaml
 
@@ -11,6 +12,10 @@ DOCS = chart.ROOT.parent / "docs"
 METRIC = re.compile(r"\b(?:paylink|rpc|http|db)_[a-z_]+")
 # What Prometheus makes of a histogram.
 SERIES = re.compile(r"_(?:bucket|sum|count)$")
+
+# What the chart's ServiceMonitor makes Prometheus call the series of a release.
+OWN = {"namespace": "payments", "service": "shop-paylink-operations"}
+RULES = "shop-paylink-paylink"
 
 
 def each_alert_has_an_entry_in_the_runbook_and_each_entry_an_alert():
@@ -27,11 +32,51 @@ def each_alert_has_an_entry_in_the_runbook_and_each_entry_an_alert():
 
 
 def each_alert_is_seen_to_fire_and_to_be_silent():
-    tests = yaml.safe_load((chart.ROOT / "tests/alerts.yaml").read_text())["tests"]
+    tests = _tests()
     checks = [check for test in tests for check in test["alert_rule_test"]]
     fired = {check["alertname"] for check in checks if check["exp_alerts"]}
     silent = {check["alertname"] for check in tests[0]["alert_rule_test"]}
     assert fired == silent == {rule["alert"] for rule in _rules()}
+
+
+def each_alert_of_a_release_fires_for_that_release_as_its_file_says(tmp_path):
+    tests = _tests()
+    for test in tests:
+        for check in test["alert_rule_test"]:
+            for expected in check["exp_alerts"]:
+                expected["exp_labels"] |= OWN
+    _check_release(tests, OWN, tmp_path)
+
+
+def no_alert_of_a_release_is_about_another_release(tmp_path):
+    for other in ({"namespace": "staging"}, {"service": "preview-paylink-operations"}):
+        tests = _tests()
+        for test in tests:
+            checks = [it for it in test["alert_rule_test"] if it["alertname"] != "PaylinkDown"]
+            test["alert_rule_test"] = [it | {"exp_alerts": []} for it in checks]
+        said = {"summary": "No paylink is scraped.", "runbook": "docs/operations.md#paylinkdown"}
+        down = {"exp_labels": OWN | {"severity": "critical"}, "exp_annotations": said}
+        # All is well there, and nothing is here.
+        tests[0]["alert_rule_test"].append(
+            {"alertname": "PaylinkDown", "eval_time": "6m", "exp_alerts": [down]}
+        )
+        _check_release(tests, OWN | other, tmp_path)
+
+
+def a_release_can_be_known_by_other_labels():
+    rules = {"enabled": True, "seriesLabels": {"app": "paylink", "kubernetes_namespace": "pay"}}
+    objects = chart.render({"monitoring": {"rules": rules}})
+    down = chart.one(objects, "PrometheusRule", RULES)["spec"]["groups"][0]["rules"][0]
+    assert down["expr"] == 'absent(paylink_build_info{app="paylink",kubernetes_namespace="pay"})'
+    assert down["labels"] == rules["seriesLabels"] | {"severity": "critical"}
+
+
+def every_series_that_an_alert_asks_for_can_be_held_to_one_release():
+    for rule in _rules():
+        outside_labels = re.sub(r"\{[^}]*\}|by \([^)]*\)", "", rule["expr"])
+        asked = len(METRIC.findall(outside_labels))
+        held = re.findall(METRIC.pattern + r'\{namespace=~"\.\*"[,}]', rule["expr"])
+        assert len(held) == asked > 0, rule["alert"]
 
 
 def what_the_alerts_and_the_dashboard_ask_for_is_on_the_page_of_metrics():
@@ -48,6 +93,32 @@ def what_the_alerts_and_the_dashboard_ask_for_is_on_the_page_of_metrics():
         asked = METRIC.findall(bare)
         assert asked, query
         assert {SERIES.sub("", name) if name not in known else name for name in asked} <= known
+
+
+def _tests():
+    # As text, since `0x10` is ten more zeros to Prometheus and sixteen to YAML.
+    text = (chart.ROOT / "tests/alerts.yaml").read_text()
+    return yaml.load(text, Loader=yaml.BaseLoader)["tests"]
+
+
+def _check_release(tests, labels, folder):
+    """Lets Prometheus run tests of the rules of a release over series with further labels."""
+    monitoring = {"rules": {"enabled": True}, "serviceMonitor": {"enabled": True}}
+    made = chart.one(chart.render({"monitoring": monitoring}), "PrometheusRule", RULES)
+    (folder / "rules.yaml").write_text(yaml.safe_dump(made["spec"]))
+    given = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    for series in (it for test in tests for it in test["input_series"]):
+        metric, _, others = series["series"].partition("{")
+        series["series"] = f"{metric}{{{given},{others or '}'}"
+    file = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}
+    (folder / "tests.yaml").write_text(yaml.safe_dump(file))
+    done = subprocess.run(
+        ["promtool", "test", "rules", folder / "tests.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _rules():

@@ -16,12 +16,12 @@ import chart
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 40
 
-# What the Secrets hold in the test. The database is a file here: what is tested is the way from
-# values to the program, and PostgreSQL has tests of its own.
+# What the Secrets hold in the test, by their keys. The database is a file here: what is tested is
+# the way from values to the program, and PostgreSQL has tests of its own.
 SECRETS = {
-    "stripe-api-key": "rk_test_4eC39HqLyjWDarjtT1zdp7dc\n",
-    "stripe-webhook-secrets": "whsec_one\nwhsec_two\n",
-    "storage-url": "sqlite:{data}/paylink.db\n",
+    "api-key": "rk_test_4eC39HqLyjWDarjtT1zdp7dc\n",
+    "webhook-secrets": "whsec_one\nwhsec_two\n",
+    "uri": "sqlite:{data}/paylink.db\n",
 }
 
 # What OpenSSL asks of an authority before it writes a list of revoked certificates.
@@ -78,8 +78,13 @@ def the_rendered_configuration_starts_the_program(binary, values, tmp_path):
 def the_program_knows_every_setting_of_the_schema(binary, tmp_path):
     schema = json.loads((chart.ROOT / "values.schema.json").read_text())["$defs"]["config"]
     given = _examples(schema)
-    objects = chart.render({"config": given})
-    assert _paths(given) <= _paths(chart.settings({"config": given}))
+    needed = {
+        "stripe": {"accounts": {"it": {"secretName": "paylink-stripe-it"}}},
+        "extraVolumes": [{"name": "files", "configMap": {"name": "files"}}],
+        "extraVolumeMounts": [{"name": "files", "mountPath": "/etc/paylink/files"}],
+    }
+    objects = chart.render(needed | {"config": given})
+    assert _paths(given) <= _paths(chart.settings(needed | {"config": given}))
     config = _as_if_in_the_pod(objects, tmp_path, {})
     done = subprocess.run(
         [binary, "config", "--config", config],
@@ -95,9 +100,10 @@ def _as_if_in_the_pod(objects, folder, ports):
     """Writes the files that the pod would have, with its folders and ports moved here."""
     data, secrets, config = folder / "data", folder / "secrets", folder / "paylink.toml"
     data.mkdir()
-    secrets.mkdir()
-    for name, text in SECRETS.items():
-        (secrets / name).write_text(text.format(data=data))
+    for item in _secret_files(objects):
+        path = secrets / item["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(SECRETS[item["key"]].format(data=data))
     text = chart.one(objects, "ConfigMap")["data"]["paylink.toml"]
     text = text.replace("/etc/paylink/secrets", str(secrets)).replace("/data", str(data))
     policy = [it for it in objects if it["metadata"]["name"].endswith("-policy")]
@@ -109,6 +115,14 @@ def _as_if_in_the_pod(objects, folder, ports):
     moved = re.sub(r'"0\.0\.0\.0:(\d+)"', lambda it: f'"127.0.0.1:{ports.get(it[1], 0)}"', text)
     config.write_text(moved)
     return config
+
+
+def _secret_files(objects):
+    """Which key of a Secret becomes which file of the pod."""
+    for volume in chart.pod(objects)["volumes"]:
+        if volume["name"] == "secrets":
+            for source in volume["projected"]["sources"]:
+                yield from source["secret"]["items"]
 
 
 def _cluster(folder):
@@ -149,9 +163,10 @@ def _examples(schema):
     """One allowed value for every setting."""
     chosen = {
         "auth.anyone_may_call": False,
+        "auth.issuers.it.ca_path": "/etc/paylink/files/ca.crt",
+        "auth.issuers.it.jwks_path": "/etc/paylink/files/jwks.json",
+        "auth.issuers.it.token_path": "/etc/paylink/files/token",
         "storage.url": "sqlite:/data/paylink.db",
-        "stripe.accounts.it.api_key_file": "/etc/paylink/secrets/stripe-api-key",
-        "stripe.accounts.it.webhook_secrets_file": "/etc/paylink/secrets/stripe-webhook-secrets",
         "stripe.accounts.it.stripe_account": "acct_1QyZ8tLkdIwHu7ix",
         "stripe.accounts.it.mode": "test",
         "stripe.base_url": "https://api.stripe.com",
@@ -159,6 +174,7 @@ def _examples(schema):
         "stripe.proxy_url": "http://proxy.example.com:3128",
         "sandbox.public_url": "https://pay.example.com",
         "telemetry.log_filter": "info",
+        "telemetry.log_filter_file": "/etc/paylink/files/log-filter",
     }
 
     def example(path, node):

@@ -55,10 +55,48 @@ def a_key_that_no_secret_would_hold_is_refused():
     _check({"stripe": {"secret": KEY | {"create": False}}}, "/stripe/secret/apiKey")
 
 
-def a_live_key_is_refused_unless_it_is_said():
-    live = KEY | {"apiKey": "rk_live_1"}
-    _check({"stripe": {"secret": live}}, "/stripe/secret/apiKey")
-    assert chart.render({"stripe": {"secret": live | {"live": True}}})
+def a_live_key_is_refused_unless_the_program_is_told_to_take_it():
+    for key in ("rk_live_1", "sk_live_1"):
+        live = {"stripe": {"secret": KEY | {"apiKey": key}}}
+        assert "allow_live" in chart.refusal(live | {"config": {"stripe": {"rate_live": 40}}})
+        _check(live | {"config": {"stripe": {"allow_live": False}}}, "/config/stripe/allow_live")
+        allowed = live | {"config": {"stripe": {"allow_live": True}}}
+        assert chart.settings(allowed)["stripe"]["allow_live"] is True
+    _check({"stripe": {"secret": {"live": True}}}, "live")
+
+
+def a_stripe_account_without_a_secret_is_refused():
+    account = {"stripe_account": "acct_1032D82eZvKYlo2C"}
+    said = chart.refusal({"config": {"stripe": {"accounts": {"eu": account}}}})
+    assert "stripe.accounts.eu.secretName" in said
+    for key in ("api_key_file", "webhook_secrets_file"):
+        values = {"config": {"stripe": {"accounts": {"eu": {key: "/secrets/it"}}}}}
+        _check(values | {"stripe": {"accounts": {"eu": {"secretName": "it"}}}}, key)
+    for name in ("default", "EU", "1"):
+        refused = chart.refusal({"stripe": {"accounts": {name: {"secretName": "it"}}}})
+        assert f"invalid propertyName '{name}'" in refused
+
+
+def a_file_that_no_volume_has_is_refused():
+    issuer = {"issuer": "https://login.example.com", "audience": "paylink"}
+    keys = {"auth": {"issuers": {"it": issuer | {"jwks_path": "/etc/keys/jwks.json"}}}}
+    assert "config.auth.issuers.it.jwks_path" in chart.refusal({"config": keys})
+    filter_file = {"telemetry": {"log_filter_file": "/etc/paylink/logs"}}
+    mounted = {
+        "extraVolumes": [{"name": "log", "configMap": {"name": "log"}}],
+        "extraVolumeMounts": [{"name": "log", "mountPath": "/etc/paylink/log"}],
+    }
+    said = chart.refusal(mounted | {"config": filter_file})
+    assert "config.telemetry.log_filter_file" in said
+
+
+def a_volume_of_the_host_or_in_the_place_of_the_charts_own_is_refused():
+    _check({"extraVolumes": [{"name": "it", "hostPath": {"path": "/"}}]}, "hostPath")
+    secret = {"name": "secrets", "secret": {"secretName": "it"}}
+    _check({"extraVolumes": [secret]}, "/extraVolumes/0/name")
+    for path in ("/etc/paylink/secrets", "/data/it", "/it/..", "/etc/paylink", "etc", "/"):
+        mounts = [{"name": "it", "mountPath": path}]
+        _check({"extraVolumeMounts": mounts}, "/extraVolumeMounts/0/mountPath")
 
 
 def a_publishable_key_is_refused():
@@ -67,6 +105,8 @@ def a_publishable_key_is_refused():
 
 def a_key_given_to_a_preview_is_refused():
     _check({"mode": "dev", "stripe": {"secret": KEY}}, "/stripe/secret/create")
+    accounts = {"eu": {"secretName": "paylink-stripe-eu"}}
+    _check({"mode": "dev", "stripe": {"accounts": accounts}}, "/stripe/accounts")
 
 
 def a_shared_database_given_to_a_preview_is_refused():
@@ -241,6 +281,32 @@ def a_grace_period_shorter_than_the_drain_is_refused():
 
     check(39, None)
     check(45, 31000)
+
+
+def fewer_pods_at_most_than_at_least_are_refused():
+    shared = chart.PROFILES["postgresql"]
+    scaled = {"enabled": True, "minReplicas": 9, "maxReplicas": 3}
+    assert "autoscaling.maxReplicas" in chart.refusal(shared | {"autoscaling": scaled})
+    assert chart.render(shared | {"autoscaling": scaled | {"maxReplicas": 9}})
+
+
+def a_reading_that_may_take_longer_than_its_interval_is_refused():
+    def monitor(interval, timeout):
+        read = {"enabled": True, "interval": interval, "scrapeTimeout": timeout}
+        return {"monitoring": {"serviceMonitor": read}}
+
+    for interval, timeout in (("5s", "10s"), ("1s", "1001ms"), ("90s", "2m")):
+        said = chart.refusal(monitor(interval, timeout))
+        assert "monitoring.serviceMonitor.scrapeTimeout" in said
+    for interval, timeout in (("10s", "10s"), ("1m", "59s"), ("2s", "900ms")):
+        assert chart.render(monitor(interval, timeout))
+
+
+def alerts_about_series_that_nobody_labels_are_refused():
+    # Without its labels no series is of this release, and the release would count as down.
+    rules = {"enabled": True}
+    _check({"monitoring": {"rules": rules}}, "/monitoring/rules/seriesLabels")
+    assert chart.render({"monitoring": {"rules": rules, "serviceMonitor": {"enabled": True}}})
 
 
 def limits_without_memory_are_refused():

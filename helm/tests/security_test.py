@@ -57,6 +57,7 @@ def the_configuration_names_the_secret_files():
     objects = chart.render()
     mounts = {it["name"]: it["mountPath"] for it in chart.container(objects)["volumeMounts"]}
     assert chart.settings()["stripe"] == {
+        "allow_live": False,
         "api_key_file": f"{mounts['secrets']}/stripe-api-key",
         "webhook_secrets_file": f"{mounts['secrets']}/stripe-webhook-secrets",
     }

@@ -81,6 +81,40 @@ def a_secret_is_made_from_values_only_when_asked():
     }
 
 
+def each_stripe_account_has_a_secret_of_its_own_and_a_way_in_for_its_webhooks():
+    accounts = chart.PROFILES["accounts"]
+    objects, settings = chart.render(accounts), chart.settings(accounts)["stripe"]["accounts"]
+    mount = "/etc/paylink/secrets/accounts"
+    assert settings["partner_1"] == {
+        "stripe_account": "acct_1032D82eZvKYlo2C",
+        "api_key_file": f"{mount}/partner_1/api-key",
+        "webhook_secrets_file": f"{mount}/partner_1/webhook-secrets",
+    }
+    (_, eu, _) = _volume(objects, "secrets")["projected"]["sources"]
+    assert eu["secret"]["name"] == "paylink-stripe-eu"
+    assert [it["path"] for it in eu["secret"]["items"]] == [
+        "accounts/eu/api-key",
+        "accounts/eu/webhook-secrets",
+    ]
+    ways = [f"/webhooks/stripe{name}" for name in ("", "/eu", "/partner_1")]
+    ingress = chart.one(objects, "Ingress", "shop-paylink-webhook")["spec"]["rules"][0]["http"]
+    assert [(it["path"], it["pathType"]) for it in ingress["paths"]] == [
+        (way, "Exact") for way in ways
+    ]
+    route = chart.one(objects, "HTTPRoute", "shop-paylink-webhook")["spec"]["rules"][0]
+    assert [it["path"] for it in route["matches"]] == [
+        {"type": "Exact", "value": way} for way in ways
+    ]
+    assert all(f"https://pay.example.com{way}\n" in chart.notes(accounts) for way in ways)
+
+
+def further_files_reach_the_pod_read_only():
+    objects = chart.render(chart.PROFILES["accounts"])
+    mount = {"name": "log", "mountPath": "/etc/paylink/log", "readOnly": True}
+    assert mount in chart.container(objects)["volumeMounts"]
+    assert _volume(objects, "log")["configMap"] == {"name": "paylink-log"}
+
+
 def a_changed_setting_or_secret_replaces_the_pod():
     before = _checksums({})
     assert _checksums({"config": {"telemetry": {"log_filter": "debug"}}}) != before
@@ -126,6 +160,13 @@ def one_pod_has_no_disruption_budget():
     assert "PodDisruptionBudget shop-paylink" not in chart.kinds(chart.render())
 
 
+def several_pods_share_what_stripe_allows_an_account_even_while_they_roll():
+    pods = chart.one(chart.render(SHARED), "Deployment")["spec"]["replicas"] + 1
+    stripe = chart.settings(SHARED)["stripe"]
+    for setting, allowed in (("rate_live", 100), ("rate_test", 25), ("rate_endpoint", 25)):
+        assert pods * stripe[setting] <= allowed
+
+
 def an_autoscaler_decides_alone_how_many_pods_there_are():
     objects = chart.render(chart.PROFILES["autoscaled"])
     scaler = chart.one(objects, "HorizontalPodAutoscaler")["spec"]
@@ -154,6 +195,17 @@ def the_pod_that_migrates_reaches_names_and_the_database_and_is_reached_by_nobod
     assert policy["podSelector"]["matchLabels"] == job["labels"]
     assert [it["port"] for rule in policy["egress"] for it in rule["ports"]] == [53, 53, 5432]
     assert "ingress" not in policy and "Ingress" in policy["policyTypes"]
+
+
+def a_database_on_another_port_is_reached_by_all_that_need_it():
+    rule = {
+        "to": [{"podSelector": {"matchLabels": {"app": "pgbouncer"}}}],
+        "ports": [{"port": 6432}],
+    }
+    network = SHARED["networkPolicy"] | {"extraEgress": [rule]}
+    objects = chart.render(SHARED | {"networkPolicy": network})
+    policies = [it for it in objects if it["kind"] == "NetworkPolicy"]
+    assert len(policies) == 3 and all(rule in it["spec"]["egress"] for it in policies)
 
 
 def nobody_may_call_until_a_rule_permits_it():
@@ -291,7 +343,8 @@ def each_file_of_rules_and_dashboards_becomes_an_object(tmp_path):
 
     objects = chart.render(EVERYTHING, copy)
     made = chart.one(objects, "PrometheusRule", "shop-paylink-slo")
-    assert made["spec"]["groups"][0]["rules"] == [json.loads(rule)]
+    labels = {"namespace": "payments", "service": "shop-paylink-operations"}
+    assert made["spec"]["groups"][0]["rules"] == [json.loads(rule) | {"labels": labels}]
     assert made["metadata"]["labels"]["release"] == "prometheus"
     board = chart.one(objects, "ConfigMap", "shop-paylink-dashboard-calls")
     assert json.loads(board["data"]["calls.json"]) == {"title": "{{method}}"}

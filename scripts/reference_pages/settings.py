@@ -23,6 +23,8 @@ MADE_BY_THE_CHART = {
     "sandbox.api_key",
     "sandbox.webhook_secret",
     "sandbox.webhook_url",
+    "stripe.accounts.*.api_key_file",
+    "stripe.accounts.*.webhook_secrets_file",
     "stripe.api_key",
     "stripe.webhook_secrets",
 }

@@ -59,9 +59,11 @@ pub(super) async fn storage(config: &storage::Config, deadline: Instant) -> Vec<
             return vec![doubtful(STORAGE, "the memory ends with the process", advice)];
         }
         Place::NoFile => {
-            return vec![well(
+            return vec![skipped(
                 STORAGE,
-                "the file is not there yet, and is made at the first start",
+                "there is no such file here: either the first start will make it, or this process \
+                 does not see the volume that it is on; ask DiagnosticsService.Diagnose of a \
+                 process that runs",
             )];
         }
         Place::File => well(STORAGE, "a SQLite file, whose commits wait for the disk"),

@@ -105,7 +105,12 @@ fn answer(
 ) -> Result<Answer, stripe::Error> {
     let told = |body: serde_json::Value| {
         let resource = body["id"].as_str().unwrap_or_default().to_owned();
-        Ok(Answer { body: Bytes::from(body.to_string()), request_id: None, resource })
+        Ok(Answer {
+            body: Bytes::from(body.to_string()),
+            request_id: None,
+            resource,
+            replayed: false,
+        })
     };
     if call.method == Method::GET {
         return told(json!({ "object": "list", "data": [], "has_more": false }));

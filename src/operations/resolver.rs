@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 
 use super::origin::name_of;
 use super::run::Start;
-use super::state::{Report, SEARCH_PAUSE, Step};
+use super::state::{NOT_FOUND, Report, SEARCH_PAUSE, Step};
 use super::{Operations, signals};
 use crate::planted::{self, Bug};
 use crate::storage::{self, Operation, OperationState};
@@ -36,8 +36,10 @@ const BATCH_MAX: u32 = 64;
 const FETCHES_MAX: usize = 4;
 /// How long to leave an operation alone that could not be brought forward.
 const PAUSE: Duration = Duration::from_secs(30);
-/// How long one search or question may take, retries included.
+/// How long one question may take, retries included. A search has one a page.
 const QUESTION_TIME: Duration = Duration::from_mins(1);
+/// How long others leave it to the process that searches.
+const SEARCH_TIME: Duration = Duration::from_mins(5);
 /// Stripe's clock and ours may differ by this much.
 const SKEW_SECS: i64 = 300;
 /// How often the results that are old enough are erased, and the open counted.
@@ -62,7 +64,9 @@ impl Operations {
         let Some(mut heard) = taken else { return };
         let mut agenda = Agenda { housekeeping: Instant::now(), sweep: Instant::now() };
         while !stop.is_cancelled() {
-            if let Err(error) = self.round(&mut heard, &mut agenda).await {
+            // What is cut off is done again by whoever finds it due.
+            let round = stop.run_until_cancelled(self.round(&mut heard, &mut agenda));
+            if let Some(Err(error)) = round.await {
                 tracing::error!(%error, "Unknown writes are not resolved, which is tried again");
             }
             let _ = stop.run_until_cancelled(tokio::time::sleep(ROUND)).await;
@@ -120,7 +124,7 @@ impl Operations {
     async fn learn(&self, made: Made) -> Result<(), storage::Error> {
         let Some(operation) = self.0.memory.get(name_of(&made.key)).await? else { return Ok(()) };
         let is_open = matches!(operation.state, OperationState::Sent | OperationState::Unknown);
-        if is_open && operation.resource.is_empty() {
+        if is_open && operation.resource.is_empty() && operation.has_made(&made) {
             let found = operation.found(made.resource, self.0.clock.now_ms());
             self.0.memory.put(found).await?;
         }
@@ -143,34 +147,46 @@ impl Operations {
             }
             Err(error) => {
                 tracing::warn!(%error, operation = operation.key, "What was found cannot be read");
-                let now_ms = self.0.clock.now_ms();
-                self.0.memory.put(operation.put_off(PAUSE, now_ms)).await?;
+                let (now_ms, keep) = (self.0.clock.now_ms(), self.0.config.keep());
+                let is_gone = error.verdict().is_some_and(|refusal| refusal.status == NOT_FOUND);
+                let next = if is_gone { operation.gone(now_ms, keep) } else { operation };
+                let next = if next.has_ended() { next } else { next.put_off(PAUSE, now_ms) };
+                self.0.memory.put(next).await?;
                 return Ok(());
             }
         };
         self.settle(operation, &report).await.map(drop)
     }
 
-    /// Looks for the traces of several operations of an account at once.
-    async fn search(
-        &self,
-        account: &str,
-        operations: Vec<Operation>,
-    ) -> Result<(), storage::Error> {
-        let now_ms = self.0.clock.now_ms();
+    /// Looks for the traces of several operations of an account at once, as far as no other
+    /// process is looking for them.
+    async fn search(&self, account: &str, due: Vec<Operation>) -> Result<(), storage::Error> {
+        let mut operations = Vec::new();
+        for operation in due {
+            let mut taken = operation.put_off(SEARCH_TIME, self.0.clock.now_ms());
+            if self.0.memory.put(taken.clone()).await? {
+                taken.version += 1;
+                operations.push(taken);
+            }
+        }
+        if operations.is_empty() {
+            return Ok(());
+        }
         let searching = self.traces_of(account, &operations);
         let found = match searching.instrument(signals::searched(&operations)).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "The traces of writes could not be looked for");
+                let now_ms = self.0.clock.now_ms();
                 for operation in operations {
                     self.0.memory.put(operation.put_off(PAUSE, now_ms)).await?;
                 }
                 return Ok(());
             }
         };
+        let now_ms = self.0.clock.now_ms();
         for operation in operations {
-            let made = found.made.iter().find(|made| name_of(&made.key) == operation.key);
+            let made = found.made.iter().find(|made| operation.has_made(made));
             let next = match made {
                 Some(made) => operation.found(made.resource.clone(), now_ms),
                 None if found.is_whole => operation.missed(now_ms),
@@ -192,21 +208,18 @@ impl Operations {
             .collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let oldest_ms = operations.iter().map(|operation| operation.created_at_ms).min();
+        let oldest_ms = operations.iter().map(Operation::traces_since_ms).min();
         let since = oldest_ms.unwrap_or_default() / 1_000 - SKEW_SECS;
-        let deadline = Instant::now() + QUESTION_TIME;
-        let scan = self.0.stripe.made_since(account, &kinds, since, deadline).await?;
+        let scan = self.0.stripe.made_since(account, &kinds, since, QUESTION_TIME).await?;
         let mut traces = Traces { made: scan.found, is_whole: scan.is_whole };
         let is_missing = |operation: &&Operation| {
             sweep::makes_a_link(operation)
-                && !traces.made.iter().any(|made| name_of(&made.key) == operation.key)
+                && !traces.made.iter().any(|made| operation.has_made(made))
         };
         if operations.iter().any(|operation| is_missing(&operation)) {
             // Stripe can fail to make an event, but a link says who made it.
-            let marked = self.0.stripe.marked_links(account, deadline).await?;
-            traces.made.extend(
-                marked.into_iter().map(|link| Made { key: link.operation, resource: link.id }),
-            );
+            let marked = self.0.stripe.marked_links(account, QUESTION_TIME).await?;
+            traces.made.extend(marked.into_iter().map(Made::from));
         }
         Ok(traces)
     }

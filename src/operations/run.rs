@@ -217,6 +217,10 @@ impl Operations {
                 outcome = &mut sending => return (operation, outcome),
                 () = tokio::time::sleep(LEASE / LEASE_PARTS) => {}
             }
+            if !operation.is_held_by(&self.0.holder) {
+                // Another process has taken it over, and may have ended it.
+                continue;
+            }
             let held = operation.clone().held(self.0.clock.now_ms());
             // Without a lease the operation may be sent twice, which its key forgives.
             match self.0.memory.put(held.clone()).await {
@@ -260,6 +264,7 @@ fn told(operation: &Operation) -> Result<Answer, Error> {
             body: operation.answer.clone(),
             request_id: None,
             resource: operation.resource.clone(),
+            replayed: true,
         }),
         OperationState::Rejected => {
             let refusal = Refusal::recalled(&operation.answer);

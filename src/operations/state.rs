@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::origin::name_of;
 use crate::planted::{self, Bug};
 use crate::storage::{Operation, OperationState};
 use crate::stripe::call::{Answer, Place};
-use crate::stripe::{self, Effect, Write};
+use crate::stripe::{self, Effect, Made, Write};
 
 /// How long an operation is held without a sign of life. Other processes take
 /// it up after that.
@@ -25,8 +26,10 @@ pub(super) const SEARCH_PAUSE: Duration = Duration::from_mins(10);
 const SEARCHES_MIN: i64 = 2;
 /// How often an operation gets a new key at most.
 const GENERATION_MAX: i64 = 1;
+/// For how long Stripe can answer for an earlier request under the same key.
+const KEY_KNOWN_MAX: Duration = Duration::from_hours(25);
 /// The status of what is not there.
-const NOT_FOUND: u16 = 404;
+pub(super) const NOT_FOUND: u16 = 404;
 
 /// What an attempt has brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,10 +131,29 @@ impl Operation {
         self.state == OperationState::Sent && !self.holder.is_empty() && self.due_at_ms > now_ms
     }
 
+    /// Whether that is what it was to make or change. One request can make others along with
+    /// it, all under its key.
+    pub(super) fn has_made(&self, made: &Made) -> bool {
+        let kind = || stripe::event_kind(&self.write());
+        name_of(&made.key) == self.key && kind().is_some_and(|kind| kind == made.kind)
+    }
+
+    /// Since when a request under its key may have left traces. Where Stripe answers for
+    /// another request, that one may have come before.
+    pub(super) fn traces_since_ms(&self) -> i64 {
+        let before = if self.is_failure_stored { KEY_KNOWN_MAX } else { Duration::ZERO };
+        self.created_at_ms.saturating_sub(millis(before))
+    }
+
+    /// Whether Stripe knows the key that it was sent under, and will for a while.
+    fn is_key_alive(&self, now_ms: i64) -> bool {
+        let age_ms = now_ms.saturating_sub(self.sent_at_ms);
+        age_ms < millis(KEY_AGE_MAX) || planted::is(Bug::LateRetry)
+    }
+
     /// What is to be done, where nobody holds it and there is no result.
     pub(super) fn step(&self, now_ms: i64) -> Step {
-        let age_ms = now_ms.saturating_sub(self.sent_at_ms);
-        let is_key_alive = age_ms < millis(KEY_AGE_MAX) || planted::is(Bug::LateRetry);
+        let is_key_alive = self.is_key_alive(now_ms);
         if !self.resource.is_empty() {
             return Step::Fetch;
         }
@@ -147,6 +169,11 @@ impl Operation {
         // A change that was asked for long ago may not be made after later ones.
         let may_renew = self.creates() || is_key_alive;
         if may_renew && self.generation < GENERATION_MAX { Step::Renew } else { Step::GiveUp }
+    }
+
+    /// Whether it is `holder` who sends it.
+    pub(super) fn is_held_by(&self, holder: &str) -> bool {
+        self.state == OperationState::Sent && self.holder == holder
     }
 
     /// Takes it up, to send it.
@@ -225,6 +252,16 @@ impl Operation {
             self.due_at_ms = now_ms;
         }
         self
+    }
+
+    /// Notes that what was found is not there. Stripe may still know its answer by the key;
+    /// otherwise there is nothing left to tell of.
+    pub(super) fn gone(mut self, now_ms: i64, keep: Duration) -> Self {
+        if self.is_key_alive(now_ms) && !self.is_failure_stored {
+            self.resource.clear();
+            return self;
+        }
+        self.lost(now_ms, keep)
     }
 
     /// Notes that nothing was found. Searches too close to each other are one.

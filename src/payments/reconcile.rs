@@ -15,8 +15,8 @@ mod sweep;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use opentelemetry::global;
 use opentelemetry::metrics::Counter;
+use opentelemetry::{KeyValue, global};
 use tokio::sync::OwnedMutexGuard;
 use tonic::Status;
 use tracing::Instrument as _;
@@ -45,15 +45,29 @@ const KINDS_MAX: usize = 20;
 /// How many differences a report names, and how many are looked at again at once.
 const UNEXPLAINED_MAX: u32 = 100;
 
+/// How old an event is that a webhook should have brought, in seconds: a younger one may be
+/// on its way.
+const ON_ITS_WAY_SECS: i64 = 60;
+
 const LEASE_NAME: &str = "reconciliation";
+/// Where it was found what no webhook had told, as signals name it.
+const EVENT: &str = "event";
+const SESSION: &str = "session";
 
 static MISSED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("paylink")
         .u64_counter("paylink.payments.missed")
         .with_unit("{event}")
-        .with_description("What no webhook had told and a reconciliation has found.")
+        .with_description("What webhooks should have told and a reconciliation has found.")
         .build()
 });
+
+/// Counts from zero what somebody waits for.
+pub(super) fn count_from_zero() {
+    for found in [EVENT, SESSION] {
+        MISSED.add(0, &[KeyValue::new("found", found)]);
+    }
+}
 
 /// Why a reconciliation did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -180,9 +194,12 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 tracing::debug!(event.id, "An event was found that no webhook has brought");
+                let is_late = event.created <= now_ms() / 1_000 - ON_ITS_WAY_SECS;
                 let receiving = self.payments.receive(&self.account, event, body);
                 if receiving.instrument(signals::polled()).await? {
-                    MISSED.add(of_payment.unsigned_abs().into(), &[]);
+                    if of_payment > 0 && is_late {
+                        self.count_missed(EVENT);
+                    }
                     self.report.events_missed =
                         self.report.events_missed.saturating_add(of_payment);
                 }
@@ -218,9 +235,16 @@ impl<'a> Run<'a> {
     async fn repair(&mut self, id: String, told: Told) -> Result<(), Failure> {
         if self.payments.add(&self.account, id, told).await?.changed {
             self.report.payments_repaired = self.report.payments_repaired.saturating_add(1);
-            MISSED.add(1, &[]);
+            self.count_missed(SESSION);
         }
         Ok(())
+    }
+
+    fn count_missed(&self, found: &'static str) {
+        // Where nothing else tells of payments, nothing was missed.
+        if self.payments.config.source == Source::Webhook {
+            MISSED.add(1, &[KeyValue::new("found", found)]);
+        }
     }
 
     /// Keeps what Stripe tells differently of a payment, or that nothing is.

@@ -32,6 +32,7 @@ use opentelemetry::metrics::Counter;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
@@ -62,6 +63,10 @@ pub struct Audit {
     waiting: Arc<Semaphore>,
     refused: Arc<Semaphore>,
     tasks: TaskTracker,
+    /// The process stops: a record is tried once more.
+    last: CancellationToken,
+    /// And now it ends.
+    over: CancellationToken,
 }
 
 /// A call that is under way. Dropped before its end, it leaves the record of a caller
@@ -117,15 +122,24 @@ impl Audit {
     /// Keeps records in storage.
     #[must_use]
     pub fn new(storage: Storage, clock: Clock) -> Self {
+        // What is not there yet cannot be seen to rise, by whoever waits for it.
+        LOST.add(0, &[]);
         let [waiting, refused] =
             [WAITING_MAX, REFUSED_WAITING_MAX].map(|places| Arc::new(Semaphore::new(places)));
-        Self { storage, clock, waiting, refused, tasks: TaskTracker::new() }
+        let (tasks, last, over) =
+            (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        Self { storage, clock, waiting, refused, tasks, last, over }
     }
 
-    /// Waits for the records that are on their way, up to `time`.
+    /// Waits for the records that are on their way, up to `time`. What is not written by
+    /// then goes to the log.
     pub async fn drain(&self, time: Duration) {
         self.tasks.close();
-        let _ = timeout(time, self.tasks.wait()).await;
+        self.last.cancel();
+        if timeout(time, self.tasks.wait()).await.is_err() {
+            self.over.cancel();
+            self.tasks.wait().await;
+        }
     }
 
     /// Sets a record on its way, and gives what waits for it.
@@ -152,13 +166,17 @@ impl Audit {
         let (end, now_ms) = (Instant::now() + TRY_TIME_MAX, self.clock.now_ms());
         let (mut pause, longest) = PAUSES;
         let mut is_again = false;
-        while let Err(error) = self.storage.append_audit(record.clone(), now_ms, is_again).await {
+        loop {
+            let is_last = self.last.is_cancelled();
+            let written = self.storage.append_audit(record.clone(), now_ms, is_again);
+            let written = self.over.run_until_cancelled(written).await;
+            let Err(error) = written.unwrap_or(Err(storage::Error::Closed)) else { return };
             is_again |= matches!(error, storage::Error::Lost);
-            let is_over = matches!(error, storage::Error::Closed) || self.tasks.is_closed();
+            let is_over = is_last || matches!(error, storage::Error::Closed);
             if is_over || Instant::now() + pause > end {
                 return give_up(&record, &error);
             }
-            sleep(pause).await;
+            let _ = self.last.run_until_cancelled(sleep(pause)).await;
             pause = (pause * 2).min(longest);
         }
     }

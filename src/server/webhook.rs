@@ -44,6 +44,11 @@ const LINE_BYTES: usize = 64;
 
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
+/// What becomes of what Stripe sends, and of nothing that somebody else can send without
+/// meaning to.
+const OF_STRIPE: [&str; 7] =
+    ["kept", "mismatch", "stale", "future", "not_kept", "overloaded", "not_an_event"];
+
 /// How webhooks are received.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +128,10 @@ impl Config {
 
 /// Routes `POST /webhooks/stripe`, and the same with the name of an account behind it.
 pub fn routes(config: Config, stripe: stripe::Client, keep: Keep) -> Router {
+    // What is not there yet cannot be seen to rise, by whoever waits for it.
+    for outcome in OF_STRIPE {
+        RECEIVED.add(0, &[KeyValue::new("outcome", outcome)]);
+    }
     let permits = Arc::new(Semaphore::new(config.in_flight_max));
     let largest = config.body_bytes_max.saturating_add(HEAD_BYTES_MAX);
     let bytes_max = config.in_flight_max.saturating_mul(largest);

@@ -54,6 +54,10 @@ impl<W> Breaker<W> {
 
     fn over(inner: W, account: KeyValue, reads: Arc<Circuit>, writes: Arc<Circuit>) -> Self {
         let circuits = [(&reads, READ), (&writes, WRITE)];
+        for (_, class) in circuits {
+            // What is not there yet cannot be seen to rise, by whoever waits for it.
+            REFUSED.add(0, &[KeyValue::new("class", class), account.clone()]);
+        }
         let circuits = circuits.map(|(circuit, class)| (Arc::downgrade(circuit), class));
         let told_of = account.clone();
         let gauge = global::meter("paylink")
@@ -79,7 +83,7 @@ impl<W: Way> Way for Breaker<W> {
         let (circuit, class) =
             if call.is_write() { (&self.writes, WRITE) } else { (&self.reads, READ) };
         let pass = Circuit::admit(circuit, Instant::now()).map_err(|retry_after| {
-            REFUSED.add(1, &[KeyValue::new("class", class)]);
+            REFUSED.add(1, &[KeyValue::new("class", class), self.account.clone()]);
             Error::CircuitOpen { retry_after }
         })?;
         let outcome = self.inner.carry(call).await;

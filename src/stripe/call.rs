@@ -45,6 +45,9 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// The id of what a change has made or changed. Empty in the answer to a read.
     pub resource: String,
+    /// Whether it is the result of an earlier request under the same key, and tells of
+    /// how things were then.
+    pub replayed: bool,
 }
 
 // === impl Place ===

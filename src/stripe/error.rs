@@ -56,7 +56,8 @@ pub enum Error {
         /// Whether the request was to change something.
         write: bool,
     },
-    /// Stripe says that it did it, in words that cannot be read.
+    /// Stripe says that it did it, in words that cannot be read; or someone on the way
+    /// says that it was not done, of which Stripe may know better.
     #[error("stripe's answer cannot be read")]
     Unreadable {
         /// Whether the request was to change something.
@@ -227,12 +228,16 @@ impl Error {
         }
     }
 
-    /// Tells whether Stripe has kept its own failure as the key's answer, so that
-    /// asking again under the key can only bring the same.
+    /// Tells whether Stripe has kept its own failure as the key's answer, or that of a
+    /// request with other parameters, so that asking again under the key can only bring
+    /// the same.
     #[must_use]
     pub fn is_stored_failure(&self) -> bool {
         match self {
-            Error::Refused(refusal) => refusal.status >= 500 && refusal.should_retry == Some(false),
+            Error::Refused(refusal) => {
+                let has_failed = refusal.status >= 500 && refusal.should_retry == Some(false);
+                has_failed || refusal.is_mismatch()
+            }
             _ => false,
         }
     }

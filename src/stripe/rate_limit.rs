@@ -128,13 +128,17 @@ impl Limiter {
     ) -> Result<Duration, Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let Buckets { all, routes } = &mut *buckets;
-        let route = routes.entry(key).or_insert_with(|| Bucket::new(self.per_second_of_route));
-        let wait = all.wait(now).max(route.wait(now));
+        let mut route = (self.per_second_of_route > 0)
+            .then(|| routes.entry(key).or_insert_with(|| Bucket::new(self.per_second_of_route)));
+        let of_route = route.as_ref().map_or(Duration::ZERO, |route| route.wait(now));
+        let wait = all.wait(now).max(of_route);
         if wait > patience {
             return Err(wait);
         }
         all.take(now);
-        route.take(now);
+        if let Some(route) = &mut route {
+            route.take(now);
+        }
         Ok(wait)
     }
 
@@ -191,6 +195,11 @@ mod tests {
         assert_eq!(check(&limiter(20, 20), &[READ, (true, "/v1/products")], now), 26);
         let many = ["a", "b", "c", "d", "e", "f"].map(|route| (false, route));
         assert_eq!(check(&limiter(80, 20), &many, now), 101);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn endpoints_may_be_without_a_limit_of_their_own() {
+        assert_eq!(check(&limiter(80, 0), &[READ], Instant::now()), 101);
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
+use tokio::time::Instant;
 
 use self::kept::Kept;
 use super::call::{Answer, Call, Place};
@@ -35,7 +36,7 @@ pub(super) struct Reads(Arc<State>);
 #[derive(Debug)]
 struct State {
     kept: Kept,
-    flights: Mutex<HashMap<Question, (u64, WeakShared<Flight>)>>,
+    flights: Mutex<Flights>,
     flown: AtomicU64,
     /// How many changes were answered.
     changes: AtomicU64,
@@ -43,8 +44,19 @@ struct State {
 
 /// What is asked: the path, the query, and after how many changes.
 type Question = (String, Bytes, u64);
+/// The reads under way.
+type Flights = HashMap<Question, Aloft>;
 /// A read under way.
 type Flight = BoxFuture<'static, Result<Answer, Error>>;
+
+/// A read that others may join.
+#[derive(Debug)]
+struct Aloft {
+    number: u64,
+    /// How long whoever began it waits.
+    deadline: Instant,
+    flight: WeakShared<Flight>,
+}
 
 /// A change under way, which ends when this is dropped.
 #[derive(Debug)]
@@ -113,12 +125,13 @@ impl Reads {
             return self.clone().fly(call, stack.clone()).await;
         }
         loop {
-            let (flight, is_own) = self.flight(&call, stack);
-            count(if is_own { "sent" } else { "shared" });
+            let (flight, joined) = self.flight(&call, stack);
+            count(if joined.is_none() { "sent" } else { "shared" });
+            // Whoever began it may have had less time than we, and given up for that.
+            let is_hurried = joined.is_some_and(|deadline| deadline < call.deadline);
             match tokio::time::timeout_at(call.deadline, flight).await {
                 Err(_) => return Err(Error::Deadline),
-                // The time of who began it was shorter than ours.
-                Ok(Err(Error::Deadline)) if !is_own && !call.time_left().is_zero() => {}
+                Ok(Err(error)) if is_hurried && error.is_temporary() => {}
                 Ok(outcome) => return outcome,
             }
         }
@@ -136,16 +149,20 @@ impl Reads {
         self.0.changes.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Joins the flight that answers a call, or begins one.
-    fn flight(&self, call: &Call, stack: &Stack) -> (Shared<Flight>, bool) {
+    /// Joins the flight that answers a call, or begins one. Gives the deadline of one that
+    /// was joined.
+    fn flight(&self, call: &Call, stack: &Stack) -> (Shared<Flight>, Option<Instant>) {
         let question =
             (call.place.path.clone(), call.form.clone(), self.0.changes.load(Ordering::Acquire));
         let mut flights = self.flights();
-        if let Some(flight) = flights.get(&question).and_then(|(_, flight)| flight.upgrade()) {
-            return (flight, false);
+        if let Some(aloft) = flights.get(&question)
+            && let Some(flight) = aloft.flight.upgrade()
+        {
+            return (flight, Some(aloft.deadline));
         }
         let number = self.0.flown.fetch_add(1, Ordering::Relaxed);
         let landing = Landing { reads: self.clone(), question: question.clone(), number };
+        let deadline = call.deadline;
         let (reads, call, stack) = (self.clone(), call.clone(), stack.clone());
         let flight = async move {
             let _landing = landing;
@@ -153,9 +170,9 @@ impl Reads {
         };
         let flight = flight.boxed().shared();
         if let Some(weak) = flight.downgrade() {
-            flights.insert(question, (number, weak));
+            flights.insert(question, Aloft { number, deadline, flight: weak });
         }
-        (flight, true)
+        (flight, None)
     }
 
     async fn fly(self, call: Call, stack: Stack) -> Result<Answer, Error> {
@@ -168,7 +185,7 @@ impl Reads {
     }
 
     /// Nothing under the lock can leave half a list behind.
-    fn flights(&self) -> MutexGuard<'_, HashMap<Question, (u64, WeakShared<Flight>)>> {
+    fn flights(&self) -> MutexGuard<'_, Flights> {
         self.0.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -204,7 +221,7 @@ impl Drop for Change {
 impl Drop for Landing {
     fn drop(&mut self) {
         let mut flights = self.reads.flights();
-        if flights.get(&self.question).is_some_and(|(number, _)| *number == self.number) {
+        if flights.get(&self.question).is_some_and(|aloft| aloft.number == self.number) {
             flights.remove(&self.question);
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn call(method: Method) -> Call {
 /// An answer of status 200.
 pub(super) fn answer(body: &str) -> Answer {
     let request_id = Some("req_1".into());
-    Answer { body: body.to_owned().into(), request_id, resource: String::new() }
+    Answer { body: body.to_owned().into(), request_id, resource: String::new(), replayed: false }
 }
 
 #[test]

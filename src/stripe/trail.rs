@@ -2,6 +2,8 @@
 //! answers were lost: events name the idempotency key of the request that caused
 //! them, and links the operation that made them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
@@ -15,6 +17,8 @@ use super::{Client, PAGE_ITEMS_MAX, Resourceful, expand};
 use crate::pb;
 use crate::pb::plan;
 
+/// What Stripe calls it that a link was made.
+const LINK_CREATED: &str = "payment_link.created";
 /// How many pages one search reads at most.
 const PAGES_MAX: u32 = 200;
 
@@ -33,6 +37,9 @@ pub struct Scan {
 pub struct Made {
     /// The idempotency key of the request.
     pub key: String,
+    /// What Stripe calls that, such as `payment_link.created`: one request can make
+    /// several resources.
+    pub kind: String,
     /// The id of the resource.
     pub resource: String,
 }
@@ -58,6 +65,8 @@ struct Page<T> {
 #[derive(Deserialize)]
 struct Event {
     id: String,
+    #[serde(rename = "type")]
+    kind: String,
     data: Data,
     #[serde(default)]
     request: Option<Request>,
@@ -99,12 +108,18 @@ impl Made {
     }
 }
 
+impl From<Marked> for Made {
+    fn from(link: Marked) -> Self {
+        Self { key: link.operation, kind: LINK_CREATED.into(), resource: link.id }
+    }
+}
+
 // === impl Event ===
 
 impl Event {
     fn made(self) -> Option<Made> {
         let key = self.request?.idempotency_key?;
-        Some(Made { key, resource: self.data.object.id })
+        Some(Made { key, kind: self.kind, resource: self.data.object.id })
     }
 }
 
@@ -121,13 +136,13 @@ impl Answer {
 
 impl Client {
     /// Reads the events of an account about changes of those kinds since a time, in
-    /// unix seconds.
+    /// unix seconds. Each of their pages may take `time`.
     pub async fn made_since(
         &self,
         account: &str,
         kinds: &[String],
         since: i64,
-        deadline: Instant,
+        time: Duration,
     ) -> Result<Scan, Error> {
         let mut query = String::new();
         for (index, kind) in kinds.iter().enumerate() {
@@ -138,8 +153,7 @@ impl Client {
         let mut scan = Scan { found: Vec::new(), is_whole: false };
         let mut after = String::new();
         for _ in 0..PAGES_MAX {
-            let page: Page<Event> =
-                self.page_after(account, &place, &query, &after, deadline).await?;
+            let page: Page<Event> = self.page_after(account, &place, &query, &after, time).await?;
             after = page.data.last().map(|event| event.id.clone()).unwrap_or_default();
             scan.found.extend(page.data.into_iter().filter_map(Event::made));
             if !page.has_more || after.is_empty() {
@@ -152,16 +166,12 @@ impl Client {
 
     /// Reads the links of an account that say which operation made them, newest first: all,
     /// or those of the last 20,000. More are not made while an operation is in
-    /// doubt, and Stripe does not tell how old a link is.
-    pub async fn marked_links(
-        &self,
-        account: &str,
-        deadline: Instant,
-    ) -> Result<Vec<Marked>, Error> {
+    /// doubt, and Stripe does not tell how old a link is. Each page may take `time`.
+    pub async fn marked_links(&self, account: &str, time: Duration) -> Result<Vec<Marked>, Error> {
         let place = pb::PaymentLink::collection();
         let (mut found, mut after) = (Vec::new(), String::new());
         for _ in 0..PAGES_MAX {
-            let page: Page<Link> = self.page_after(account, &place, "", &after, deadline).await?;
+            let page: Page<Link> = self.page_after(account, &place, "", &after, time).await?;
             after = page.data.last().map(|link| link.id.clone()).unwrap_or_default();
             found.extend(page.data.into_iter().filter_map(|mut link| {
                 let operation = link.metadata.remove(OPERATION_METADATA)?;
@@ -210,7 +220,7 @@ impl Client {
         place: &Place,
         query: &str,
         after: &str,
-        deadline: Instant,
+        time: Duration,
     ) -> Result<Page<T>, Error> {
         let mut query = query.to_owned();
         form::push(&mut query, "limit", &PAGE_ITEMS_MAX.to_string());
@@ -222,7 +232,7 @@ impl Client {
             place: place.clone(),
             form: Bytes::from(query),
             idempotency_key: None,
-            deadline,
+            deadline: Instant::now() + time,
         };
         let answer = self.send(account, call).await?;
         serde_json::from_slice(&answer.body)

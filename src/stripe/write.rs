@@ -171,8 +171,9 @@ impl Client {
             )
             .await;
         if let Ok(answer) = &outcome {
-            let is_update = write.effect() == Effect::Update;
-            change.answered(is_update.then(|| answer.clone()));
+            // Other changes may have come after the time that a replayed answer tells of.
+            let is_now = write.effect() == Effect::Update && !answer.replayed;
+            change.answered(is_now.then(|| answer.clone()));
         }
         outcome
     }

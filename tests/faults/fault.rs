@@ -26,6 +26,7 @@ pub enum Fault {
     SilentAfterwards,
     HtmlBadGateway,
     HtmlGatewayTimeout,
+    HtmlNotFound,
     FailureStored,
     FailureToRetry,
     Failure,
@@ -58,7 +59,7 @@ pub struct Row {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 33] = [
+    pub const ALL: [Fault; 34] = [
         Fault::ConnectionRefused,
         Fault::NameUnknown,
         Fault::CertificateBad,
@@ -75,6 +76,7 @@ impl Fault {
         Fault::SilentAfterwards,
         Fault::HtmlBadGateway,
         Fault::HtmlGatewayTimeout,
+        Fault::HtmlNotFound,
         Fault::FailureStored,
         Fault::FailureToRetry,
         Fault::Failure,
@@ -108,6 +110,7 @@ impl Fault {
                 | Fault::BodyTooLarge
                 | Fault::SilentAfterwards
                 | Fault::HtmlGatewayTimeout
+                | Fault::HtmlNotFound
         )
     }
 
@@ -132,7 +135,8 @@ impl Fault {
             | Fault::BodyEmpty
             | Fault::BodyBroken
             | Fault::BodyWithoutId
-            | Fault::BodyOfAnother => row(unreadable, pending, 3, true),
+            | Fault::BodyOfAnother
+            | Fault::HtmlNotFound => row(unreadable, pending, 3, true),
             Fault::BodyTooLarge => {
                 row((Code::Internal, "UPSTREAM_RESPONSE_TOO_LARGE"), pending, 1, false)
             }
@@ -194,6 +198,8 @@ impl Fault {
             Fault::SilentUnasked | Fault::SilentAfterwards => std::future::pending().await,
             Fault::HtmlBadGateway => refusal(call, 502, &[], "<html>Bad Gateway</html>"),
             Fault::HtmlGatewayTimeout => refusal(call, 504, &[], "<html>Timeout</html>"),
+            // As a proxy says it of what Stripe has answered.
+            Fault::HtmlNotFound => refusal(call, 404, &[], "<html>Not Found</html>"),
             Fault::FailureStored => {
                 stripes(500, &[("stripe-should-retry", "false")], "api_error", "")
             }

@@ -4,6 +4,7 @@
 mod calls;
 mod planted;
 mod refused;
+mod unwritten;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

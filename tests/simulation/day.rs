@@ -262,6 +262,12 @@ fn a_webhook_that_names_the_key_ends_the_search() {
         days.ask().await;
         days.pass(HOUR).await;
         let events = days.stripe.list("/v1/events?type=payment_link.created").await;
+        // What the same request has made beside the link is not what was asked for.
+        let mut beside = events[0].clone();
+        beside["type"] = "product.created".into();
+        days.operations.hear(beside.to_string().as_bytes());
+        days.pass(HOUR / 60).await;
+        assert_eq!((days.row().state, &*days.row().resource), (OperationState::Unknown, ""));
         days.operations.hear(events[0].to_string().as_bytes());
         days.pass(HOUR / 60).await;
         assert_eq!(days.row().state, OperationState::Done);

@@ -93,7 +93,7 @@ async fn links(stripe: &Stripe) -> Vec<pb::PaymentLink> {
             .unwrap();
         let made = stripe.answer(request, Fate::Answered).await.unwrap();
         let resource = String::new();
-        let answer = call::Answer { body: made.body, request_id: None, resource };
+        let answer = call::Answer { body: made.body, request_id: None, resource, replayed: false };
         links.push(pb::PaymentLink::of(&answer).unwrap());
     }
     links

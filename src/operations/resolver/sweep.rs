@@ -47,8 +47,7 @@ impl Operations {
         renewed: Vec<Operation>,
         now_ms: i64,
     ) -> Result<(), storage::Error> {
-        let deadline = Instant::now() + QUESTION_TIME;
-        let links = match self.0.stripe.marked_links(account, deadline).await {
+        let links = match self.0.stripe.marked_links(account, QUESTION_TIME).await {
             Ok(links) => links,
             Err(error) => {
                 tracing::warn!(%error, "Links could not be swept, which is tried again");

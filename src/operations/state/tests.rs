@@ -145,6 +145,46 @@ fn what_was_found_is_fetched() {
 }
 
 #[test]
+fn what_one_request_has_made_beside_it_is_not_its_own() {
+    let made = |kind: &str, key: &str| Made {
+        key: key.into(),
+        kind: kind.into(),
+        resource: "plink_1".into(),
+    };
+    let operation = operation();
+    assert!(operation.has_made(&made("payment_link.created", "plv1-1")));
+    assert!(operation.has_made(&made("payment_link.created", "plv1-1-g1")));
+    assert!(!operation.has_made(&made("product.created", "plv1-1")));
+    assert!(!operation.has_made(&made("payment_link.created", "plv1-2")));
+}
+
+#[test]
+fn what_was_found_and_is_gone_is_asked_for_by_its_key_while_stripe_knows_it() {
+    let found = || after(operation(), &doubt(false)).unwrap().found("plink_1".into(), HOUR_MS);
+    assert_eq!(found().gone(HOUR_MS, KEEP).step(HOUR_MS), Step::Send);
+    assert_eq!(found().gone(21 * HOUR_MS, KEEP).state, OperationState::Lost);
+}
+
+#[test]
+fn a_key_that_stands_for_another_request_leads_to_what_that_one_did() {
+    let mismatch =
+        stripe::error::StripeError { kind: Some("idempotency_error".into()), ..Default::default() };
+    let refusal = stripe::error::Refusal { status: 400, error: mismatch, ..Default::default() };
+    let outcome = Err(stripe::Error::Refused(Box::new(refusal)));
+    let report = Report::of(&outcome, Effect::Create);
+    let unknown = after(operation(), &report).unwrap();
+    assert_eq!(unknown.step(2_000), Step::Search, "to send it again brings the same");
+    assert!(unknown.traces_since_ms() <= unknown.created_at_ms - 24 * HOUR_MS);
+}
+
+#[test]
+fn who_has_lost_it_holds_it_no_longer() {
+    assert!(operation().is_held_by("one"));
+    assert!(!operation().is_held_by("two"));
+    assert!(!after(operation(), &done()).unwrap().is_held_by("one"));
+}
+
+#[test]
 fn searches_close_to_each_other_are_one() {
     let first = operation().missed(HOUR_MS);
     let soon = first.clone().missed(HOUR_MS + 1_000);

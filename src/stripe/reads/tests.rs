@@ -3,7 +3,6 @@ use std::sync::atomic::AtomicUsize;
 use futures_util::future::join_all;
 use http::Method;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use super::*;
 use crate::caller::{Caller, DEFAULT_ACCOUNT};
@@ -53,7 +52,7 @@ impl Upstream {
         pass.acquire().await.unwrap().forget();
         let id = call.place.path.rsplit('/').next().unwrap();
         let body = format!(r#"{{"id":"{id}","object":"product","name":"{changes}"}}"#);
-        Ok(Answer { body: body.into(), request_id: None, resource: id.to_owned() })
+        Ok(Answer { body: body.into(), request_id: None, resource: id.to_owned(), replayed: false })
     }
 
     fn reads(&self) -> usize {
@@ -127,6 +126,21 @@ async fn a_change_through_the_same_client_is_seen_at_once_and_needs_no_read() {
     change(&client).await;
     assert_eq!(get(&client, &caller()).await, "1");
     assert_eq!(upstream.reads(), 1, "the change's own answer was kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_stripe_tells_of_again_is_not_kept_for_the_last() {
+    let upstream = Upstream::new();
+    let again = upstream.clone();
+    let answering = move |call: Call| {
+        let answer = again.clone().answer(call);
+        async { answer.await.map(|answer| Answer { replayed: true, ..answer }) }
+    };
+    let config = Config { rate_test: 0, ..Config::testing() };
+    let client = config.client_over(Transport::over(tower::service_fn(answering)));
+    change(&client).await;
+    assert_eq!(get(&client, &caller()).await, "1");
+    assert_eq!(upstream.reads(), 1, "Stripe was asked how it is now");
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,6 +261,32 @@ async fn who_has_more_time_does_not_fail_with_who_has_less() {
     };
     let (hasty, patient, ()) = tokio::join!(hasty, get(&client, &patient), late);
     assert!(matches!(hasty, Err(Error::Deadline)));
+    assert_eq!(patient, "0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_more_time_is_not_refused_because_others_could_not_wait() {
+    let upstream = Upstream::new();
+    let fails_once = Arc::new(AtomicUsize::new(1));
+    let (again, failing) = (upstream.clone(), fails_once.clone());
+    let answering = move |call: Call| {
+        let (upstream, failing) = (again.clone(), failing.clone());
+        async move {
+            if failing.swap(0, Ordering::Relaxed) == 0 {
+                return upstream.answer(call).await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Err(Error::AnswerLost { write: false })
+        }
+    };
+    let config = Config { cache_age_ms: 0, rate_test: 0, ..Config::testing() };
+    let client = config.client_over(Transport::over(tower::service_fn(answering)));
+    // Too little for another attempt.
+    let hurried = Caller::itself(Duration::from_millis(100));
+    let hasty = client.get::<pb::Product>("prod_1", &hurried);
+    let patient = caller();
+    let (hasty, patient) = tokio::join!(hasty, get(&client, &patient));
+    assert!(matches!(hasty, Err(Error::AnswerLost { .. })), "{hasty:?}");
     assert_eq!(patient, "0");
 }
 

@@ -75,10 +75,11 @@ pub fn answer(
 ) -> Result<Answer, Error> {
     let write = call.is_write();
     let request_id = text(headers, &REQUEST_ID).map(str::to_owned);
+    let replayed = text(headers, &IDEMPOTENT_REPLAYED) == Some("true");
     if status.is_success() {
         let resource = if write { changed(call, &body) } else { is_whole(&body).then(String::new) };
         return match resource {
-            Some(resource) => Ok(Answer { body, request_id, resource }),
+            Some(resource) => Ok(Answer { body, request_id, resource, replayed }),
             None => Err(Error::Unreadable { write, request_id }),
         };
     }
@@ -87,7 +88,7 @@ pub fn answer(
         route: call.place.route,
         path: call.place.path.clone(),
         request_id,
-        replayed: text(headers, &IDEMPOTENT_REPLAYED) == Some("true"),
+        replayed,
         should_retry: text(headers, &SHOULD_RETRY).and_then(|word| word.parse().ok()),
         rate_limited_reason: text(headers, &RATE_LIMITED_REASON).map(str::to_owned),
         retry_after: text(headers, &RETRY_AFTER)
@@ -96,7 +97,14 @@ pub fn answer(
         write,
         ..Refusal::default()
     };
-    Err(Error::Refused(Box::new(refusal.read(&body))))
+    let refusal = refusal.read(&body);
+    // Stripe says with each judgement why. What says nothing is of someone on the way, who
+    // does not know what became of the request, or of one before it under the same key.
+    let is_anybodys = status.is_client_error() && refusal.error.kind.is_none();
+    if is_anybodys && status != StatusCode::TOO_MANY_REQUESTS {
+        return Err(Error::Unreadable { write, request_id: refusal.request_id });
+    }
+    Err(Error::Refused(Box::new(refusal)))
 }
 
 /// Reads which resource the answer to a change is about. The whole of it is
@@ -152,6 +160,31 @@ mod tests {
             Ok(answer) => Some(answer.resource),
             Err(Error::Unreadable { write: true, .. }) => None,
             Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// Takes an answer of a status for one to a change, and gives whether Stripe has
+    /// judged the change by it.
+    fn is_judged(status: u16, body: &'static str) -> bool {
+        let status = StatusCode::from_u16(status).unwrap();
+        let body = Bytes::from_static(body.as_bytes());
+        let outcome = answer(&call(Method::POST), status, &HeaderMap::new(), body);
+        let error = outcome.unwrap_err();
+        assert!(error.verdict().is_some() || error.may_have_acted(), "{error}");
+        error.verdict().is_some()
+    }
+
+    #[test]
+    fn only_stripe_judges() {
+        let judgement = r#"{"error": {"type": "invalid_request_error"}}"#;
+        for status in [400, 402, 404] {
+            assert!(is_judged(status, judgement));
+            for body in ["", "<html>Not Found</html>", "{}", r#"{"error": "not found"}"#] {
+                assert!(!is_judged(status, body), "{status} {body}");
+            }
+        }
+        for status in [401, 403, 405, 407, 413] {
+            assert!(!is_judged(status, "<html></html>"));
         }
     }
 
