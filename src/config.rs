@@ -9,11 +9,12 @@ mod environment;
 mod otel;
 mod secrets;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use figment2::Figment;
 use figment2::error::Kind;
-use figment2::providers::{Format as _, Toml};
+use figment2::providers::{Format as _, Serialized, Toml};
 use serde::Deserialize;
 
 use self::environment::Environment;
@@ -95,10 +96,21 @@ pub struct Error {
 // === impl Sources ===
 
 impl Sources {
-    /// Reads this process's environment.
-    #[must_use]
-    pub fn of_process(profile: Profile, file: Option<PathBuf>) -> Self {
-        Self { profile, file, environment: std::env::vars().collect() }
+    /// Reads this process's environment. Of what is no text, our own variables are refused,
+    /// and others are none of our concern.
+    pub fn of_process(profile: Profile, file: Option<PathBuf>) -> Result<Self, Error> {
+        let mut environment = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let shown = name.to_string_lossy().into_owned();
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => environment.push((name, value)),
+                _ if shown.starts_with(environment::PREFIX) => {
+                    return Err(Error { key: Some(shown), what: "must be UTF-8".into() });
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { profile, file, environment })
     }
 
     /// Loads the configuration.
@@ -127,14 +139,26 @@ impl Sources {
             merged = merged.merge(Toml::string(DEV));
         }
         if let Some(file) = &self.file {
-            if !Path::new(file).is_file() {
-                let what = format!("there is no file {}", file.display());
-                return Err(Error { key: Some("--config".into()), what });
-            }
-            merged = merged.merge(SecretFiles(Toml::file(file).search(false)));
+            merged = merged.merge(SecretFiles(Serialized::defaults(table(file)?)));
         }
         Ok(merged.merge(SecretFiles(Environment(&self.environment))))
     }
+}
+
+/// Reads a file. What is wrong with one that is no TOML is told without its text, in which
+/// secrets can stand.
+fn table(file: &Path) -> Result<toml::Table, Error> {
+    let refused = |what| Error { key: Some("--config".into()), what };
+    if !file.is_file() {
+        return Err(refused(format!("there is no file {}", file.display())));
+    }
+    let text = fs::read_to_string(file)
+        .map_err(|error| refused(format!("{} cannot be read: {error}", file.display())))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        refused(format!("line {line}: {}", error.message()))
+    })
 }
 
 // === impl Error ===

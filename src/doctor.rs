@@ -79,7 +79,7 @@ impl Doctor {
         let _turn = self.turn.lock().await;
         let caller = Caller::itself(TIME_MAX);
         let (key, webhook, clock, storage, policy) = tokio::join!(
-            account::key(&self.patient.stripe, &self.stripe, &caller),
+            account::key(&self.patient.stripe.base_url, &self.stripe, &caller),
             webhook::endpoint(&self.patient, &self.stripe, &self.outside, &caller),
             surroundings::clock(&self.outside, self.patient.tolerance_secs),
             surroundings::storage(&self.patient.storage, caller.deadline),

@@ -86,6 +86,7 @@ mod stripe;
 mod told;
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::response::Response;
@@ -153,7 +154,7 @@ pub enum Error {
     /// The position lies after the newest event.
     #[error("the position lies after the newest event")]
     PositionAhead,
-    /// As many streams are open as this process allows.
+    /// As many streams are open as this process, or this caller, may have.
     #[error("too many streams are open")]
     TooManyStreams,
     /// As many calls are under way as this process, or this caller, may have.
@@ -277,12 +278,13 @@ pub fn trailers(error: Error) -> HeaderMap {
 /// caller can ask again under it. An error that came from below all methods, as
 /// for a method that does not exist, gets its code for a reason. Leaves
 /// successes as they are.
-pub fn name_request(headers: &mut HeaderMap, request_id: &str) {
-    let Some(status) = Status::from_header_map(headers).filter(|s| s.code() != Code::Ok) else {
+pub fn name_request(headers: &mut HeaderMap, request_id: &(impl Display + ?Sized)) {
+    let is_error = code_name(headers).is_some_and(|name| name != "OK");
+    let Some(status) = is_error.then(|| Status::from_header_map(headers)).flatten() else {
         return;
     };
     let mut details = status.get_error_details();
-    details.set_request_info(request_id, "");
+    details.set_request_info(request_id.to_string(), "");
     let mut code = status.code();
     if details.error_info().is_none() {
         // tonic says OUT_OF_RANGE where gRPC's own libraries say RESOURCE_EXHAUSTED.

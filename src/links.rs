@@ -98,6 +98,7 @@ impl Links {
         let link = request.payment_link.as_ref();
         let together = rules::check(link, rules::Purpose::Create);
         let draft = contract::check(&request).and(together).pass()?;
+        self.operations.admit(&draft, caller)?;
         let order_ref = link.map(|link| link.order_ref.clone()).unwrap_or_default();
         let owner = caller.owner().unwrap_or_default();
         self.refuse_if_over(owner, &order_ref, &draft, caller).await?;
@@ -114,6 +115,7 @@ impl Links {
         let together = rules::check(request.payment_link.as_ref(), rules::Purpose::Update);
         let request = ends::with_end_for_ttl(request);
         let draft = contract::check(&request).and(together).pass()?;
+        self.operations.admit(&draft, caller)?;
         let id = draft.resource_id();
         self.require_seen(id, caller).await?;
         let written = contract::check(&ends::dated(request, self.clock.now_ms())).pass()?;
@@ -133,6 +135,7 @@ impl Links {
     ) -> Result<pb::PaymentLink, Status> {
         let together = ends::check_ttl(request.ttl.as_ref(), "ttl");
         let draft = contract::check(&request).and(together).pass()?;
+        self.operations.admit(&draft, caller)?;
         let known = match self.storage.link(&request.id).await? {
             Some(known) if known.account == caller.account() && caller.sees(&known.link.owner) => {
                 known.link
@@ -336,6 +339,7 @@ impl PaymentLinkService for Links {
     ) -> Result<Response<pb::PaymentLink>, Status> {
         let (caller, request) = (Caller::of(&request), request.into_inner());
         let draft = contract::check(&request).pass()?;
+        self.operations.admit(&draft, &caller)?;
         self.require_seen(&request.id, &caller).await?;
         let parameters = [("active", "false"), (REASON, "caller")];
         let write = Write::set::<pb::PaymentLink>(&request.id, &parameters);

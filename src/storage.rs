@@ -39,6 +39,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -73,8 +74,9 @@ use crate::caller;
 pub struct Config {
     /// `sqlite:` and the path of a file, which is made if absent and belongs to
     /// one process; `sqlite::memory:`, which forgets everything when the process
-    /// ends; or the `postgres://` URL of a database, which replicas can share.
-    pub url: String,
+    /// ends; or the `postgres://` URL of a database, which replicas can share, and which can
+    /// hold a password.
+    pub url: SecretString,
     /// How long a statement waits for what another process holds, in
     /// milliseconds.
     pub busy_timeout_ms: NonZeroU64,
@@ -126,7 +128,7 @@ impl Config {
         let (other_replicas, heard) = watch::channel(());
         let news = Arc::new(News::new(epoch.clone(), &process, other_replicas));
         if connections.kind == Kind::Postgres {
-            tokio::spawn(news.clone().listen(self.url.clone()));
+            tokio::spawn(news.clone().listen(self.url.expose_secret().to_owned()));
         }
         let (queue, waiting) = mpsc::channel(self.write_queue_max.get());
         tokio::spawn(Writer::new(self, connections.clone(), news).run(waiting));

@@ -36,7 +36,7 @@ use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 use prost::{Message, Name};
 
-pub use self::credentials::listed;
+pub use self::credentials::{KeyKind, listed};
 pub use self::error::Error;
 pub use self::lists::PageOf;
 pub use self::money::{Charge, PaymentIntent};

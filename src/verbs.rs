@@ -46,7 +46,7 @@ pub struct SandboxArguments {
 
 /// Runs everything on this machine.
 pub async fn dev(file: Option<PathBuf>) -> Outcome {
-    let config = Sources::of_process(Profile::Dev, file).load()?;
+    let config = Sources::of_process(Profile::Dev, file)?.load()?;
     let app = App::build_with_sandbox(config).await?;
     greet(app.addresses());
     app.run(asked_to_stop()?).await?;
@@ -55,7 +55,7 @@ pub async fn dev(file: Option<PathBuf>) -> Outcome {
 
 /// Runs the service against Stripe.
 pub async fn serve(file: Option<PathBuf>) -> Outcome {
-    let config = Sources::of_process(Profile::Serve, file).load()?;
+    let config = Sources::of_process(Profile::Serve, file)?.load()?;
     let app = App::build(config).await?;
     let Addresses { grpc, webhook, operations, .. } = app.addresses();
     tracing::info!(%grpc, %webhook, %operations, "Serving");
@@ -65,7 +65,7 @@ pub async fn serve(file: Option<PathBuf>) -> Outcome {
 
 /// Runs the sandbox alone.
 pub async fn sandbox(file: Option<PathBuf>, arguments: SandboxArguments) -> Outcome {
-    let mut config = Sources::of_process(Profile::Dev, file).load()?;
+    let mut config = Sources::of_process(Profile::Dev, file)?.load()?;
     let SandboxArguments { seed, data, objects } = arguments;
     config.sandbox.seed = seed.or(config.sandbox.seed);
     config.sandbox.data = data.or(config.sandbox.data);
@@ -81,7 +81,7 @@ pub async fn sandbox(file: Option<PathBuf>, arguments: SandboxArguments) -> Outc
 /// Brings the storage's schema up to date.
 pub async fn migrate(file: Option<PathBuf>) -> Outcome {
     // Nothing but the storage is needed, and no key of Stripe's asked for.
-    let storage = Sources::of_process(Profile::Serve, file).storage()?;
+    let storage = Sources::of_process(Profile::Serve, file)?.storage()?;
     let storage = storage.open().await.map_err(anyhow::Error::from)?;
     storage.close().await;
     say("the schema is up to date");
@@ -90,7 +90,7 @@ pub async fn migrate(file: Option<PathBuf>) -> Outcome {
 
 /// Prints the effective configuration.
 pub fn config(file: Option<PathBuf>) -> Outcome {
-    say(&Sources::of_process(Profile::Serve, file).effective()?);
+    say(&Sources::of_process(Profile::Serve, file)?.effective()?);
     Ok(ExitCode::SUCCESS)
 }
 

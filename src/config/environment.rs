@@ -3,7 +3,7 @@
 use figment2::value::{Dict, Map, Value};
 use figment2::{Error, Metadata, Profile, Provider};
 
-const PREFIX: &str = "PAYLINK__";
+pub(super) const PREFIX: &str = "PAYLINK__";
 const LEVEL: &str = "__";
 
 /// Variables such as `PAYLINK__GRPC__LISTEN`.

@@ -8,8 +8,9 @@ use figment2::{Error, Metadata, Profile, Provider};
 use crate::stripe;
 
 /// Where secrets stand, and whether there are several of one.
-const SECRETS: [(&str, &str, bool); 3] = [
+const SECRETS: [(&str, &str, bool); 4] = [
     ("storage", "url", false),
+    ("stripe", "proxy_url", false),
     ("sandbox", "api_key", false),
     ("sandbox", "webhook_secret", false),
 ];
@@ -83,10 +84,19 @@ fn hide(table: &mut toml::Table, key: &str) {
         Some(toml::Value::Array(several)) => {
             several.fill(MASK.into());
         }
-        // A file's path is no secret; the password in a server's URL is.
-        Some(toml::Value::String(url)) if key == "url" && !url.contains('@') => {}
+        Some(toml::Value::String(text)) if is_plain(key, text) => {}
         Some(one) => *one = MASK.into(),
         None => {}
+    }
+}
+
+/// Whether what stands in a secret's place is none: the path of a database's file, and a
+/// proxy that asks for no password. A server's URL can have one anywhere.
+fn is_plain(key: &str, text: &str) -> bool {
+    match key {
+        "url" => text.starts_with("sqlite:"),
+        "proxy_url" => !text.contains('@'),
+        _ => false,
     }
 }
 

@@ -121,6 +121,61 @@ fn the_effective_configuration_shows_no_secret() {
 }
 
 #[test]
+fn a_file_that_is_no_toml_is_told_of_by_its_line_and_not_by_its_text() {
+    for (text, line) in [
+        ("# A key.\n[stripe]\napi_key = \"sk_live_hunter2\n", 3),
+        ("[stripe]\napi_key = sk_live_hunter2\n", 2),
+        ("[stripe]\napi_key = \"1\"\napi_key = \"sk_live_hunter2\"\n", 3),
+        ("[stripe]\nwebhook_secrets = [\"whsec_hunter2\n\n", 2),
+    ] {
+        let file = Some(written("broken.toml", text));
+        let sources = Sources { profile: Profile::Serve, file, environment: Vec::new() };
+        for told in [sources.load().err(), sources.storage().err(), sources.effective().err()] {
+            let told = told.unwrap().to_string();
+            assert!(told.starts_with(&format!("--config: line {line}: ")), "{told}");
+            assert!(!told.contains("hunter") && !told.contains('\n'), "{told}");
+        }
+    }
+}
+
+#[test]
+fn an_error_of_a_file_names_the_key_as_one_of_the_environment_does() {
+    for (text, expected) in [
+        ("[grpc]\nlistn = 1\n", "grpc.listn: unknown key; known here are listen"),
+        ("[stripe]\nattempts_max = \"hunter2\"\n", "stripe.attempts_max: must be u32"),
+        ("[grpc]\nlisten = \"hunter2\"\n", "grpc.listen: invalid socket address syntax"),
+        ("[stripe]\nrate_test = -1\n", "stripe.rate_test: must be u32"),
+    ] {
+        let file = Some(written("wrong.toml", text));
+        let sources = Sources { profile: Profile::Dev, file, environment: Vec::new() };
+        let told = sources.load().unwrap_err().to_string();
+        assert!(told.starts_with(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_password_within_a_url_is_shown_nowhere() {
+    let check = |url: &str, proxy: &str, shown_url: &str, shown_proxy: &str| {
+        let environment = [
+            ("PAYLINK__STRIPE__API_KEY", "sk_test_1"),
+            ("PAYLINK__STORAGE__URL", url),
+            ("PAYLINK__STRIPE__PROXY_URL", proxy),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let sources =
+            Sources { profile: Profile::Serve, file: None, environment: environment.into() };
+        let shown: toml::Table = sources.effective().unwrap().parse().unwrap();
+        assert_eq!(shown["storage"]["url"].as_str(), Some(shown_url));
+        assert_eq!(shown["stripe"]["proxy_url"].as_str(), Some(shown_proxy));
+        assert!(!format!("{:?}", sources.load().unwrap()).contains("hunter2"));
+    };
+    let (file, proxy) = ("sqlite:/a@b/paylink.db", "http://proxy.example:3128");
+    check(file, proxy, file, proxy);
+    check("postgres://db/paylink?user=p&password=hunter2", proxy, "***", proxy);
+    check("postgres://p:hunter2@db/paylink", "http://p:hunter2@proxy.example", "***", "***");
+}
+
+#[test]
 fn opentelemetrys_own_variables_switch_the_export_on() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
     assert!(!load(Profile::Dev, &[]).unwrap().telemetry.otlp);

@@ -6,22 +6,23 @@ use super::finding::{broken, doubtful, skipped, well};
 use crate::caller::Caller;
 use crate::pb::Finding;
 use crate::stripe::examine::{NEEDS, Need};
-use crate::stripe::{Client, Config, Error};
+use crate::stripe::{Client, Error, KeyKind};
 
 const MODE: &str = "key.mode";
 const PERMISSIONS: &str = "key.permissions";
 /// Where real money is.
 const STRIPE: &str = "https://api.stripe.com";
 
-/// Examines the key.
-pub(super) async fn key(config: &Config, stripe: &Client, caller: &Caller) -> Vec<Finding> {
-    vec![mode(config), permissions(stripe, caller).await]
+/// Examines the key, as it is now.
+pub(super) async fn key(base_url: &str, stripe: &Client, caller: &Caller) -> Vec<Finding> {
+    let kind = stripe.key_kind(caller.account()).unwrap_or(KeyKind::of(""));
+    vec![mode(base_url, kind), permissions(stripe, caller).await]
 }
 
-fn mode(config: &Config) -> Finding {
-    let elsewhere = config.base_url.trim_end_matches('/') != STRIPE;
+fn mode(base_url: &str, kind: KeyKind) -> Finding {
+    let elsewhere = base_url.trim_end_matches('/') != STRIPE;
     let restrict = "make a restricted key with the permissions that docs/operations.md lists";
-    match (config.livemode(), config.is_restricted()) {
+    match (kind.livemode, kind.is_restricted) {
         (Some(true), _) if elsewhere => broken(
             MODE,
             "the key is for real money, and stripe.base_url is not Stripe's",
@@ -96,8 +97,7 @@ mod tests {
     use crate::pb::finding::Verdict;
 
     fn check(key: &str, base_url: &str, expected: Verdict) {
-        let base_url = base_url.to_owned();
-        let found = mode(&Config { api_key: key.into(), base_url, ..Config::testing() });
+        let found = mode(base_url, KeyKind::of(key));
         assert_eq!(found.verdict(), expected, "{found:?}");
         assert!(!format!("{found:?}").contains("hunter"), "{found:?}");
     }

@@ -2,6 +2,7 @@
 //! what it sends in which words, and whether that arrives here.
 
 use futures_util::future::join_all;
+use secrecy::SecretString;
 use tokio::time::timeout_at;
 
 use super::Patient;
@@ -31,7 +32,9 @@ pub(super) async fn endpoint(
     let Some(kinds) = &patient.kinds else {
         return vec![skipped(ENDPOINT, "payments.source is \"poll\": no webhooks are expected")];
     };
-    if patient.stripe.webhook_secrets.is_empty() {
+    // As they are now, since that is what webhooks are judged by.
+    let secrets = stripe.webhook_secrets(caller.account()).unwrap_or_default();
+    if secrets.is_empty() {
         let advice = "set stripe.webhook_secrets to the endpoint's signing secret";
         return vec![broken(ENDPOINT, "no secret of a webhook endpoint is set", advice)];
     }
@@ -47,14 +50,14 @@ pub(super) async fn endpoint(
     if ours.is_empty() {
         let advice = format!("make one in the Dashboard, with a URL that ends in {ROUTE}");
         let message = "Stripe has no webhook endpoint for this service";
-        return vec![match patient.stripe.livemode() {
+        return vec![match stripe.key_kind(caller.account()).and_then(|kind| kind.livemode) {
             // The Stripe CLI brings events of tests without one.
             Some(false) => doubtful(ENDPOINT, message, advice),
             _ => broken(ENDPOINT, message, advice),
         }];
     }
     let each = ours.iter().map(async |endpoint| {
-        let canary = timeout_at(caller.deadline, canary(endpoint, outside)).await;
+        let canary = timeout_at(caller.deadline, canary(endpoint, outside, &secrets)).await;
         let canary = canary.unwrap_or_else(|_| lost(endpoint));
         [is_enabled(endpoint), events(endpoint, kinds), version(endpoint), canary]
     });
@@ -102,9 +105,9 @@ fn version(endpoint: &Endpoint) -> Finding {
     }
 }
 
-async fn canary(endpoint: &Endpoint, outside: &Outside) -> Finding {
+async fn canary(endpoint: &Endpoint, outside: &Outside, secrets: &[SecretString]) -> Finding {
     let url = &endpoint.url;
-    match outside.send_canary(url, true).await {
+    match outside.send_canary(url, Some(secrets)).await {
         Canary::Taken => {}
         Canary::Refused => {
             return broken(
@@ -122,7 +125,7 @@ async fn canary(endpoint: &Endpoint, outside: &Outside) -> Finding {
         }
         Canary::Lost => return lost(endpoint),
     }
-    match outside.send_canary(url, false).await {
+    match outside.send_canary(url, None).await {
         Canary::Refused => well(CANARY, format!("{url} takes what is signed, and nothing else")),
         _ => broken(
             CANARY,

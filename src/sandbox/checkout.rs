@@ -21,7 +21,7 @@ use super::object::Members;
 use super::payment_links::Link;
 use super::refusal::Refusal;
 use super::store::{Held, State};
-use super::{events, list as lists, object};
+use super::{events, line_items, list as lists, object};
 pub(super) use delayed::settle as settle_delayed;
 pub(super) use open::open;
 pub(super) use order::{Choice, Choices};
@@ -102,7 +102,7 @@ pub(super) fn expire(state: &mut State, call: &Call) -> Result<Value, Refusal> {
 /// Why a session cannot be paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// There is no such session.
+    /// There is no such session, or a price of its is kept no more.
     Unknown,
     /// It is paid, or on its way to be.
     Complete,
@@ -120,19 +120,28 @@ pub(super) fn standing<'a>(state: &'a State, id: &str) -> Result<&'a Session, Cl
         "expired" => Err(Closed::Expired),
         _ => match session.link(state) {
             Some(link) if link.object.at("active") != true => Err(Closed::Inactive),
-            _ => Ok(session),
+            _ if session.is_priced(state) => Ok(session),
+            _ => Err(Closed::Unknown),
         },
     }
 }
 
+/// Whether a buyer may still pay a payment intent, on the page of an open session.
+pub(super) fn may_pay(state: &State, intent: &str) -> bool {
+    by_intent(state, intent).is_some_and(|session| session.status() == "open")
+}
+
 /// Notes that the money of a payment intent has been taken, in the session that it paid.
 pub(super) fn note_captured(state: &mut State, intent: &str) {
-    let of_intent = |session: &&Session| session.intent.as_deref() == Some(intent);
-    let found = state.sessions.newest().find(of_intent).map(|session| session.object.at("id"));
+    let found = by_intent(state, intent).map(|session| session.object.at("id"));
     let id = found.and_then(Value::as_str).map(str::to_owned);
     if let Some(session) = id.and_then(|id| state.sessions.get_mut(&id)) {
         object::set(&mut session.object, "payment_status", "paid");
     }
+}
+
+fn by_intent<'a>(state: &'a State, intent: &str) -> Option<&'a Session> {
+    state.sessions.newest().find(|session| session.intent.as_deref() == Some(intent))
 }
 
 /// Ends a session whose time has come, if it is still open.
@@ -170,6 +179,12 @@ impl Session {
     /// Whether a bank has yet to answer to its payment.
     pub(super) fn is_underway(&self) -> bool {
         self.underway.is_some()
+    }
+
+    /// Whether all is still kept by which it is priced.
+    fn is_priced(&self, state: &State) -> bool {
+        let prices = self.lines.iter().map(|line| line.price.as_str());
+        line_items::are_priced(state, prices, self.object.at("shipping_options"))
     }
 
     /// The link that it came from.

@@ -36,7 +36,7 @@ pub struct Config {
     /// test mode.
     pub requests_per_second_max: u32,
     /// How many objects of each kind are remembered, in each account, and four times as many
-    /// events. Beyond it the oldest is forgotten.
+    /// events and idempotency keys. Beyond it the oldest is forgotten.
     pub objects_max: usize,
     /// How many events may wait for the webhook. Beyond it the one due first is given up.
     pub webhook_queue_max: usize,
@@ -60,7 +60,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// How long after a change the file is written at the latest, in milliseconds.
     pub data_write_ms: u64,
-    /// A file of objects to begin with, in the form that `Seed` takes.
+    /// A file of objects to begin with, in the form that `Seed` takes. A state that goes on, from
+    /// `data`, keeps its own.
     pub objects: Option<PathBuf>,
 }
 
@@ -105,10 +106,12 @@ impl Config {
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let local_addr = listener.local_addr().map_err(bind)?;
         let shared = self.share(local_addr)?;
-        if let Some(path) = &shared.config.data {
-            disk::load(&shared, path)?;
-        }
-        if let Some(path) = &shared.config.objects {
+        let goes_on = match &shared.config.data {
+            Some(path) => disk::load(&shared, path)?,
+            None => false,
+        };
+        // A state that goes on has had its objects, and what has become of them stays.
+        if let Some(path) = shared.config.objects.as_ref().filter(|_| !goes_on) {
             objects::load(&shared, path)?;
         }
         Ok(Sandbox { listener, local_addr, shared: Arc::new(shared) })

@@ -16,15 +16,18 @@ use super::{Error, Shared, snapshot};
 /// Writing takes at most this part of the time: a large state is written less often.
 const PAUSES_PER_WRITE: u32 = 9;
 
-/// Takes over what the file holds, if there is one.
-pub(super) fn load(shared: &Shared, path: &Path) -> Result<(), Error> {
+/// Takes over what the file holds. False if there is no file yet.
+pub(super) fn load(shared: &Shared, path: &Path) -> Result<bool, Error> {
     let failed = |what: String| Error::Data { path: path.to_owned(), what };
     match std::fs::read_to_string(path) {
-        Ok(text) => snapshot::restore(shared, &text).map_err(|error| failed(error.to_string())),
+        Ok(text) => {
+            let restored = snapshot::restore(shared, &text);
+            restored.map(|()| true).map_err(|error| failed(error.to_string()))
+        }
         // The first run; that the file can be written is found out now rather than later.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let begun = std::fs::write(beside(path), "");
-            begun.map_err(|error| failed(error.to_string()))
+            begun.map(|()| false).map_err(|error| failed(error.to_string()))
         }
         Err(error) => Err(failed(error.to_string())),
     }

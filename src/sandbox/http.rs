@@ -44,6 +44,14 @@ struct Exchange<'a> {
     origin: Origin,
 }
 
+/// Whether a request under a key is a new one.
+enum Begun {
+    /// It is, in the state of that generation.
+    Now(u64),
+    /// It was answered before.
+    Before(Saved),
+}
+
 async fn serve(Extract(shared): Extract<Arc<Shared>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let request_id = parts.extensions.remove::<RequestId>().map(|id| id.0).unwrap_or_default();
@@ -152,31 +160,45 @@ fn respond(asked: &HeaderMap, saved: Saved, request_id: &str) -> Response {
 impl Exchange<'_> {
     /// Carries a request out, unless its key shows that this was done before.
     async fn run(self, request_id: &str, inside: Inside) -> Result<Saved, Refusal> {
-        if let Some(saved) = self.begin()? {
-            return Ok(saved);
-        }
+        let generation = match self.begin()? {
+            Begun::Before(saved) => return Ok(saved),
+            Begun::Now(generation) => generation,
+        };
         if !inside.delay.is_zero() {
             // Meanwhile its key is in use.
             tokio::time::sleep(inside.delay).await;
         }
-        self.commit(request_id, inside.error)
+        self.commit(request_id, inside.error, generation)
     }
 
     /// Notes that the key is in use, or finds the answer that it was given before.
-    fn begin(&self) -> Result<Option<Saved>, Refusal> {
-        let Some(key) = &self.origin.idempotency_key else { return Ok(None) };
+    fn begin(&self) -> Result<Begun, Refusal> {
+        let Some(key) = &self.origin.idempotency_key else {
+            return Ok(Begun::Now(self.shared.look(|state| state.outbox.generation())));
+        };
         let fingerprint =
             format!("{} {} {}", self.endpoint.name(), self.id, self.node.fingerprint());
         self.shared.with(|state| {
-            let now = state.clock.now();
-            state.within(self.account.as_deref(), |state| state.ledger.begin(key, fingerprint, now))
+            let (now, generation) = (state.clock.now(), state.outbox.generation());
+            let account = self.account.as_deref();
+            let saved = state.within(account, |state| state.ledger.begin(key, fingerprint, now))?;
+            Ok(saved.map_or(Begun::Now(generation), Begun::Before))
         })
     }
 
-    fn commit(self, request_id: &str, error: Option<Committed>) -> Result<Saved, Refusal> {
+    fn commit(
+        self,
+        request_id: &str,
+        error: Option<Committed>,
+        generation: u64,
+    ) -> Result<Saved, Refusal> {
         let (shared, account) = (self.shared, self.account.clone());
         let checked = self.check();
         shared.with(|state| {
+            if state.outbox.generation() != generation {
+                // It was asked of a state that is no more.
+                return Err(Refusal::internal());
+            }
             super::expire_due(state);
             state.within(account.as_deref(), |state| match checked {
                 Ok(params) => Ok(self.carry_out(state, params, request_id, error)),

@@ -89,23 +89,34 @@ impl Ledger {
     /// Forgets a request that was never carried out.
     pub(super) fn forget(&mut self, key: &str) {
         self.entries.remove(key);
+        // It is one of the youngest, so it is found soon.
+        if let Some(at) = self.by_age.iter().rposition(|(_, noted)| noted == key) {
+            self.by_age.remove(at);
+        }
     }
 
     /// Forgets the requests that were being carried out: nobody waits for them any more.
     pub(super) fn forget_unfinished(&mut self) {
         self.entries.retain(|_, entry| entry.saved.is_some());
+        self.by_age.retain(|(_, key)| self.entries.contains_key(key));
     }
 
+    /// Forgets the keys whose time is over, and the oldest of too many. A request that is under way
+    /// is none of too many: repeated, it would be carried out twice.
     fn prune(&mut self, now: i64) {
-        while let Some((begun_at, key)) = self.by_age.front() {
-            if now - begun_at < KEPT_S && self.by_age.len() <= self.capacity {
+        let mut at = 0;
+        while let Some((begun_at, key)) = self.by_age.get(at) {
+            let is_over = now - begun_at >= KEPT_S;
+            if !is_over && self.by_age.len() <= self.capacity {
                 break;
             }
-            // The key may have been forgotten and begun anew; then a younger note of it follows.
-            if self.entries.get(key).is_some_and(|entry| entry.begun_at <= *begun_at) {
-                self.entries.remove(key);
+            let under_way = self.entries.get(key).is_some_and(|entry| entry.saved.is_none());
+            if under_way && !is_over {
+                at += 1;
+                continue;
             }
-            self.by_age.pop_front();
+            self.entries.remove(key);
+            self.by_age.remove(at);
         }
     }
 }
@@ -207,6 +218,31 @@ mod tests {
         ledger.finish("k", saved("one"));
         assert!(ledger.begin("k", "a=1".into(), KEPT_S - 1).unwrap().is_some());
         assert_eq!(ledger.begin("k", "a=2".into(), KEPT_S), Ok(None));
+    }
+
+    #[test]
+    fn a_request_under_way_is_remembered_however_many_follow() {
+        let mut ledger = ledger_with("slow");
+        for number in 0..30 {
+            let key = number.to_string();
+            assert_eq!(ledger.begin(&key, "a=1".into(), 1), Ok(None));
+            ledger.finish(&key, saved("one"));
+        }
+        assert_eq!(ledger.begin("slow", "a=1".into(), 1).unwrap_err().status.as_u16(), 409);
+        ledger.finish("slow", saved("late"));
+        assert!(ledger.entries.len() <= 11, "{}", ledger.entries.len());
+    }
+
+    #[test]
+    fn requests_that_were_not_carried_out_take_no_room() {
+        let mut ledger = ledger_with("k");
+        ledger.finish("k", saved("one"));
+        for number in 0..30 {
+            let key = number.to_string();
+            assert_eq!(ledger.begin(&key, "a=1".into(), 1), Ok(None));
+            ledger.forget(&key);
+        }
+        assert_eq!(ledger.begin("k", "a=1".into(), 1), Ok(Some(saved("one"))));
     }
 
     #[test]

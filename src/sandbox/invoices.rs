@@ -86,10 +86,7 @@ pub(super) fn make(state: &mut State, id: &str, bill: &Bill) {
 /// paid elsewhere. One that is paid or void stays so.
 pub(super) fn pay(state: &mut State, id: &str, intent: Option<&str>) {
     let now = state.clock.now();
-    let is_owed = |invoice: &&mut Value| {
-        ["open", "uncollectible"].iter().any(|status| invoice.at("status") == *status)
-    };
-    let Some(invoice) = state.invoices.get_mut(id).filter(is_owed) else {
+    let Some(invoice) = owed(state, id) else {
         return;
     };
     let due = invoice.at("amount_due").clone();
@@ -97,7 +94,7 @@ pub(super) fn pay(state: &mut State, id: &str, intent: Option<&str>) {
     let paid = json!({
         "amount_paid": due,
         "amount_remaining": 0,
-        "attempt_count": attempts + i64::from(intent.is_some()),
+        "attempt_count": attempts.max(i64::from(intent.is_some())),
         "attempted": true,
         "auto_advance": false,
         "next_payment_attempt": null,
@@ -116,20 +113,41 @@ pub(super) fn pay(state: &mut State, id: &str, intent: Option<&str>) {
     }
 }
 
+/// Counts an attempt of the schedule at having an invoice paid. Beside these, only the first
+/// attempt counts, whoever made it; its outcome counts it.
+pub(super) fn count_attempt(state: &mut State, id: &str) {
+    if let Some(invoice) = state.invoices.get_mut(id) {
+        let attempts = invoice.at("attempt_count").as_i64().unwrap_or_default();
+        let counts = invoice.at("amount_due").as_i64() != Some(0);
+        object::set(invoice, "attempt_count", attempts + i64::from(counts));
+    }
+}
+
 /// Notes that an invoice could not be paid, and when it is tried again, if ever.
 pub(super) fn fail(state: &mut State, id: &str, next_attempt: Option<i64>) {
-    let Some(invoice) = state.invoices.get_mut(id) else {
+    if let Some(invoice) = owed(state, id) {
+        object::set(invoice, "next_payment_attempt", next_attempt);
+        decline(state, id);
+    }
+}
+
+/// Notes that an invoice could not be paid, which changes nothing about when it is tried again.
+pub(super) fn decline(state: &mut State, id: &str) {
+    let Some(invoice) = owed(state, id) else {
         return;
     };
     let attempts = invoice.at("attempt_count").as_i64().unwrap_or_default();
-    let failed = json!({
-        "attempt_count": attempts + 1,
-        "attempted": true,
-        "next_payment_attempt": next_attempt,
-    });
-    object::overlay(invoice, &failed);
+    object::overlay(invoice, &json!({ "attempt_count": attempts.max(1), "attempted": true }));
     let invoice = invoice.clone();
     events::emit(state, "invoice.payment_failed", &invoice, &Origin::default());
+}
+
+/// An invoice that is neither paid nor void.
+fn owed<'a>(state: &'a mut State, id: &str) -> Option<&'a mut Value> {
+    let is_owed = |invoice: &&mut Value| {
+        ["open", "uncollectible"].iter().any(|status| invoice.at("status") == *status)
+    };
+    state.invoices.get_mut(id).filter(is_owed)
 }
 
 fn note_payment(state: &mut State, invoice: &Value, intent: &str) -> Value {

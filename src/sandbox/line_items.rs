@@ -104,6 +104,19 @@ impl Line {
     }
 }
 
+/// Whether all is still kept by which an order is priced: its lines, and its ways of shipping as a
+/// link and its sessions list them. Nobody is to buy for nothing what is kept no more.
+pub(super) fn are_priced<'a>(
+    state: &State,
+    mut prices: impl Iterator<Item = &'a str>,
+    shipping_options: &Value,
+) -> bool {
+    let options = shipping_options.as_array().into_iter().flatten();
+    let mut rates = options.filter_map(|option| option.at("shipping_rate").as_str());
+    prices.all(|price| state.prices.get(price).is_some())
+        && rates.all(|rate| state.shipping_rates.get(rate).is_some())
+}
+
 /// Whether a quantity can be changed, as the API shows it: what was not said has its default where
 /// it can be.
 pub(super) fn adjustable(sent: &Value) -> Value {

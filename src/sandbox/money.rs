@@ -125,20 +125,19 @@ pub(super) fn plain(amount: i64, currency: &str) -> String {
 }
 
 /// Reads major units, as a person types them, into minor units. Nothing finer than a minor unit.
-/// A comma separates thousands, or where it cannot, the minor units.
-pub(super) fn parse(text: &str, currency: &str) -> Option<i64> {
+/// `point` is the mark before the minor units in the person's language. Of comma and full stop, the
+/// other one separates thousands, or where it cannot, the minor units.
+pub(super) fn parse(text: &str, currency: &str, point: char) -> Option<i64> {
     let text: String = text.split_whitespace().collect();
-    let comma_is_point = match (text.rfind(','), text.rfind('.')) {
-        (Some(comma), Some(dot)) => comma > dot,
-        (Some(comma), None) => text.matches(',').count() == 1 && text.len() - comma != 4,
+    let other = if point == '.' { ',' } else { '.' };
+    let other_is_point = match (text.rfind(other), text.rfind(point)) {
+        (Some(other), Some(point)) => other > point,
+        (Some(at), None) => text.matches(other).count() == 1 && text.len() - at != 4,
         (None, _) => false,
     };
-    let text = if comma_is_point {
-        text.replace('.', "").replace(',', ".")
-    } else {
-        text.replace(',', "")
-    };
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let (point, group) = if other_is_point { (other, point) } else { (point, other) };
+    let text = text.replace(group, "");
+    let (whole, fraction) = text.split_once(point).unwrap_or((&text, ""));
     let places = places(currency) as usize;
     let digits = format!("{whole}{fraction}");
     if digits.is_empty() || fraction.len() > places {
@@ -214,17 +213,33 @@ mod tests {
 
     #[test]
     fn typed_amounts_are_read_to_the_minor_unit() {
-        assert_eq!(parse("12", "usd"), Some(1_200));
-        assert_eq!(parse(" 1,234.5 ", "usd"), Some(123_450));
-        assert_eq!(parse("500", "jpy"), Some(500));
-        assert_eq!(parse("12,50", "eur"), Some(1_250));
-        assert_eq!(parse("1.234,5", "eur"), Some(123_450));
-        assert_eq!(parse("1,234", "eur"), Some(123_400));
-        assert_eq!(parse("1.234", "eur"), None);
-        assert_eq!(parse("1.25", "kwd"), Some(1_250));
-        assert_eq!(parse("1.5", "jpy"), None);
-        assert_eq!(parse("1.005", "usd"), None);
-        assert_eq!(parse("-1", "usd"), None);
-        assert_eq!(parse("", "usd"), None);
+        let english = |text, currency| parse(text, currency, '.');
+        assert_eq!(english("12", "usd"), Some(1_200));
+        assert_eq!(english(" 1,234.5 ", "usd"), Some(123_450));
+        assert_eq!(english("500", "jpy"), Some(500));
+        assert_eq!(english("12,50", "eur"), Some(1_250));
+        assert_eq!(english("1.234,5", "eur"), Some(123_450));
+        assert_eq!(english("1,234", "eur"), Some(123_400));
+        assert_eq!(english("1.234", "eur"), None);
+        assert_eq!(english("1.25", "kwd"), Some(1_250));
+        assert_eq!(english("1,250", "kwd"), Some(1_250_000));
+        assert_eq!(english("1.5", "jpy"), None);
+        assert_eq!(english("1.005", "usd"), None);
+        assert_eq!(english("-1", "usd"), None);
+        assert_eq!(english("", "usd"), None);
+    }
+
+    #[test]
+    fn amounts_are_typed_with_the_mark_of_the_language() {
+        let german = |text, currency| parse(text, currency, ',');
+        assert_eq!(german("1,250", "kwd"), Some(1_250));
+        assert_eq!(german("1.250", "kwd"), Some(1_250_000));
+        assert_eq!(german("1.250,5", "kwd"), Some(1_250_500));
+        assert_eq!(german("12,50", "eur"), Some(1_250));
+        assert_eq!(german("12.50", "eur"), Some(1_250));
+        assert_eq!(german("1.234", "eur"), Some(123_400));
+        assert_eq!(german("1,234.50", "eur"), Some(123_450));
+        assert_eq!(german("1,005", "eur"), None);
+        assert_eq!(german("1\u{202f}234,50", "eur"), Some(123_450));
     }
 }

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Each object holds the parameters with which it is created, in their own types. An `id` may be
-//! chosen for every kind, so that tests can name what they need.
+//! chosen for every kind, so that tests can name what they need; one that is taken is refused.
 
 use std::path::Path;
 
@@ -94,6 +94,9 @@ fn create(shared: &Shared, state: &mut State, kind: &str, object: &Value) -> Res
     let params = params::check(known, &node).map_err(told)?;
     let call = Call { id: String::new(), params, origin: Origin::default() };
     if let Some(id) = chosen.as_ref().and_then(Value::as_str) {
+        if is_taken(state, kind, id) {
+            return Err(format!("the id {id} already exists"));
+        }
         identifier::want(id);
     }
     let made = (endpoint.run)(state, &call).map_err(told);
@@ -101,6 +104,14 @@ fn create(shared: &Shared, state: &mut State, kind: &str, object: &Value) -> Res
         return Err("the id does not begin as those of its kind do".to_owned());
     }
     made
+}
+
+/// Whether the API has an object of that kind and identifier.
+fn is_taken(state: &mut State, kind: &str, id: &str) -> bool {
+    api::find("GET", &format!("/v1/{kind}/{id}")).is_some_and(|(endpoint, id)| {
+        let (id, params, origin) = (id.to_owned(), Map::new(), Origin::default());
+        (endpoint.run)(state, &Call { id, params, origin }).is_ok()
+    })
 }
 
 /// Parameters in the form in which a client sends them.

@@ -66,7 +66,8 @@ async fn visit(
     let visit = Visit::parse(&query.unwrap_or_default());
     let has = |state: &State| payment_links::at(state, &token).is_some();
     let open = |state: &mut State| {
-        let Some(link) = payment_links::at(state, &token).cloned() else {
+        let link = payment_links::at(state, &token).filter(|link| link.is_priced(state));
+        let Some(link) = link.cloned() else {
             return reply::not_found();
         };
         if link.object.at("active") != true {
@@ -216,6 +217,11 @@ fn after_redirect(session: &Session) -> Option<String> {
     };
     let joint = if address.contains('?') { '&' } else { '?' };
     Some(format!("{address}{joint}{sources}{fragment}"))
+}
+
+/// An amount of minor units as a buyer types it into the page of a session.
+pub(super) fn typed(session: &Session, amount: i64) -> String {
+    Words::of(session).typed(amount, session.currency())
 }
 
 /// The year and month on the sandbox's clock.

@@ -38,6 +38,7 @@ pub(super) fn begin(state: &mut State, session: &str, amount: i64, payer: &Payer
         && let Some(intent) = state.intents.get_mut(&id)
     {
         object::set(intent, "amount", amount);
+        object::set(intent, "shipping", shipping(payer));
         return id;
     }
     let link = of.object.at("payment_link").as_str().and_then(|id| state.links.get(id));
@@ -198,16 +199,6 @@ fn describe(
     payer: &Payer,
 ) -> Value {
     let secret = identifier::fresh("", 24);
-    let shipping = match &payer.shipping {
-        Value::Null => Value::Null,
-        shipping => json!({
-            "address": shipping.at("address"),
-            "carrier": null,
-            "name": shipping.at("name"),
-            "phone": payer.phone,
-            "tracking_number": null,
-        }),
-    };
     let mut intent = blank();
     let described = json!({
         "id": id,
@@ -223,13 +214,27 @@ fn describe(
         "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
         "payment_method_types": session.at("payment_method_types"),
         "setup_future_usage": data.at("setup_future_usage"),
-        "shipping": shipping,
+        "shipping": shipping(payer),
         "statement_descriptor": data.at("statement_descriptor"),
         "statement_descriptor_suffix": data.at("statement_descriptor_suffix"),
         "transfer_group": data.at("transfer_group"),
     });
     object::overlay(&mut intent, &described);
     intent
+}
+
+/// Where what was bought goes; null if it goes nowhere.
+fn shipping(payer: &Payer) -> Value {
+    match &payer.shipping {
+        Value::Null => Value::Null,
+        shipping => json!({
+            "address": shipping.at("address"),
+            "carrier": null,
+            "name": shipping.at("name"),
+            "phone": payer.phone,
+            "tracking_number": null,
+        }),
+    }
 }
 
 /// What is the same for every new intent.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::api::{Call, Origin};
-use super::line_items::Line;
+use super::line_items::{self, Line};
 use super::object::Members;
 use super::refusal::Refusal;
 use super::store::{Held, State};
@@ -131,6 +131,14 @@ impl Link {
     /// What it offers, as `item` objects.
     pub(super) fn items(&self, state: &State) -> Vec<Value> {
         self.lines.iter().map(|line| line.item(state, None)).collect()
+    }
+
+    /// Whether all is still kept by which its sessions are priced.
+    pub(super) fn is_priced(&self, state: &State) -> bool {
+        let optional = self.object.at("optional_items").as_array().into_iter().flatten();
+        let optional = optional.filter_map(|item| item.at("price").as_str());
+        let prices = self.lines.iter().map(|line| line.price.as_str()).chain(optional);
+        line_items::are_priced(state, prices, self.object.at("shipping_options"))
     }
 
     /// Whether its sessions subscribe rather than pay once.

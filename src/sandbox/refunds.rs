@@ -60,7 +60,10 @@ pub(super) fn make(
     params: &Map<String, Value>,
     origin: &Origin,
 ) -> Value {
-    let pends = charge.at("refund_outcome") == "pends";
+    let captured = charge.at("captured") == true;
+    // What was only set aside is let go at once, whatever the card does with its refunds.
+    let later = if captured { charge.at("refund_outcome") } else { &Value::Null };
+    let pends = later == "pends";
     let id = identifier::fresh("re_3", 23);
     let mut refund = json!({
         "id": id,
@@ -82,10 +85,10 @@ pub(super) fn make(
         object::set(&mut refund, "pending_reason", "processing");
     }
     let method = charge.at("payment_method_details").at("type").as_str().unwrap_or_default();
-    if let Some(details) = methods::destination(method, charge.at("captured") == true) {
+    if let Some(details) = methods::destination(method, captured) {
         object::set(&mut refund, "destination_details", details);
     }
-    if charge.at("captured") == true {
+    if captured {
         let entered = enter(state, &refund, "refund", -amount);
         object::set(&mut refund, "balance_transaction", entered);
     }
@@ -93,7 +96,7 @@ pub(super) fn make(
     events::emit(state, "refund.created", &refund, origin);
     count(state, charge, amount, "charge.refunded", origin);
     disputes::note_refund(state, charge, origin);
-    if charge.at("refund_outcome").is_string() {
+    if later.is_string() {
         state.agenda.note(state.clock.now() + SETTLES_AFTER_S, Due::SettleRefund(id));
     }
     refund
@@ -149,18 +152,18 @@ fn refundable<'a>(state: &'a State, call: &Call) -> Result<&'a Value, Refusal> {
         (None, Some(id)) => {
             let intent = state.intents.referred(id, "payment_intent")?;
             let charge = intent.at("latest_charge").as_str().and_then(|id| state.charges.get(id));
-            charge.filter(|charge| charge.at("paid") == true).ok_or_else(|| {
-                let message = format!(
-                    "This PaymentIntent ({id}) does not have a successful charge to refund."
-                );
-                Refusal::invalid(message)
-            })?
+            let paid = charge.filter(|charge| charge.at("paid") == true);
+            paid.ok_or_else(|| nothing_to_refund(id))?
         }
     };
     let id = charge.at("id").as_str().unwrap_or_default();
     if charge.at("paid") != true {
         let message = format!("Charge {id} has not been paid, so it cannot be refunded.");
         return Err(Refusal::invalid(message));
+    }
+    if charge.at("captured") != true {
+        // What was set aside is let go with its payment intent.
+        return Err(nothing_to_refund(charge.at("payment_intent").as_str().unwrap_or_default()));
     }
     if disputes::holds(state, charge) {
         let message = format!("Charge {id} has been charged back; cannot issue a refund.");
@@ -171,6 +174,12 @@ fn refundable<'a>(state: &'a State, call: &Call) -> Result<&'a Value, Refusal> {
         return Err(Refusal::invalid(message).code("charge_already_refunded"));
     }
     Ok(charge)
+}
+
+fn nothing_to_refund(intent: &str) -> Refusal {
+    let message =
+        format!("This PaymentIntent ({intent}) does not have a successful charge to refund.");
+    Refusal::invalid(message)
 }
 
 /// How much is refunded: what was asked for, or all that is left.

@@ -25,6 +25,9 @@ use super::webhook_endpoints::Receiver;
 const NOTES_OF_AN_OBJECT: usize = 4;
 /// How many events are kept beside each object: a payment makes a handful, and they are small.
 const EVENTS_OF_AN_OBJECT: usize = 4;
+/// How many idempotency keys are kept beside each object. A request that comes again after its key
+/// is forgotten is carried out again, which Stripe does only after a day.
+const KEYS_OF_AN_OBJECT: usize = 4;
 
 /// All of the sandbox's state, behind one lock that is never held across an await.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -90,9 +93,13 @@ pub(super) trait Held {
     fn object(&self) -> Cow<'_, Value>;
 }
 
-/// How many objects a collection keeps, by its name in the state.
+/// How much a part of the state keeps, by its name there.
 pub(super) fn capacity(name: &str, objects_max: usize) -> usize {
-    if name == "events" { objects_max.saturating_mul(EVENTS_OF_AN_OBJECT) } else { objects_max }
+    objects_max.saturating_mul(match name {
+        "events" => EVENTS_OF_AN_OBJECT,
+        "ledger" => KEYS_OF_AN_OBJECT,
+        _ => 1,
+    })
 }
 
 // === impl State ===
@@ -129,7 +136,7 @@ impl State {
             events: Collection::new("event", capacity("events", objects_max)),
             receivers: Collection::new("webhook endpoint", objects_max),
             outbox,
-            ledger: Ledger::new(objects_max),
+            ledger: Ledger::new(capacity("ledger", objects_max)),
             faults: Faults::default(),
             journal: Journal::default(),
         }

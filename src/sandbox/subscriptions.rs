@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 use super::store::State;
 use super::{events, list as lists, object};
 pub(super) use begin::{Beginning, begin};
-pub(super) use renew::{fail, renew, retry, try_payment, warn_of_trial_end};
+pub(super) use renew::{Unpaid, fail, renew, retry, try_payment, warn_of_trial_end};
 
 /// `GET /v1/subscriptions/{subscription_exposed_id}`.
 pub(super) fn retrieve(state: &mut State, call: &Call) -> Result<Value, Refusal> {

@@ -5,6 +5,7 @@ mod buying;
 mod catalogue;
 mod connected;
 mod discounts;
+mod forgetting;
 mod links;
 mod money_back;
 mod objects;

@@ -96,10 +96,11 @@ static LOST: LazyLock<Counter<u64>> = LazyLock::new(|| {
 });
 
 /// Keeps the record of a call.
-pub(super) async fn call(State(audit): State<Audit>, request: Request, next: Next) -> Response {
+pub(super) async fn call(State(audit): State<Audit>, mut request: Request, next: Next) -> Response {
     let method = pb::method_named(request.uri().path()).filter(|method| pb::mutates(method));
     let Some(method) = method else { return next.run(request).await };
-    let notes = request.extensions().get::<Notes>().cloned().unwrap_or_default();
+    let notes = Notes::default();
+    request.extensions_mut().insert(notes.clone());
     let traceparent = telemetry::remember(&Span::current());
     let mut call = Under { audit, method, notes, traceparent, is_over: false };
     call.keep_parts();

@@ -24,7 +24,7 @@ use crate::pb;
 use crate::stripe;
 
 /// The one method that anyone may call: probes have no identity.
-const OPEN: &str = "grpc.health.v1.Health/Check";
+pub(super) const OPEN: &str = "grpc.health.v1.Health/Check";
 
 /// Names the Stripe account to work at.
 const ACCOUNT: HeaderName = HeaderName::from_static("paylink-account");

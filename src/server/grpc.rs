@@ -33,6 +33,10 @@ use crate::pb::shipping_rate_service_server::ShippingRateServiceServer;
 use crate::shipping::ShippingRates;
 use crate::stripe;
 
+/// The largest message to health and reflection, in bytes: it holds a name. Anyone may send
+/// one to health, so what many of them have begun to send must be little.
+const NAMING_BYTES_MAX: usize = 1_024;
+
 /// How gRPC is served.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +56,15 @@ pub struct Config {
     /// How many of them are one caller's, who is known by its identity, or by
     /// its address where callers have none.
     pub in_flight_max_of_caller: usize,
+    /// How many streams are open at the same time; further ones are refused.
+    pub open_streams_max: usize,
+    /// How many of them are one caller's.
+    pub open_streams_max_of_caller: usize,
+    /// How many streams that do work, as `BatchCreatePaymentLinks`, are open at the same
+    /// time; they have places of their own.
+    pub open_batches_max: usize,
+    /// How many of them are one caller's.
+    pub open_batches_max_of_caller: usize,
     /// How long a unary call may take that has no deadline of its own, in milliseconds.
     pub timeout_ms_default: u64,
     /// How long a unary call may take at most, in milliseconds.
@@ -121,7 +134,8 @@ pub fn routes(
     drain: CancellationToken,
     records: audit::Audit,
 ) -> Result<Router, ReflectionError> {
-    let health = HealthServer::new(HealthService::from_health_reporter(health));
+    let health = HealthServer::new(HealthService::from_health_reporter(health))
+        .max_decoding_message_size(NAMING_BYTES_MAX);
     let methods = Routes::new(health)
         .add_service(bounded!(AuditServiceServer, services.audit, config))
         .add_service(bounded!(CatalogServiceServer, services.catalog, config))
@@ -131,12 +145,12 @@ pub fn routes(
         .add_service(bounded!(OrderServiceServer, services.orders, config))
         .add_service(bounded!(PaymentServiceServer, services.payments, config))
         .add_service(bounded!(ShippingRateServiceServer, services.shipping, config))
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .add_service(reflection().build_v1()?.max_decoding_message_size(NAMING_BYTES_MAX))
+        .add_service(reflection().build_v1alpha()?.max_decoding_message_size(NAMING_BYTES_MAX))
         .prepare()
         .into_axum_router();
 
-    let calls = shed::Calls::new(config.in_flight_max, config.in_flight_max_of_caller);
+    let calls = shed::Calls::new(config);
     let limits = deadline::Limits::new(config.timeout_ms_default, config.timeout_ms_max);
     let gate = authorize::Gate { auth, stripe };
     // The innermost comes first.
@@ -151,10 +165,10 @@ pub fn routes(
         .layer(middleware::from_fn_with_state(drain, streams::end))
         // Around all that runs code of ours for one call.
         .layer(CatchPanicLayer::custom(panic::answer))
-        // Outside everything that decides how a call ends.
-        .layer(middleware::from_fn_with_state(records, audit::call))
         // Outside everything that can fail, so that every error names its request.
         .layer(middleware::from_fn(request_id::name))
+        // Outside everything that decides how a call ends, and how that is told.
+        .layer(middleware::from_fn_with_state(records, audit::call))
         // Outermost, so that it sees what the caller sees.
         .layer(middleware::from_fn(observe::call)))
 }

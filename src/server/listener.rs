@@ -50,7 +50,7 @@ pub struct Config {
     pub handshake_timeout_ms: u64,
     /// How long a client may be silent at first, in milliseconds.
     pub first_bytes_timeout_ms: u64,
-    /// How long an HTTP/1 client may take to send its headers, in milliseconds.
+    /// How long an HTTP/1 client may take to send the headers of a request, in milliseconds.
     pub header_timeout_ms: u64,
     /// How large the headers of a request may be, in bytes.
     pub header_bytes_max: u32,
@@ -253,6 +253,7 @@ impl Listener {
         let millis = Duration::from_millis;
         let conversation = conversation::Limits {
             first_bytes: millis(config.first_bytes_timeout_ms),
+            headers: millis(config.header_timeout_ms),
             idle: millis(config.idle_timeout_ms),
             unread: millis(config.unread_timeout_ms),
             age: millis(config.age_ms),
@@ -295,7 +296,7 @@ impl Speaks {
 }
 
 /// Whom an address belongs to: a host of IPv6 has a whole /64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -311,7 +312,8 @@ fn builder(config: Config, speaks: Speaks) -> Builder<TokioExecutor> {
     if speaks == Speaks::Http2 {
         builder = builder.http2_only();
     }
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(millis(config.header_timeout_ms));
+    // hyper's own limit also runs while nothing is asked, and takes that for an error.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
     builder
         .http2()
         .timer(TokioTimer::new())

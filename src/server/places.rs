@@ -1,4 +1,5 @@
-//! A bounded number of places, in all and for each of those who share them.
+//! A bounded number of places, in all and for each of those who share them. A place is
+//! one of whatever is bounded: a call, a connection, a byte.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Places<K: Eq + Hash>(Arc<Counted<K>>);
 
-/// One place, until it is dropped.
+/// One place or more, until they are dropped.
 #[derive(Debug)]
 pub(super) struct Place<K: Eq + Hash> {
     places: Places<K>,
     holder: Option<K>,
+    count: usize,
 }
 
 /// Whose limit is reached.
@@ -55,19 +57,9 @@ impl<K: Clone + Eq + Hash> Places<K> {
     /// Takes a place, or says whose limit is reached. Nobody in particular is held
     /// to the limit of all alone.
     pub(super) fn enter(&self, holder: Option<K>) -> Result<Place<K>, Full> {
-        let mut taken = self.taken();
-        if taken.all >= self.0.max {
-            return Err(Full::All);
-        }
-        if let Some(holder) = &holder {
-            let of_holder = taken.of_holder.get(holder).copied().unwrap_or_default();
-            if of_holder >= self.0.max_of_holder {
-                return Err(Full::Holder);
-            }
-            taken.of_holder.insert(holder.clone(), of_holder + 1);
-        }
-        taken.all += 1;
-        Ok(Place { places: self.clone(), holder })
+        let mut place = Place { places: self.clone(), holder, count: 0 };
+        place.take(1)?;
+        Ok(place)
     }
 }
 
@@ -80,13 +72,35 @@ impl<K: Eq + Hash> Places<K> {
 
 // === impl Place ===
 
+impl<K: Clone + Eq + Hash> Place<K> {
+    /// Takes so many further places, all or none of them.
+    pub(super) fn take(&mut self, count: usize) -> Result<(), Full> {
+        let Counted { max, max_of_holder, .. } = *self.places.0;
+        let mut taken = self.places.taken();
+        if count > max.saturating_sub(taken.all) {
+            return Err(Full::All);
+        }
+        if let Some(holder) = &self.holder {
+            let of_holder = taken.of_holder.get(holder).copied().unwrap_or_default();
+            if count > max_of_holder.saturating_sub(of_holder) {
+                return Err(Full::Holder);
+            }
+            taken.of_holder.insert(holder.clone(), of_holder + count);
+        }
+        taken.all += count;
+        drop(taken);
+        self.count += count;
+        Ok(())
+    }
+}
+
 impl<K: Eq + Hash> Drop for Place<K> {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
-        taken.all -= 1;
+        taken.all -= self.count;
         let Some(holder) = &self.holder else { return };
         match taken.of_holder.get_mut(holder) {
-            Some(count) if *count > 1 => *count -= 1,
+            Some(count) if *count > self.count => *count -= self.count,
             _ => drop(taken.of_holder.remove(holder)),
         }
     }
@@ -108,6 +122,20 @@ mod tests {
         assert_eq!(places.enter(Some(1)).unwrap_err(), Full::Holder);
         drop(mine);
         assert!(places.enter(Some(1)).is_ok());
+    }
+
+    #[test]
+    fn of_several_places_all_are_taken_or_none() {
+        let places = Places::new(10, 6);
+        let mut mine = places.enter(Some(1)).unwrap();
+        assert_eq!(mine.take(6).unwrap_err(), Full::Holder);
+        mine.take(5).unwrap();
+        let mut other = places.enter(Some(2)).unwrap();
+        assert_eq!(other.take(4).unwrap_err(), Full::All);
+        other.take(3).unwrap();
+        assert_eq!(places.enter(None).unwrap_err(), Full::All);
+        drop(mine);
+        assert!(places.enter(Some(1)).unwrap().take(5).is_ok());
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Stripe's way in: one route for each account, which says yes only to what is kept
 //! for good.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header::RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::future::BoxFuture;
+use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
@@ -18,15 +20,27 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
-use super::listener::{Entrance, Speaks};
+use super::listener::{Entrance, Speaks, network};
+use super::places::{Place, Places};
 use super::tls::{self, Plaintext};
-use crate::caller::{DEFAULT_ACCOUNT, account_name, account_named};
+use crate::caller::{DEFAULT_ACCOUNT, Peer, account_name, account_named};
 use crate::stripe;
 use crate::stripe::webhook::{BadSignature, CANARY, Event, verify};
 
 /// The route of the default account, and that of any other.
 const ROUTE: &str = "/webhooks/stripe";
 const ROUTE_OF_ACCOUNT: &str = "/webhooks/stripe/{account}";
+
+/// What one address may hold of all the room that there is: a fourth. Where all come by one
+/// proxy that is enough for thousands of webhooks, which have a few KiB.
+const SHARE_OF_ADDRESS: usize = 4;
+/// What a webhook holds at least before anything of its body has come, in bytes: the call,
+/// and the task that waits.
+const HEAD_BYTES_MIN: usize = 1_024;
+/// What the largest webhook holds beside its body, in bytes.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// What a line of the headers holds beside its text, in bytes.
+const LINE_BYTES: usize = 64;
 
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
@@ -49,7 +63,8 @@ pub struct Config {
     pub body_bytes_max: usize,
     /// How long a body may take to arrive, in milliseconds.
     pub body_timeout_ms: u64,
-    /// How many bodies are read and stored at the same time.
+    /// How many webhooks are stored at the same time. Of what has arrived of others, as
+    /// much is held as so many of the largest bodies.
     pub in_flight_max: usize,
     /// How many connections may be of one address, or of one /64 of IPv6.
     pub connections_max_of_address: usize,
@@ -71,7 +86,20 @@ struct Webhook {
     config: Config,
     stripe: stripe::Client,
     keep: Keep,
+    /// The bytes of webhooks that are held.
+    bytes: Places<IpAddr>,
+    /// Who proves to be Stripe needs one, to be stored.
     permits: Arc<Semaphore>,
+}
+
+/// Why a body was not read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    /// Too much is held already, of all or of this address.
+    NoRoom,
+    TooLarge,
+    /// The connection has failed.
+    Broken,
 }
 
 static RECEIVED: LazyLock<Counter<u64>> = LazyLock::new(|| {
@@ -105,7 +133,10 @@ pub fn routes(config: Config, stripe: stripe::Client, keep: Keep) -> Router {
         RECEIVED.add(0, &[KeyValue::new("outcome", outcome)]);
     }
     let permits = Arc::new(Semaphore::new(config.in_flight_max));
-    let webhook = Webhook { config, stripe, keep, permits };
+    let largest = config.body_bytes_max.saturating_add(HEAD_BYTES_MAX);
+    let bytes_max = config.in_flight_max.saturating_mul(largest);
+    let bytes = Places::new(bytes_max, (bytes_max / SHARE_OF_ADDRESS).max(largest));
+    let webhook = Webhook { config, stripe, keep, bytes, permits };
     Router::new()
         .route(ROUTE, post(receive))
         .route(ROUTE_OF_ACCOUNT, post(receive))
@@ -157,15 +188,15 @@ impl Webhook {
         }
         // Only now: the names of other accounts are whatever somebody makes up.
         Span::current().record("stripe.account", account_name(account));
-        let Ok(_permit) = self.permits.try_acquire() else {
-            return ("overloaded", later());
-        };
-        let headers = request.headers().clone();
-        let time = std::time::Duration::from_millis(self.config.body_timeout_ms);
-        let body = to_bytes(request.into_body(), self.config.body_bytes_max);
+        let (head, body) = request.into_parts();
+        let headers = head.headers;
+        let peer = head.extensions.get::<Peer>().map(|peer| network(peer.address.ip()));
+        let Ok(mut room) = self.bytes.enter(peer) else { return ("overloaded", later()) };
+        let time = Duration::from_millis(self.config.body_timeout_ms);
+        let body = self.read(&headers, body, &mut room);
         let body = match tokio::time::timeout(time, body).await {
             Ok(Ok(body)) => body,
-            Ok(Err(_)) => return ("too_large", StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+            Ok(Err(unread)) => return unread.told(),
             Err(_) => return ("slow", StatusCode::REQUEST_TIMEOUT.into_response()),
         };
         if let Err(bad) = self.verify(account, &headers, &body) {
@@ -182,10 +213,34 @@ impl Webhook {
             return ("canary", event.id.into_response());
         }
         let account = self.addressee(account, &event, &headers, &body).to_owned();
+        // Who has proved nothing keeps nobody from being stored.
+        let Ok(_permit) = self.permits.try_acquire() else { return ("overloaded", later()) };
         match (self.keep)(account, event, body).await {
             Ok(()) => ("kept", StatusCode::OK.into_response()),
             Err(NotKept) => ("not_kept", later()),
         }
+    }
+
+    /// Reads a body, for which room is taken as it arrives: who only waits takes little.
+    async fn read(
+        &self,
+        headers: &HeaderMap,
+        mut body: Body,
+        room: &mut Place<IpAddr>,
+    ) -> Result<Bytes, Unread> {
+        let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let head = HEAD_BYTES_MIN + lines.map(|line| line + LINE_BYTES).sum::<usize>();
+        room.take(head).map_err(|_| Unread::NoRoom)?;
+        let mut read = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+            if data.len() > self.config.body_bytes_max.saturating_sub(read.len()) {
+                return Err(Unread::TooLarge);
+            }
+            room.take(data.len()).map_err(|_| Unread::NoRoom)?;
+            read.extend_from_slice(&data);
+        }
+        Ok(read.into())
     }
 
     /// Whose an event is that came by an account's address. An endpoint for connected
@@ -213,6 +268,18 @@ impl Webhook {
         let now_secs = Timestamp::now().as_second();
         let secrets = self.stripe.webhook_secrets(account).unwrap_or_default();
         verify(signature.as_bytes(), body, &secrets, now_secs, self.config.tolerance_secs)
+    }
+}
+
+// === impl Unread ===
+
+impl Unread {
+    fn told(self) -> (&'static str, Response) {
+        match self {
+            Self::NoRoom => ("overloaded", later()),
+            Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+            Self::Broken => ("broken", StatusCode::BAD_REQUEST.into_response()),
+        }
     }
 }
 

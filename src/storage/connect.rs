@@ -9,6 +9,7 @@ pub(super) mod sqlite;
 use std::path::Path;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use sqlx::any::{AnyConnectOptions, install_default_drivers};
 use sqlx::pool::PoolOptions;
 use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions as _};
@@ -56,7 +57,7 @@ impl Connections {
     /// schema up to date.
     pub(super) async fn open(config: &Config) -> Result<Self, Error> {
         install_default_drivers();
-        match place(&config.url)? {
+        match place(config.url.expose_secret())? {
             Place::Memory => sqlite::open_memory(config).await,
             Place::File(path) => sqlite::open_file(config, path).await,
             Place::Server(url) => postgres::open(config, url).await,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use secrecy::ExposeSecret as _;
 use sqlx::{AnyConnection, Connection as _};
 
 use super::connect::{self, Kind};
@@ -40,7 +41,7 @@ impl Config {
     /// for the disk.
     pub async fn examine(&self) -> Result<Examined, Error> {
         sqlx::any::install_default_drivers();
-        let (mut connection, kind, place) = match connect::place(&self.url)? {
+        let (mut connection, kind, place) = match connect::place(self.url.expose_secret())? {
             connect::Place::Memory => return Ok(Examined::unmade(Place::Process)),
             connect::Place::File(path) if !Path::new(path).exists() => {
                 return Ok(Examined::unmade(Place::NoFile));

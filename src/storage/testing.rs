@@ -23,7 +23,7 @@ impl Config {
     pub(crate) fn testing(url: impl Into<String>) -> Self {
         let nonzero = |number| NonZeroU64::new(number).unwrap();
         Self {
-            url: url.into(),
+            url: url.into().into(),
             busy_timeout_ms: nonzero(2_000),
             statement_timeout_ms: nonzero(10_000),
             acquire_timeout_ms: nonzero(5_000),

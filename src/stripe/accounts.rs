@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{Key, Standing};
-use super::credentials::Credentials;
+use super::credentials::{Credentials, KeyKind};
 use super::reads::Reads;
 use super::stack::{self, Stack};
 use super::webhook::Event;
@@ -214,6 +214,15 @@ impl Client {
     #[must_use]
     pub fn webhook_secrets(&self, account: &str) -> Option<Arc<Vec<SecretString>>> {
         self.accounts.get(account).map(|account| account.credentials.webhook_secrets())
+    }
+
+    /// What an account's key says of itself, as it is now. Where the configuration says
+    /// whether money is real, that counts.
+    #[must_use]
+    pub fn key_kind(&self, account: &str) -> Option<KeyKind> {
+        let account = self.accounts.get(account)?;
+        let kind = account.credentials.key_kind();
+        Some(KeyKind { livemode: account.livemode.or(kind.livemode), ..kind })
     }
 
     /// How the keys stand with Stripe: as that of the account which can do most.

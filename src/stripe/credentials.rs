@@ -25,6 +25,15 @@ pub struct Credentials {
     secrets: Held<Vec<SecretString>>,
 }
 
+/// What a key says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyKind {
+    /// Whether it is for real money; `None` where it does not say.
+    pub livemode: Option<bool>,
+    /// Whether it may do only what it was made for.
+    pub is_restricted: bool,
+}
+
 /// A secret, and whether it stands in a file that is followed.
 #[derive(Debug)]
 struct Held<T> {
@@ -32,17 +41,37 @@ struct Held<T> {
     is_followed: bool,
 }
 
+/// What stands before a key in its header.
+const SCHEME: &str = "Bearer ";
+
+// === impl KeyKind ===
+
+impl KeyKind {
+    /// Reads what a key says.
+    #[must_use]
+    pub fn of(key: &str) -> Self {
+        let is = |kinds: [&str; 2]| kinds.iter().any(|kind| key.starts_with(kind));
+        let livemode = match (is(["sk_live_", "rk_live_"]), is(["sk_test_", "rk_test_"])) {
+            (false, false) => None,
+            (livemode, _) => Some(livemode),
+        };
+        Self { livemode, is_restricted: key.starts_with("rk_") }
+    }
+}
+
 // === impl Credentials ===
 
 impl Credentials {
     /// Whether a key is one for real money; `None` where it does not say.
     pub(super) fn livemode(key: &SecretString) -> Option<bool> {
-        let key = key.expose_secret();
-        let is = |kinds: [&str; 2]| kinds.iter().any(|kind| key.starts_with(kind));
-        match (is(["sk_live_", "rk_live_"]), is(["sk_test_", "rk_test_"])) {
-            (false, false) => None,
-            (livemode, _) => Some(livemode),
-        }
+        KeyKind::of(key.expose_secret()).livemode
+    }
+
+    /// What the key says of itself, as it is now.
+    pub(super) fn key_kind(&self) -> KeyKind {
+        let header = self.key.kept.now();
+        let key = header.to_str().ok().and_then(|value| value.strip_prefix(SCHEME));
+        KeyKind::of(key.unwrap_or_default())
     }
 
     /// Takes what the configuration has read. Files are looked at again `every` so often.
@@ -139,7 +168,7 @@ fn authorization(key: &SecretString, livemode: Option<bool>) -> Result<HeaderVal
     if shown.is_some() && livemode.is_some() && shown != livemode {
         return Err("is a key of the other mode");
     }
-    let mut header = HeaderValue::try_from(format!("Bearer {}", key.expose_secret()))
+    let mut header = HeaderValue::try_from(format!("{SCHEME}{}", key.expose_secret()))
         .map_err(|_| "has characters that an HTTP header cannot carry")?;
     header.set_sensitive(true);
     Ok(header)

@@ -85,7 +85,6 @@ pub enum Canary {
 pub struct Outside {
     http: reqwest::Client,
     base_url: String,
-    secrets: Vec<SecretString>,
 }
 
 // === impl Need ===
@@ -154,7 +153,6 @@ impl Outside {
         Ok(Self {
             http: bare(config)?.timeout(ANSWER_TIME_MAX).build()?,
             base_url: config.base_url.trim_end_matches('/').to_owned(),
-            secrets: config.webhook_secrets.clone(),
         })
     }
 
@@ -172,13 +170,13 @@ impl Outside {
         Some(ahead(before, after, there))
     }
 
-    /// Sends a canary to an endpoint, signed as Stripe signs with our secrets, or
-    /// with a secret that nobody knows.
-    pub async fn send_canary(&self, url: &str, truly: bool) -> Canary {
+    /// Sends a canary to an endpoint, signed as Stripe signs with these secrets, or, where
+    /// there are none, with one that nobody knows.
+    pub async fn send_canary(&self, url: &str, secrets: Option<&[SecretString]>) -> Canary {
         let id = format!("evt_canary_{}", Uuid::new_v4().simple());
         let body = format!(r#"{{"id":"{id}","object":"event","type":"{}"}}"#, webhook::CANARY);
         let stranger = [SecretString::from(Uuid::new_v4().to_string())];
-        let secrets = if truly { &self.secrets[..] } else { &stranger };
+        let secrets = secrets.unwrap_or(&stranger);
         let signature = sign(body.as_bytes(), secrets, Timestamp::now().as_second());
         let request = self.http.post(url).header("stripe-signature", signature).body(body);
         let Ok(mut answer) = request.send().await else { return Canary::Lost };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::access::{Access, Standing};
@@ -49,8 +49,9 @@ pub struct Config {
     /// Further accounts, by names of the operator's choice.
     #[serde(default)]
     pub accounts: BTreeMap<String, accounts::Config>,
-    /// A proxy on the way to Stripe, which sees the name of the host and no more.
-    pub proxy_url: Option<String>,
+    /// A proxy on the way to Stripe, which sees the name of the host and no more. Its URL
+    /// can hold a password.
+    pub proxy_url: Option<SecretString>,
     /// How many attempts a call makes at most.
     pub attempts_max: u32,
     /// How long one attempt at a read may take, in milliseconds.
@@ -124,20 +125,6 @@ impl Config {
         let way = Breaker::new(way, account.clone(), open, open_max);
         // Outermost: one call, however many attempts it takes.
         Arc::new(Retry::new(way, account, self.attempts_max, backoff, backoff_max))
-    }
-}
-
-impl Config {
-    /// Whether the money of the default account is real; `None` where nothing says so.
-    #[must_use]
-    pub fn livemode(&self) -> Option<bool> {
-        self.own_account().livemode()
-    }
-
-    /// Whether its key may do only what it was made for, as it says itself.
-    #[must_use]
-    pub fn is_restricted(&self) -> bool {
-        self.api_key.expose_secret().starts_with("rk_")
     }
 }
 

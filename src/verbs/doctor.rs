@@ -25,7 +25,7 @@ pub struct DoctorArguments {
 /// Examines the configuration and what it names. The exit code is 0 where nothing
 /// is broken, 1 where something is, and 78 where the configuration cannot be read.
 pub async fn doctor(file: Option<PathBuf>, arguments: DoctorArguments) -> Outcome {
-    let config = Sources::of_process(Profile::Serve, file).load()?;
+    let config = Sources::of_process(Profile::Serve, file)?.load()?;
     let findings = app::doctor(&config)?.examine().await;
     say(&if arguments.json { as_json(&findings) } else { as_text(&findings) });
     let is_bad = |finding: &Finding| match finding.verdict() {

@@ -87,6 +87,7 @@ async fn an_honest_client_is_served_under_every_attack() {
     }
     check("a preface in drops", &service, slow::preface).await;
     check("headers in drops", &service, slow::headers).await;
+    check("messages that never end", &service, slow::messages).await;
     check("silent connections", &service, slow::silence).await;
 
     let most = service.memory_max_mib();

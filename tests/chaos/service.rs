@@ -67,6 +67,8 @@ impl Service {
             ("PAYLINK__STRIPE__WEBHOOK_SECRETS", WEBHOOK_SECRET),
             ("PAYLINK__STORAGE__URL", storage_url),
             ("PAYLINK__PAYMENTS__HEARTBEAT_MS", "200"),
+            // All watchers come from one address.
+            ("PAYLINK__GRPC__OPEN_STREAMS_MAX_OF_CALLER", "256"),
         ]);
         command.envs(settings.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);

@@ -3,6 +3,7 @@
 
 mod calls;
 mod planted;
+mod refused;
 mod unwritten;
 
 use std::collections::BTreeSet;

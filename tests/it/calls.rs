@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use paylink::pb;
 use tonic::client::Grpc;
 use tonic::{Code, Request, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_prost::ProstCodec;
 
 use crate::harness::{Answers, Paylink, Watch, code_of, poster_request, request_id};
@@ -94,6 +96,18 @@ async fn a_request_that_is_too_large_is_refused() {
     assert_eq!(code_of(&refused), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned()));
     assert!(!request_id(refused.metadata()).is_empty());
     assert_eq!(paylink.stripe.gate.heard(), 0);
+}
+
+#[tokio::test]
+async fn of_a_probe_no_more_is_read_than_a_name_takes() {
+    let paylink = Paylink::start().await;
+    let mut health = HealthClient::with_origin(paylink.wire(), paylink.origin());
+    let mut check = async |bytes: usize| {
+        health.check(HealthCheckRequest { service: "s".repeat(bytes) }).await.unwrap_err()
+    };
+    assert_eq!(check(1_000).await.code(), Code::NotFound);
+    let refused = code_of(&check(1_100).await);
+    assert_eq!(refused, (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned()));
 }
 
 #[tokio::test]

@@ -61,6 +61,24 @@ async fn reflection_lists_our_services() {
 }
 
 #[tokio::test]
+async fn reflection_reads_no_more_than_a_name_takes() {
+    use v1::server_reflection_request::MessageRequest;
+    let paylink = Paylink::start().await;
+    let mut client = v1::server_reflection_client::ServerReflectionClient::with_origin(
+        paylink.wire(),
+        paylink.origin(),
+    );
+    let mut is_answered = async |bytes: usize| {
+        let ask = MessageRequest::FileContainingSymbol("s".repeat(bytes));
+        let ask = v1::ServerReflectionRequest { message_request: Some(ask), ..Default::default() };
+        let answers = client.server_reflection_info(stream::iter([ask])).await.unwrap();
+        within(answers.into_inner().next()).await.is_some()
+    };
+    assert!(is_answered(1_000).await);
+    assert!(!is_answered(1_100).await);
+}
+
+#[tokio::test]
 async fn older_reflection_lists_our_services_too() {
     use v1alpha::server_reflection_request::MessageRequest;
     use v1alpha::server_reflection_response::MessageResponse;

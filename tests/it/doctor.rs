@@ -9,7 +9,7 @@ use paylink::pb::diagnostics_service_client::DiagnosticsServiceClient;
 use paylink::pb::finding::Verdict;
 use serde_json::Value;
 
-use crate::harness::{Folder, Paylink, Program, now_secs};
+use crate::harness::{Folder, Hook, Paylink, Program, Start, event, now_secs, until};
 
 const VERSION: &str = "2026-05-27.dahlia";
 
@@ -26,13 +26,26 @@ struct Practice {
 impl Practice {
     /// Opens with an endpoint that sends these events.
     async fn open(events: &str) -> Self {
-        let paylink = Paylink::start().await;
+        Self::open_in(Folder::new(), Paylink::start(), events).await
+    }
+
+    /// Opens with other settings, which may name files of that folder.
+    async fn open_in(folder: Folder, start: Start, events: &str) -> Self {
+        let paylink = start.await;
         let url = format!("http://{}/webhooks/stripe", paylink.addresses.webhook);
         let form = format!("url={url}&enabled_events[0]={events}&api_version={VERSION}");
         let endpoint = paylink.stripe.post("/v1/webhook_endpoints", &form).await;
         let endpoint = endpoint["id"].as_str().unwrap().to_owned();
         let base_url = format!("http://{}", paylink.stripe.gate.address());
-        Self { paylink, base_url, endpoint, folder: Folder::new() }
+        Self { paylink, base_url, endpoint, folder }
+    }
+
+    /// Asks the running service for what it finds of one check.
+    async fn told(&self, check: &str) -> pb::Finding {
+        let paylink = &self.paylink;
+        let mut doctor = DiagnosticsServiceClient::with_origin(paylink.wire(), paylink.origin());
+        let told = doctor.diagnose(pb::DiagnoseRequest {}).await.unwrap().into_inner();
+        told.findings.into_iter().find(|finding| finding.check == check).unwrap()
     }
 
     /// Examines by the program, with further settings and arguments.
@@ -109,6 +122,34 @@ async fn what_is_set_up_well_is_found_well_by_the_program_and_by_the_service() {
     assert_eq!(ill.count(), 0, "{told:?}");
     let canary = told.findings.iter().find(|finding| finding.check == "webhook.canary").unwrap();
     assert_eq!(canary.verdict(), Verdict::Well);
+}
+
+#[tokio::test]
+async fn a_key_and_a_secret_that_were_rolled_are_examined_as_they_are_now() {
+    let folder = Folder::new();
+    let put = |folder: &Folder, name: &str, text: &str| {
+        let new = folder.write("new", text);
+        std::fs::rename(new, folder.file(name)).unwrap();
+        folder.file(name)
+    };
+    let start = Paylink::start()
+        .without_webhooks()
+        .with_file("PAYLINK__STRIPE__API_KEY", &put(&folder, "key", "sk_test_1"))
+        .with_file("PAYLINK__STRIPE__WEBHOOK_SECRETS", &put(&folder, "secrets", "whsec_old"))
+        .with("PAYLINK__STRIPE__RELOAD_MS", "20");
+    let practice = Practice::open_in(folder, start, "*").await;
+    let verdict = async || practice.told("webhook.canary").await.verdict();
+    assert_eq!(verdict().await, Verdict::Well);
+    assert_eq!(practice.told("key.mode").await.message, "a secret key for tests");
+    put(&practice.folder, "secrets", "whsec_new");
+    put(&practice.folder, "key", "rk_test_1");
+    let told = event("evt_1", "checkout.session.expired", "cs_1", "unpaid");
+    let signed = |secret: &str| Hook::of(&told).signed(secret, now_secs());
+    until(async || signed("whsec_new").send(&practice.paylink).await == 200).await;
+    assert_eq!(verdict().await, Verdict::Well);
+    let is_restricted =
+        async || practice.told("key.mode").await.message == "a restricted key for tests";
+    until(is_restricted).await;
 }
 
 #[tokio::test]

@@ -48,6 +48,26 @@ async fn check_config(environment: &[(&str, &str)], key: &str) {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_variable_that_is_no_text_is_not_told_and_only_our_own_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let run = async |name: &str| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_paylink"));
+        command.arg("config").env_clear().env("PAYLINK__STRIPE__API_KEY", "sk_test_1");
+        let output = command.env(name, OsStr::from_bytes(b"hunter2\xff")).output().await.unwrap();
+        let said = String::from_utf8(output.stderr.clone()).unwrap();
+        assert!(!said.contains("hunter2"), "{said}");
+        (output.status.code(), said)
+    };
+    let (code, said) = run("PS1").await;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run("PAYLINK__STRIPE__PROXY_URL").await;
+    assert_eq!(code, Some(EXIT_CONFIG), "{said}");
+    assert!(said.contains("PAYLINK__STRIPE__PROXY_URL"), "{said}");
+}
+
 #[tokio::test]
 async fn dev_needs_nothing_and_does_the_whole_job() {
     let program = Program::start("dev", &DEV, &[]).await;

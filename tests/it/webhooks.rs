@@ -1,13 +1,13 @@
 //! What Stripe reports: kept before it is acknowledged, once, and only when it is Stripe's.
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select_all};
 use paylink::pb::payment::State;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tonic::Code;
 
-use crate::harness::{Folder, Hook, Page, Paylink, event, now_secs, within};
+use crate::harness::{Folder, Hook, Page, Paylink, event, now_secs, until, within};
 
 const COMPLETED: &str = "checkout.session.completed";
 const ASYNC_SUCCEEDED: &str = "checkout.session.async_payment_succeeded";
@@ -104,6 +104,55 @@ async fn who_comes_and_goes_without_end_runs_out_of_places() {
     assert!(ask([127, 0, 0, 1]).await);
     assert!(!ask([127, 0, 0, 1]).await);
     assert!(ask([127, 0, 0, 2]).await);
+}
+
+/// Begins a webhook that never ends: it is unsigned, and its last byte does not come. Gives
+/// the connection once the service waits for the body.
+async fn unfinished(paylink: &Paylink, sent: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(paylink.addresses.webhook).await.unwrap();
+    let head = format!(
+        "POST /webhooks/stripe HTTP/1.1\r\nhost: paylink\r\nexpect: 100-continue\r\n\
+         content-length: {}\r\n\r\n",
+        sent + 1
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut told = [0; 25];
+    within(stream.read_exact(&mut told)).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n", "the body is waited for");
+    stream.write_all(&vec![b' '; sent]).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn webhooks_that_never_end_do_not_keep_out_others() {
+    let paylink = Paylink::start()
+        .without_webhooks()
+        .with("PAYLINK__WEBHOOK__IN_FLIGHT_MAX", "1")
+        .with("PAYLINK__WEBHOOK__BODY_TIMEOUT_MS", "600000")
+        .await;
+    let begun = join_all((0..8).map(|_| unfinished(&paylink, 0))).await;
+    assert_eq!(Hook::of(&expired("evt_1", "cs_1")).send(&paylink).await, 200);
+    drop(begun);
+}
+
+#[tokio::test]
+async fn no_more_of_webhooks_is_held_than_there_is_room_for() {
+    let paylink = Paylink::start()
+        .without_webhooks()
+        // One address has room for one of the largest, and their headers.
+        .with("PAYLINK__WEBHOOK__IN_FLIGHT_MAX", "4")
+        .with("PAYLINK__WEBHOOK__BODY_BYTES_MAX", "8192")
+        .with("PAYLINK__WEBHOOK__BODY_TIMEOUT_MS", "600000")
+        .await;
+    let mut begun = join_all((0..3).map(|_| unfinished(&paylink, 8_000))).await;
+    let mut answers = [[0; 12]; 3];
+    let told = begun.iter_mut().zip(&mut answers).map(|(one, told)| Box::pin(one.read_exact(told)));
+    let (first, at, others) = within(select_all(told)).await;
+    first.unwrap();
+    drop(others);
+    assert_eq!(&answers[at], b"HTTP/1.1 503");
+    drop(begun);
+    until(async || Hook::of(&expired("evt_1", "cs_1")).send(&paylink).await == 200).await;
 }
 
 #[tokio::test]

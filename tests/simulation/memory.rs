@@ -41,7 +41,7 @@ impl File {
 
     pub async fn open(&self) -> Storage {
         let mut config = CONFIG.storage.clone();
-        config.url = format!("sqlite:{}", self.0.display());
+        config.url = format!("sqlite:{}", self.0.display()).into();
         config.open().await.unwrap()
     }
 

@@ -50,6 +50,7 @@ pub(super) fn find(state: &State, named: &str) -> Result<(Link, String), Status>
     let (address, query) = named.split_once('?').unwrap_or((named, ""));
     let token = address.rsplit('/').next().unwrap_or_default();
     let link = state.links.get(named).or_else(|| payment_links::at(state, token));
+    let link = link.filter(|link| link.is_priced(state));
     let link = link.ok_or_else(|| Status::not_found("payment_link: there is no such link"))?;
     Ok((link.clone(), query.to_owned()))
 }
@@ -142,7 +143,7 @@ fn choose(
             set(&format!("quantity_{}", line.id), &offered.to_string());
         }
         if let Some(amount) = item.amount {
-            let entered = super::super::money::plain(amount, session.currency());
+            let entered = page::typed(session, amount);
             set(&format!("amount_{}", line.id), &entered);
         }
     }

@@ -128,6 +128,12 @@ impl Outbox {
         self.signals.wake.notify_one();
     }
 
+    /// Which of the states that this process had it is of, so that what was begun in another one is
+    /// not ended in this.
+    pub(in crate::sandbox) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Sends all events there from now on, those that wait for the configured receiver too.
     pub(in crate::sandbox) fn configure(&mut self, url: String) {
         self.configured = Some(url);

@@ -7,7 +7,8 @@ use super::super::api::Call;
 use super::super::object::Members;
 use super::super::refusal::Refusal;
 use super::super::store::State;
-use super::super::{events, object, subscriptions};
+use super::super::subscriptions::{self, Unpaid};
+use super::super::{events, object};
 use super::retrieve;
 
 /// `POST /v1/invoices/{invoice}`.
@@ -25,21 +26,21 @@ pub(in crate::sandbox) fn update(state: &mut State, call: &Call) -> Result<Value
 /// `POST /v1/invoices/{invoice}/pay`: by what pays for its subscription, or by nothing that Stripe
 /// knows of.
 pub(in crate::sandbox) fn pay(state: &mut State, call: &Call) -> Result<Value, Refusal> {
-    let invoice = standing(state, call, &["open", "uncollectible"], "pay")?;
+    standing(state, call, &["open", "uncollectible"], "pay")?;
     if call.flag("paid_out_of_band") {
         super::pay(state, &call.id, None);
         return retrieve(state, call);
     }
-    if super::subscription(invoice).is_none() {
-        let message = "There is no `default_payment_method` set on this Customer or Invoice.";
-        return Err(Refusal::invalid(message));
-    }
     match subscriptions::try_payment(state, &call.id) {
-        None => retrieve(state, call),
-        Some(message) => Err(Refusal {
+        Ok(()) => retrieve(state, call),
+        Err(Unpaid::NoMeans) => {
+            let message = "There is no `default_payment_method` set on this Customer or Invoice.";
+            Err(Refusal::invalid(message))
+        }
+        Err(Unpaid::Declined(decline)) => Err(Refusal {
             status: StatusCode::PAYMENT_REQUIRED,
             kind: "card_error",
-            ..Refusal::invalid(message).code("card_declined")
+            ..Refusal::invalid(decline.message).code("card_declined")
         }),
     }
 }

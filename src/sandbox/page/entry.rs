@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::super::cards::{self, Card};
 use super::super::checkout::{Choice as Chosen, Choices, Payer, Session, plausible_email};
 use super::super::methods::{self, Account, Kind, Means, Method};
-use super::super::money;
 use super::super::object::Members;
 use super::fields::{Field, Rule, Section};
 use super::words::Words;
@@ -77,10 +76,11 @@ impl Entry {
 
     /// The quantities and amounts, the way of shipping and the code that the buyer chose.
     pub(super) fn choices(&self, session: &Session) -> Choices {
+        let words = Words::of(session);
         let choice = |id: &String| Chosen {
             line: id.clone(),
             quantity: self.get(&format!("quantity_{id}")).parse().ok(),
-            amount: money::parse(self.get(&format!("amount_{id}")), session.currency()),
+            amount: words.read_amount(self.get(&format!("amount_{id}")), session.currency()),
         };
         let given = |name: &str| self.values.get(name).map(|value| value.trim().to_owned());
         Choices {

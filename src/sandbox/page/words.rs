@@ -83,8 +83,17 @@ impl Words {
 
     /// An amount of minor units, as it is typed in this language.
     pub(super) fn typed(self, amount: i64, currency: &str) -> String {
-        let plain = money::plain(amount, currency);
-        if self == Self::English { plain } else { plain.replace('.', ",") }
+        money::plain(amount, currency).replace('.', &self.point().to_string())
+    }
+
+    /// Minor units out of what was typed in this language; none if it is no amount.
+    pub(super) fn read_amount(self, typed: &str, currency: &str) -> Option<i64> {
+        money::parse(typed, currency, self.point())
+    }
+
+    /// The mark before the minor units.
+    fn point(self) -> char {
+        if self == Self::English { '.' } else { ',' }
     }
 
     /// The same with one value in the place of `{}`.

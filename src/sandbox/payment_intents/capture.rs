@@ -49,12 +49,16 @@ pub(in crate::sandbox) fn capture(state: &mut State, call: &Call) -> Result<Valu
     state.intents.named(&call.id).cloned()
 }
 
-/// `POST /v1/payment_intents/{intent}/cancel`.
+/// `POST /v1/payment_intents/{intent}/cancel`. The intent of an open session ends with its session.
 pub(in crate::sandbox) fn cancel(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let intent = state.intents.named(&call.id)?;
     let open = ["requires_payment_method", "requires_capture", "requires_action"];
     expect(intent, &open, "canceled")?;
     let set_aside = intent.at("status") == "requires_capture";
+    if !set_aside && checkout::may_pay(state, &call.id) {
+        let message = "You cannot perform this action on PaymentIntents created by Checkout.";
+        return Err(Refusal::invalid(message));
+    }
     let charge = intent.at("latest_charge").as_str().and_then(|id| state.charges.get(id)).cloned();
     if let Some(charge) = charge.filter(|_| set_aside) {
         refunds::make(state, &charge, refunds::left(&charge), &Map::new(), &call.origin);

@@ -111,7 +111,8 @@ fn item(
     })
 }
 
-/// The discount of later periods, and when it ends: a coupon may be for the first one only.
+/// The discount of later periods, and when it ends: a coupon may be for the first one only. Its
+/// coupon is kept with it, for who has a discount keeps it when the coupon is deleted.
 fn later_discount(state: &State, discount: &Value, now: i64) -> Value {
     let coupon = discount.at("source").at("coupon").as_str().and_then(|id| state.coupons.get(id));
     let Some(coupon) = coupon else {
@@ -122,9 +123,10 @@ fn later_discount(state: &State, discount: &Value, now: i64) -> Value {
         "interval_count": coupon.at("duration_in_months").as_i64().unwrap_or(1),
     });
     match coupon.at("duration").as_str() {
-        Some("forever") => json!({ "discount": discount, "end": null }),
+        Some("forever") => json!({ "coupon": coupon, "discount": discount, "end": null }),
         Some("repeating") => {
-            json!({ "discount": discount, "end": period::end(now, &months, 1) })
+            let end = period::end(now, &months, 1);
+            json!({ "coupon": coupon, "discount": discount, "end": end })
         }
         _ => Value::Null,
     }

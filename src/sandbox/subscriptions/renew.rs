@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::agenda::Due;
 use super::super::api::Origin;
-use super::super::cards::Verdict;
+use super::super::cards::{Decline, Verdict};
 use super::super::checkout::{Charging, Payer};
 use super::super::invoices::{self, Bill, Entry};
 use super::super::methods::Means;
@@ -19,6 +19,15 @@ use super::{end, is_over, next_end, period, replace};
 /// The waits after each failed payment, in seconds; after the last one the subscription ends.
 const RETRIES_AFTER_S: [i64; 3] = [3 * DAY_S, 5 * DAY_S, 7 * DAY_S];
 const DAY_S: i64 = 24 * 60 * 60;
+
+/// Why an invoice was not paid when a seller asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sandbox) enum Unpaid {
+    /// Nothing pays for its subscription.
+    NoMeans,
+    /// The bank said no.
+    Declined(Decline),
+}
 
 /// Tells that a trial ends soon.
 pub(in crate::sandbox) fn warn_of_trial_end(state: &mut State, id: &str) {
@@ -73,15 +82,16 @@ pub(in crate::sandbox) fn retry(state: &mut State, invoice: &str) {
     }
 }
 
-/// Has an invoice paid now; the answer is what the bank said against it.
-pub(in crate::sandbox) fn try_payment(state: &mut State, invoice: &str) -> Option<String> {
-    let id = state.invoices.get(invoice).and_then(invoices::subscription)?.to_owned();
-    collect(state, &id, invoice);
-    if state.invoices.get(invoice)?.at("status") == "paid" {
-        return None;
+/// Has an invoice paid because its seller asks for it. That changes nothing about when it is tried
+/// again.
+pub(in crate::sandbox) fn try_payment(state: &mut State, invoice: &str) -> Result<(), Unpaid> {
+    let id = state.invoices.get(invoice).and_then(invoices::subscription);
+    let id = id.ok_or(Unpaid::NoMeans)?.to_owned();
+    let paid = take(state, &id, invoice);
+    if matches!(paid, Err(Unpaid::Declined(_))) {
+        invoices::decline(state, invoice);
     }
-    let error = state.intents.newest().next()?.at("last_payment_error").at("message");
-    Some(error.as_str().unwrap_or("Your card was declined.").to_owned())
+    paid
 }
 
 fn pause(state: &mut State, id: &str, before: &Value) {
@@ -115,11 +125,11 @@ fn bill(state: &mut State, subscription: &Value, renewed: &[Value], invoice: &st
     let currency = subscription.at("currency").as_str().unwrap_or_default();
     let later = subscription.at("later_discount");
     let ended = later.at("end").as_i64().is_some_and(|end| end <= state.clock.now());
-    let discount = if ended { &Value::Null } else { later.at("discount") };
+    let later = if ended { &Value::Null } else { later };
+    let discount = later.at("discount");
     let mut entries: Vec<Entry> = renewed.iter().map(|item| entry(state, item, currency)).collect();
-    let coupon = discount.at("source").at("coupon").as_str().and_then(|id| state.coupons.get(id));
     let amounts: Vec<i64> = entries.iter().map(|entry| entry.amount).collect();
-    let off = coupon.and_then(|coupon| coupons::off(coupon, currency, &amounts));
+    let off = coupons::off(later.at("coupon"), currency, &amounts);
     for (entry, off) in entries.iter_mut().zip(off.unwrap_or_default()) {
         entry.discount = off;
     }
@@ -160,55 +170,58 @@ fn entry(state: &State, item: &Value, currency: &str) -> Entry {
     }
 }
 
-/// Has an invoice paid by what paid for the subscription, and notes what came of it there.
+/// Has an invoice paid when the schedule says so, and notes what came of it.
 fn collect(state: &mut State, id: &str, invoice: &str) {
-    let nobody = Origin::default();
+    invoices::count_attempt(state, invoice);
+    if take(state, id, invoice).is_err() {
+        fail(state, id, invoice);
+    }
+}
+
+/// Has an invoice paid by what paid for the subscription, which is past due no more then.
+fn take(state: &mut State, id: &str, invoice: &str) -> Result<(), Unpaid> {
     let due = state.invoices.get(invoice).map(|held| held.at("amount_due").clone());
     let due = due.and_then(|due| due.as_i64()).unwrap_or_default();
-    let paid = if due == 0 {
-        invoices::pay(state, invoice, None);
-        true
-    } else {
-        match charge(state, id, due) {
-            Some(intent) => {
-                invoices::pay(state, invoice, Some(&intent));
-                true
-            }
-            None => false,
-        }
-    };
-    if !paid {
-        return fail(state, id, invoice);
+    let intent = if due == 0 { None } else { Some(charge(state, id, due)?) };
+    invoices::pay(state, invoice, intent.as_deref());
+    if state.subscriptions.get(id).is_some_and(|held| held.at("status") == "past_due") {
+        set_status(state, id, "active");
     }
-    if let Some(mut after) = state.subscriptions.get(id).cloned() {
-        object::set(&mut after, "status", "active");
-        replace(state, id, &after, &nobody);
-    }
+    Ok(())
 }
 
-/// Notes that an invoice of a subscription could not be paid, and when it is tried again.
+/// Notes that an invoice of a subscription could not be paid, and when it is tried again. Where
+/// either is over, nothing follows.
 pub(in crate::sandbox) fn fail(state: &mut State, id: &str, invoice: &str) {
-    let attempts = state.invoices.get(invoice).map(|held| held.at("attempt_count").clone());
-    let attempts = attempts.and_then(|count| usize::try_from(count.as_u64()?).ok());
-    let wait = RETRIES_AFTER_S.get(attempts.unwrap_or_default());
-    let next = wait.map(|wait| state.clock.now() + wait);
+    let open = state.invoices.get(invoice).filter(|held| held.at("status") == "open");
+    let goes_on = state.subscriptions.get(id).is_some_and(|held| !is_over(held));
+    let Some(open) = open.filter(|_| goes_on) else {
+        return invoices::fail(state, invoice, None);
+    };
+    let attempts = open.at("attempt_count").as_u64().and_then(|count| usize::try_from(count).ok());
+    // The buyer's own attempt is counted by its failure, and those of the schedule before.
+    let failed_before = attempts.unwrap_or_default().saturating_sub(1);
+    let next = RETRIES_AFTER_S.get(failed_before).map(|wait| state.clock.now() + wait);
     invoices::fail(state, invoice, next);
-    let nobody = Origin::default();
     let Some(time) = next else {
-        return end(state, id, "payment_failed", &nobody);
+        return end(state, id, "payment_failed", &Origin::default());
     };
     state.agenda.note(time, Due::RetryInvoice(invoice.to_owned()));
+    set_status(state, id, "past_due");
+}
+
+fn set_status(state: &mut State, id: &str, status: &str) {
     if let Some(mut after) = state.subscriptions.get(id).cloned() {
-        object::set(&mut after, "status", "past_due");
-        replace(state, id, &after, &nobody);
+        object::set(&mut after, "status", status);
+        replace(state, id, &after, &Origin::default());
     }
 }
 
-/// Charges what pays for a subscription; the answer is the payment intent if that went well.
-fn charge(state: &mut State, id: &str, amount: i64) -> Option<String> {
-    let subscription = state.subscriptions.get(id)?.clone();
-    let means = Means::deserialize(subscription.at("means")).ok()?;
-    let customer = state.customers.get(subscription.at("customer").as_str()?);
+/// Charges what pays for a subscription; the answer is the payment intent.
+fn charge(state: &mut State, id: &str, amount: i64) -> Result<String, Unpaid> {
+    let subscription = state.subscriptions.get(id).ok_or(Unpaid::NoMeans)?.clone();
+    let means = Means::deserialize(subscription.at("means")).map_err(|_| Unpaid::NoMeans)?;
+    let customer = subscription.at("customer").as_str().and_then(|id| state.customers.get(id));
     let payer = Payer::of_customer(customer.unwrap_or(&Value::Null));
     let intent = payment_intents::begin_later(state, &subscription, amount, &payer);
     let charging = Charging::again(payer, means, intent.clone());
@@ -216,12 +229,12 @@ fn charge(state: &mut State, id: &str, amount: i64) -> Option<String> {
         Verdict::Approved => {
             let charge = charges::make(state, &charging, None);
             payment_intents::succeed(state, &intent, &charge);
-            Some(intent)
+            Ok(intent)
         }
         Verdict::Declined(decline) => {
             let charge = charges::make(state, &charging, Some(decline));
             payment_intents::fail(state, &intent, decline, charging.means(), Some(&charge));
-            None
+            Err(Unpaid::Declined(decline))
         }
     }
 }

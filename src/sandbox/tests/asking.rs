@@ -233,3 +233,49 @@ async fn a_custom_field_keeps_to_its_lengths_and_begins_with_its_default() {
     assert!(strange.text.contains("id=\"custom_size_error\">Choose an option from the list.<"));
     assert_eq!(desk.pay(&page, &[("custom_word", "abc")]).await.status, 303);
 }
+
+#[tokio::test]
+async fn what_is_sent_goes_where_the_last_try_said() {
+    let desk = Desk::new();
+    let link = desk.link(&[("shipping_address_collection[allowed_countries][]", "DE")]).await;
+    let page = desk.visit(&link, "").await;
+    let form = |street: &'static str, card: &'static str| {
+        [
+            ("card_number", card),
+            ("shipping_name", "B"),
+            ("shipping_country", "DE"),
+            ("shipping_line1", street),
+            ("shipping_city", "Berlin"),
+            ("shipping_postal_code", "10115"),
+        ]
+    };
+    assert_eq!(desk.pay(&page, &form("Weg 1", "4000000000000002")).await.status, 402);
+    assert_eq!(desk.pay(&page, &form("Weg 2", "4242424242424242")).await.status, 303);
+    let charge = desk.get("/v1/charges?expand[]=data.payment_intent").await["data"][0].clone();
+    for paid in [&charge, &charge["payment_intent"]] {
+        assert_eq!(paid["shipping"]["address"]["line1"], "Weg 2");
+    }
+}
+
+#[tokio::test]
+async fn an_amount_is_read_as_the_page_writes_it() {
+    let desk = Desk::new();
+    let price = [
+        ("currency", "kwd"),
+        ("product_data[name]", "Gift"),
+        ("custom_unit_amount[enabled]", "true"),
+        ("custom_unit_amount[preset]", "1250"),
+    ];
+    let price = desk.post("/v1/prices", &price).await.json();
+    let form =
+        [("line_items[0][price]", price["id"].as_str().unwrap()), ("line_items[0][quantity]", "1")];
+    let link = desk.post("/v1/payment_links", &form).await.json();
+    for (locale, written) in [("en", "1.250"), ("de", "1,250"), ("fr", "1,250"), ("es", "1,250")] {
+        let page = desk.visit(&link, &format!("?locale={locale}")).await;
+        let shown = desk.look(&page).await.text;
+        assert!(shown.contains(&format!("value=\"{written}\"")), "{locale}");
+        let name = shown.split("name=\"amount_").nth(1).unwrap().split('"').next().unwrap();
+        desk.pay(&page, &[(format!("amount_{name}").as_str(), written)]).await;
+        assert_eq!(desk.session(&page).await["amount_total"], 1250, "{locale}");
+    }
+}

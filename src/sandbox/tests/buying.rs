@@ -147,6 +147,25 @@ async fn what_was_set_aside_is_let_go() {
 }
 
 #[tokio::test]
+async fn the_payment_of_an_open_page_is_not_let_go_behind_its_back() {
+    let desk = Desk::new();
+    let link = desk.link(&[]).await;
+    let message = "You cannot perform this action on PaymentIntents created by Checkout.";
+    for card in ["4000000000000002", "4000002500003155"] {
+        let page = desk.visit(&link, "").await;
+        desk.pay(&page, &[("card_number", card)]).await;
+        let intents = desk.get("/v1/payment_intents").await;
+        let intent = format!("/v1/payment_intents/{}", intents["data"][0]["id"].as_str().unwrap());
+        let refused = desk.post(&format!("{intent}/cancel"), &[]).await;
+        assert_eq!(refused.refusal(), json!([400, message, null]));
+        let session = page.rsplit('/').next().unwrap();
+        desk.post(&format!("/v1/checkout/sessions/{session}/expire"), &[]).await;
+        let canceled = desk.post(&format!("{intent}/cancel"), &[]).await.json();
+        assert_eq!(canceled["status"], "canceled");
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_carries_the_session_and_where_the_buyer_came_from() {
     let desk = Desk::new();
     let link = desk

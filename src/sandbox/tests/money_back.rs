@@ -255,3 +255,41 @@ async fn the_network_warns_of_a_fraud() {
     assert_eq!(warnings["data"][0]["charge"], paid["id"]);
     assert_eq!(since_completed(&desk).await, ["radar.early_fraud_warning.created"]);
 }
+
+/// Sets ten dollars of a card aside; the answer is the charge.
+async fn set_aside(desk: &Desk, card: &str) -> Value {
+    let link = desk.link(&[("payment_intent_data[capture_method]", "manual")]).await;
+    let page = desk.visit(&link, "").await;
+    assert_eq!(desk.pay(&page, &[("card_number", card)]).await.status, 303);
+    desk.get("/v1/charges?limit=1").await["data"][0].clone()
+}
+
+#[tokio::test]
+async fn what_was_only_set_aside_is_let_go_and_not_refunded() {
+    let desk = Desk::new();
+    let aside = set_aside(&desk, "4242424242424242").await;
+    let intent = text(&aside, "payment_intent");
+    let message =
+        format!("This PaymentIntent ({intent}) does not have a successful charge to refund.");
+    for form in [[("payment_intent", intent)], [("charge", text(&aside, "id"))]] {
+        let refused = desk.post("/v1/refunds", &form).await;
+        assert_eq!(refused.refusal(), json!([400, message, null]));
+    }
+    let captured = desk.post(&format!("/v1/payment_intents/{intent}/capture"), &[]).await.json();
+    assert_eq!(captured["amount_received"], 1000);
+    assert_eq!(refund(&desk, &aside, "").await.json()["amount"], 1000);
+}
+
+#[tokio::test]
+async fn what_was_let_go_does_not_come_back() {
+    for card in ["4000000000005126", "4000000000007726"] {
+        let desk = Desk::new();
+        let aside = set_aside(&desk, card).await;
+        let intent = text(&aside, "payment_intent");
+        desk.post(&format!("/v1/payment_intents/{intent}/cancel"), &[]).await;
+        advance(&desk, 60);
+        assert_eq!(desk.get("/v1/refunds").await["data"][0]["status"], "succeeded");
+        assert_eq!(charge(&desk, &aside).await["refunded"], true);
+        assert_eq!(balance(&desk).await, 0);
+    }
+}

@@ -1,6 +1,7 @@
 //! Many callers at the same time.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::*;
 
@@ -61,4 +62,26 @@ async fn fifty_clients_at_once_lose_nothing_and_make_nothing_twice() {
     assert_eq!(listed, made);
     let events = all(&desk, "/v1/events?type=payment_link.created&").await;
     assert_eq!(events.len(), CLIENTS * LINKS_EACH);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_request_does_not_reach_into_the_state_after_a_reset() {
+    let desk = Desk::new();
+    for key in [None, Some("order-7")] {
+        let request = Request::post("/v1/products")
+            .header("authorization", "Bearer sk_test_x")
+            .header("paylink-sandbox-fault", "slow; delay-ms=9000");
+        let request = match key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        };
+        let reset = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            desk.shared.replace(desk.shared.config.blank(&desk.shared.url));
+        };
+        let (answer, ()) = tokio::join!(desk.send(request, &[("name", "Thing")]), reset);
+        assert_eq!(answer.status, 500, "{}", answer.text);
+        assert_eq!(desk.get("/v1/products").await["data"], json!([]));
+        assert!(desk.events().await.is_empty());
+    }
 }

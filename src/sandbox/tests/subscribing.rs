@@ -188,10 +188,13 @@ async fn a_discount_for_ever_is_taken_off_every_period() {
     let page = desk.visit(&link, "?prefilled_promo_code=TEN").await;
     assert_eq!(desk.pay(&page, &[("promotion_code", "TEN")]).await.status, 303);
     after_days(&desk, 31).await;
+    // Who has the discount keeps it.
+    assert_eq!(desk.call(Method::DELETE, "/v1/coupons/TEN", &[]).await.status, 200);
+    after_days(&desk, 31).await;
     let invoices = desk.get("/v1/invoices").await;
     let totals: Vec<_> =
         invoices["data"].as_array().unwrap().iter().map(|one| one["total"].clone()).collect();
-    assert_eq!(totals, [900, 900]);
+    assert_eq!(totals, [900, 900, 900]);
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 pub(super) struct Limits {
     /// Until the first bytes make clear what is spoken.
     pub(super) first_bytes: Duration,
+    /// From the first bytes of a request of HTTP/1 until its headers are there.
+    pub(super) headers: Duration,
     /// Without any call.
     pub(super) idle: Duration,
     /// Until what is ready of an answer is taken.
@@ -50,6 +52,8 @@ pub(super) struct Call {
 struct State {
     begun: Instant,
     spoken: bool,
+    /// Since when a request of HTTP/1 has begun whose headers are not all there.
+    head_since: Option<Instant>,
     flooded: bool,
     calls: usize,
     /// Since when there is no call.
@@ -65,8 +69,8 @@ struct State {
 impl Limits {
     /// How often to look whether a limit is reached.
     pub(super) fn pace(self) -> Duration {
-        let Self { first_bytes, idle, unread, age, grace } = self;
-        let shortest = [first_bytes, idle, unread, age, grace].into_iter().min();
+        let Self { first_bytes, headers, idle, unread, age, grace } = self;
+        let shortest = [first_bytes, headers, idle, unread, age, grace].into_iter().min();
         // Limits of zero would be asked for without a pause.
         shortest.unwrap_or_default().max(Duration::from_millis(40)) / 4
     }
@@ -80,6 +84,7 @@ impl Conversation {
         let state = State {
             begun: now,
             spoken: false,
+            head_since: None,
             flooded: false,
             calls: 0,
             idle_since: now,
@@ -92,12 +97,15 @@ impl Conversation {
 
     /// Says what is to become of the connection.
     pub(super) fn judge(&self) -> Verdict {
-        let Limits { first_bytes, idle, unread, age, grace } = self.limits;
+        let Limits { first_bytes, headers, idle, unread, age, grace } = self.limits;
         let state = self.state();
         let now = Instant::now();
         let for_long = |since: Instant, limit| now.duration_since(since) >= limit;
         if !state.spoken && for_long(state.begun, first_bytes) {
             return Verdict::Cut("silent");
+        }
+        if state.head_since.is_some_and(|since| for_long(since, headers)) {
+            return Verdict::Cut("headers");
         }
         if state.unread.values().any(|since| for_long(*since, unread)) {
             return Verdict::Cut("unread");
@@ -113,6 +121,14 @@ impl Conversation {
     /// The first bytes have come.
     pub(super) fn spoken(&self) {
         self.state().spoken = true;
+    }
+
+    /// Bytes of HTTP/1 have come. Between two calls they begin the next one.
+    pub(super) fn heard_plainly(&self) {
+        let mut state = self.state();
+        if state.calls == 0 {
+            state.head_since.get_or_insert_with(Instant::now);
+        }
     }
 
     /// It was a flood.
@@ -134,6 +150,7 @@ impl Conversation {
     pub(super) fn call(self: &Arc<Self>) -> Call {
         let mut state = self.state();
         state.calls += 1;
+        state.head_since = None;
         let number = state.next_number;
         state.next_number += 1;
         Call { conversation: self.clone(), number }
@@ -176,6 +193,7 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         first_bytes: Duration::from_secs(5),
+        headers: Duration::from_secs(4),
         idle: Duration::from_mins(5),
         unread: Duration::from_secs(90),
         age: Duration::from_mins(30),
@@ -200,6 +218,27 @@ mod tests {
         assert_eq!(after(4, &silent).await, Verdict::Stay);
         assert_eq!(after(1, &silent).await, Verdict::Cut("silent"));
         assert_eq!(after(6, &spoken()).await, Verdict::Stay);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn headers_have_their_time_from_their_first_bytes_on() {
+        let conversation = spoken();
+        for _ in 0..2 {
+            // Between two requests nothing is late.
+            assert_eq!(after(200, &conversation).await, Verdict::Stay);
+            conversation.heard_plainly();
+            assert_eq!(after(3, &conversation).await, Verdict::Stay);
+            conversation.heard_plainly();
+            let call = conversation.call();
+            // Nor is what comes of its body.
+            conversation.heard_plainly();
+            assert_eq!(after(200, &conversation).await, Verdict::Stay);
+            drop(call);
+        }
+        conversation.heard_plainly();
+        assert_eq!(after(3, &conversation).await, Verdict::Stay);
+        conversation.heard_plainly();
+        assert_eq!(after(1, &conversation).await, Verdict::Cut("headers"));
     }
 
     #[tokio::test(start_paused = true)]

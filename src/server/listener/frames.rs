@@ -102,6 +102,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         if silent && !self.frames.in_preface() {
             self.conversation.spoken();
         }
+        if self.frames.is_plain() && buffer.filled().len() > before {
+            self.conversation.heard_plainly();
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -149,6 +152,10 @@ impl Frames {
 
     fn in_preface(&self) -> bool {
         matches!(self.at, At::Preface(_))
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(self.at, At::Plain)
     }
 
     /// Reads along the next bytes that came in.

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Proxy, redirect, tls};
+use secrecy::ExposeSecret as _;
 
 use super::connect::{self, Resolver};
 use super::{Attempt, exchange};
@@ -138,7 +139,10 @@ pub(in crate::stripe) fn bare(config: &Config) -> Result<reqwest::ClientBuilder,
         .no_proxy();
     match &config.proxy_url {
         None => Ok(builder),
-        Some(url) => Ok(builder.proxy(Proxy::all(url).map_err(|_| SetupError::ProxyUrl)?)),
+        Some(url) => {
+            let proxy = Proxy::all(url.expose_secret()).map_err(|_| SetupError::ProxyUrl)?;
+            Ok(builder.proxy(proxy))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The building of a [`Paylink`]: settings in the words of its environment.
 
 use std::future::IntoFuture;
+use std::path::Path;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -59,6 +60,12 @@ impl Start {
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Lets a secret stand in a file, in the place of the variable.
+    pub fn with_file(mut self, name: &str, path: &Path) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.with(&format!("{name}_FILE"), path.to_str().unwrap())
     }
 
     /// Keeps payments in a folder, where another start finds them.

@@ -178,3 +178,48 @@ async fn a_sandbox_can_begin_with_the_objects_of_a_file() {
     let desk = Desk::with(Config { objects: Some(objects), ..config() }).await;
     assert_eq!(desk.get("/v1/payment_links/plink_mug").await["active"], true);
 }
+
+#[tokio::test]
+async fn the_objects_of_a_file_are_made_once_for_a_state_on_disk() {
+    let folder = Folder::new();
+    let (data, objects) = (folder.file("sandbox.json"), folder.file("objects.json"));
+    std::fs::write(&objects, OBJECTS).unwrap();
+    let config = || Config {
+        data: Some(data.clone()),
+        objects: Some(objects.clone()),
+        data_write_ms: 3_600_000,
+        ..config()
+    };
+    let desk = Desk::with(config()).await;
+    let link = desk.get("/v1/payment_links/plink_mug").await;
+    desk.stop().await;
+    let desk = Desk::with(config()).await;
+    let path = |link: &serde_json::Value| {
+        link["url"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned()
+    };
+    assert_eq!(path(&desk.get("/v1/payment_links/plink_mug").await), path(&link));
+}
+
+#[tokio::test]
+async fn a_name_is_given_once() {
+    let mut desk = Desk::new().await;
+    seed(&mut desk, OBJECTS).await.unwrap();
+    let url = desk.get("/v1/payment_links/plink_mug").await["url"].clone();
+    for (kind, object) in [
+        ("products", r#"{ "id": "prod_mug", "name": "Mug" }"#),
+        (
+            "prices",
+            r#"{ "id": "price_mug", "product": "prod_mug", "currency": "usd", "unit_amount": 1 }"#,
+        ),
+        (
+            "payment_links",
+            r#"{ "id": "plink_mug", "line_items": [{ "price": "price_mug", "quantity": 2 }] }"#,
+        ),
+    ] {
+        let refused = seed(&mut desk, &format!("{{\"{kind}\": [{object}]}}")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{kind}");
+        assert!(refused.message().contains("already exists"), "{}", refused.message());
+    }
+    assert_eq!(desk.get("/v1/payment_links/plink_mug").await["url"], url);
+    assert_eq!(desk.get("/v1/prices/price_mug").await["unit_amount"], 1500);
+}

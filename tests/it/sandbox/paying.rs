@@ -1,12 +1,13 @@
 //! Buyers without a browser.
 
+use paylink::sandbox::Config;
 use paylink::sandbox::control::pb;
 use pb::PayPaymentLinkRequest as Order;
 use pb::pay_payment_link_request::{Address, Authentication, Item};
 use pb::pay_payment_link_response::Outcome;
 use tonic::Code;
 
-use super::desk::Desk;
+use super::desk::{Desk, config};
 
 fn card(card: &str) -> Order {
     Order { card: card.to_owned(), ..Order::default() }
@@ -113,4 +114,37 @@ async fn what_cannot_be_paid_is_said_plainly() {
     assert_eq!(inactive.code(), Code::FailedPrecondition);
     let nowhere = desk.pay(&serde_json::json!({ "id": "plink_none" }), Order::default()).await;
     assert_eq!(nowhere.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn an_amount_is_typed_in_the_language_of_the_page() {
+    let mut desk = Desk::new().await;
+    let price = [
+        ("currency", "kwd"),
+        ("product_data[name]", "Gift"),
+        ("custom_unit_amount[enabled]", "true"),
+    ];
+    let price = desk.post("/v1/prices", &price).await;
+    let price = price["id"].as_str().unwrap();
+    let form = [("line_items[0][price]", price), ("line_items[0][quantity]", "1")];
+    let link = desk.post("/v1/payment_links", &form).await;
+    for locale in ["de", "en"] {
+        let order = Order {
+            payment_link: format!("{}?locale={locale}", link["url"].as_str().unwrap()),
+            items: vec![Item { item: price.to_owned(), amount: Some(1_250), ..Item::default() }],
+            ..Order::default()
+        };
+        let paid = desk.control.pay_payment_link(order).await.unwrap().into_inner();
+        assert_eq!(paid.amount_total, 1_250, "{locale}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_whose_price_is_forgotten_is_not_there() {
+    let mut desk = Desk::with(Config { objects_max: 1, ..config() }).await;
+    let link = desk.link(&[]).await;
+    let price = [("currency", "usd"), ("unit_amount", "1"), ("product_data[name]", "Other")];
+    desk.post("/v1/prices", &price).await;
+    let refused = desk.pay(&link, Order::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
 }
