@@ -4,7 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 use paylink::verbs;
+
+/// Takes a tenth less of the processor for a call than that of the system, and far less
+/// than that of musl, by which the program can be linked statically.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Serves Stripe Payment Links over gRPC.
 #[derive(Debug, Parser)]

@@ -131,7 +131,9 @@ async fn those_who_do_not_read_hold_nobody_up_and_lose_their_place() {
     let paylink = Paylink::start()
         .without_webhooks()
         .with("PAYLINK__PAYMENTS__WATCHERS_MAX", "220")
-        .with("PAYLINK__GRPC__OPEN_STREAMS_MAX_OF_CALLER", "256")
+        // Those who are given up are open until they are told, or their connection ends.
+        .with("PAYLINK__GRPC__OPEN_STREAMS_MAX", "512")
+        .with("PAYLINK__GRPC__OPEN_STREAMS_MAX_OF_CALLER", "512")
         .with("PAYLINK__PAYMENTS__SLOW_CONSUMER_MS", "5000")
         .with("PAYLINK__CONNECTIONS__STREAMS_MAX", "300")
         .await;
